@@ -1,0 +1,115 @@
+// Limits — every bound and default of Partita, with its unit and its reason.
+//
+// Bytes are bytes of the encoded form, Ms are milliseconds, Max is included. A queue without a bound
+// is a bug; a bound that is not here is one nobody can find. Relations between them are asserted when
+// this file is loaded, so a change that breaks one fails at once.
+
+import { assert } from "./invariant.js";
+import { nameRule } from "./name.js";
+
+export const limits = {
+  /** An encoded key, type tag included: LMDB takes 1,978, two bytes of which name the table. */
+  keyBytesMax: 1_976,
+  /** Tuples within tuples of a key whose type is not declared. */
+  keyDepthMax: 32,
+  /** An encoded value: larger ones belong in files, and a frame must hold one with its key. */
+  valueBytesMax: 8 * 1024 * 1024,
+  /** An encoded message, argument, reply or result: crosses threads like a value. */
+  messageBytesMax: 8 * 1024 * 1024,
+  /** Containers within containers of a value: bounds the recursion of walk, encoder and decoder. */
+  valueDepthMax: 128,
+  /** A bigint within a value: some 157,000 digits, beyond which arithmetic is no longer quick. */
+  bigintBytesMax: 64 * 1024,
+
+  /** Tables 0 to 15 are the runtime's own rows; declared stores start here. */
+  tableStoreFirst: 16,
+  /** Declared stores of a topology: with the runtime's tables they fit one byte. */
+  storesMax: 240,
+  /** Tasks of a new directory when nothing is asked: enough for the cores of a small machine. */
+  tasksDefault: 4,
+  /** Tasks of a directory: an environment, a log and two arenas each. */
+  tasksMax: 1_024,
+  /** Task threads: far above any machine that one process can use. */
+  threadsMax: 256,
+  /** Characters of a name; `name.ts` has the rule. */
+  nameLengthMax: 64,
+
+  /** Messages of one batch: bounds the time until the first of them is acknowledged. */
+  batchMessagesMax: 1_024,
+  /** Bytes of messages drained into one batch: a batch becomes one frame. */
+  batchBytesMax: 4 * 1024 * 1024,
+  /** Time one batch may take messages: bounds the wait of other tasks on the thread. */
+  batchTimeMs: 5,
+  /** One of a task's two memtable arenas: larger ones make checkpoints cheaper per row. */
+  arenaBytesDefault: 64 * 1024 * 1024,
+  /** Smallest arena: tests use it to reach checkpoints quickly. A frame must fit the arena. */
+  arenaBytesMin: 1024 * 1024,
+  /** Largest arena: offsets within it are 31-bit numbers. */
+  arenaBytesMax: 1024 * 1024 * 1024,
+  /** Threads that write checkpoints: one writes while another sorts. */
+  checkpointThreads: 2,
+  /** Bytes written by one LMDB transaction of a checkpoint: bounds what it holds dirty. */
+  checkpointStepBytesMax: 16 * 1024 * 1024,
+
+  /** Requests of one lane that are on the way. */
+  laneMessagesMax: 65_536,
+  /** Bytes of a lane's requests that are on the way. */
+  laneBytesMax: 64 * 1024 * 1024,
+  /** Requests that wait for room in a lane before callers are refused with MAILBOX_FULL. */
+  laneWaitingMax: 1_000_000,
+  /** Messages of one stream between tasks that are sent and not acknowledged. */
+  streamWindowMessages: 4_096,
+  /** Bytes of one section of a stream: the rest goes in the next. */
+  streamSectionBytesMax: 1024 * 1024,
+  /** Acknowledged outbox rows deleted with one frame. */
+  outboxTrimRowsMax: 2_000,
+  /** How long `close` waits for what is under way before it rejects with CLOSE_TIMEOUT. */
+  closeTimeoutMs: 10_000,
+  /** Longest pause between two looks whether everything is quiet. */
+  drainPollMs: 20,
+  /** Rounds of `modify` before it rejects with MODIFY_CONFLICT. */
+  modifyAttemptsMax: 1_000,
+  /** Rows of one page of `entries`: bounds what a slow consumer holds. */
+  entriesPageRows: 256,
+  /** Decoded rows that a task keeps for its own reads. */
+  cacheEntriesMax: 65_536,
+  /** About the bytes of those rows. */
+  cacheBytesMax: 64 * 1024 * 1024,
+
+  /** Node functions that run at a time on one task. */
+  runningNodesMax: 1_000,
+  /** Emits of one node invocation: they become rows of one frame. */
+  emitsMax: 10_000,
+  /** Finished invocations whose records a task keeps. */
+  invocationsRetainedMax: 5_000,
+  /** Calls that wait for a thread of the compute pool. */
+  computeQueueMax: 10_000,
+  /** How long a compute function may run before its thread is ended. */
+  computeTimeoutMs: 60_000,
+  /** Time between syncs in durability mode `interval`: what a power cut may take. */
+  syncIntervalMs: 100,
+  /** Times a dead task thread is started again before the runtime stops. */
+  threadRestartsMax: 10,
+
+  /** Errors of a cause chain that are kept, the first included. */
+  errorCauseDepthMax: 8,
+  /** One text of an error (message, stack, a detail) on its way to another thread or to disk. */
+  errorTextBytesMax: 16 * 1024,
+  /** Entries of one list in an error's details (issues, names, failures). */
+  errorListMax: 1_024,
+  /** Issues of one refusal by a schema that are kept. */
+  schemaIssuesMax: 100,
+} as const;
+
+assert(limits.keyBytesMax + 2 <= 1_978, "an LMDB key holds the table and the encoded key");
+assert(limits.tableStoreFirst + limits.storesMax <= 256, "a table number fits one byte");
+assert(limits.threadsMax <= limits.tasksMax, "a thread hosts at least one task");
+assert(limits.tasksMax <= 0x7fff, "task numbers leave half of 16 bits to threads");
+assert(limits.messageBytesMax <= limits.valueBytesMax, "a message is encoded as a value");
+assert(limits.bigintBytesMax < limits.valueBytesMax, "a bigint fits a value");
+assert(limits.valueBytesMax + limits.keyBytesMax <= limits.laneBytesMax, "a request fits its lane");
+assert(limits.batchBytesMax <= limits.checkpointStepBytesMax, "a batch fits a checkpoint step");
+assert(limits.arenaBytesMin <= limits.arenaBytesDefault, "the default arena is large enough");
+assert(limits.valueBytesMax < limits.arenaBytesDefault, "the largest value fits a default arena");
+assert(limits.batchMessagesMax <= limits.laneMessagesMax, "a batch is not larger than a lane");
+assert(nameRule.includes(String(limits.nameLengthMax - 1)), "the rule for names says its limit");

@@ -1,0 +1,109 @@
+// Launch — from a topology to a running one: the typed façade that users hold.
+//
+// Owns: the types that lead from a topology's declarations to its clients. Leaves to others: everything
+// that runs (runtime/cluster.ts) and the agents' clients (agents/client.ts). Here, and only here, runtime
+// and agents meet.
+
+import type { AgentDeclaration } from "./agents/agent.js";
+import { type AgentClient, createAgentClients } from "./agents/client.js";
+import { PartitaError } from "./base/errors.js";
+import { Cluster, type ClusterSeams } from "./runtime/cluster.js";
+import { clusterOptions, type LaunchOptions } from "./runtime/cluster-options.js";
+import { programEntries } from "./runtime/compile.js";
+import type { ComputeOptions } from "./runtime/compute-call.js";
+import type { TaskReport } from "./runtime/hosting.js";
+import type { Topology, TopologyParts } from "./runtime/topology.js";
+import type { StoreDeclaration, Updates } from "./store/declaration.js";
+import type { KeyValueStore } from "./store/key-value-store.js";
+
+/** The client type of a store declaration. */
+export type StoreClientOf<S> =
+  S extends StoreDeclaration<infer K, infer V, infer U extends Updates<V>>
+    ? KeyValueStore<K, V, U>
+    : never;
+
+/** The client type of an agent declaration. */
+export type AgentClientOf<A> =
+  A extends AgentDeclaration<infer I, infer R> ? AgentClient<I, R> : never;
+
+type Named<
+  Parts extends TopologyParts,
+  Part extends keyof TopologyParts,
+> = Parts[Part] extends infer P extends object ? P : Record<never, never>;
+
+/** Figures of a running topology. */
+export interface RuntimeStats {
+  readonly tasks: readonly TaskReport[];
+}
+
+/** A running topology. Close it, or declare it with `await using`. */
+export interface Runtime<Parts extends TopologyParts> extends AsyncDisposable {
+  /** The client of a store. Cheap; may be called again and again. */
+  store<N extends keyof Named<Parts, "stores"> & string>(
+    name: N,
+  ): StoreClientOf<Named<Parts, "stores">[N]>;
+  /** The client of an agent. */
+  agent<N extends keyof Named<Parts, "agents"> & string>(
+    name: N,
+  ): AgentClientOf<Named<Parts, "agents">[N]>;
+  /** Calls a compute function in the compute pool. */
+  compute<N extends keyof Named<Parts, "compute"> & string>(
+    name: N,
+    args: Named<Parts, "compute">[N] extends (...args: infer A) => unknown ? A : never,
+    options?: ComputeOptions,
+  ): Promise<Named<Parts, "compute">[N] extends (...args: never[]) => infer R ? Awaited<R> : never>;
+  /** Figures of every task. Costs a round trip to each thread. */
+  stats(): Promise<RuntimeStats>;
+  /**
+   * Resolves when everything accepted so far is done: no request, message or node is under way on any
+   * thread. With a steady stream of new calls it may never be.
+   */
+  drain(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /**
+   * Refuses new calls with CLOSED, waits at most `closeTimeoutMs` for what is under way, makes all
+   * durable, ends the threads and frees the directory. What was not finished goes on at the next launch.
+   * Idempotent: every call gets the same promise.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a topology on a data directory and resolves when it serves.
+ *
+ * @throws PartitaError OPTION_INVALID, OPTION_UNKNOWN, DIRECTORY_LOCKED (another process has it open),
+ *   DIRECTORY_INVALID, FORMAT_UNKNOWN, TASK_COUNT_MISMATCH, TOPOLOGY_MISMATCH (it belongs to something
+ *   else), LOG_CORRUPT, STORE_CORRUPT (with the place), MODULE_INVALID (a thread found another topology)
+ */
+export async function launch<const Parts extends TopologyParts>(
+  declared: Topology<Parts>,
+  options: LaunchOptions,
+): Promise<Runtime<Parts>> {
+  return await launchWith(declared, options, {});
+}
+
+/** `launch` with replaced clock, chance, event loop and delivery: for tests. */
+export async function launchWith<const Parts extends TopologyParts>(
+  declared: Topology<Parts>,
+  options: LaunchOptions,
+  seams: ClusterSeams,
+): Promise<Runtime<Parts>> {
+  const cluster = await Cluster.open(declared, clusterOptions(options), seams);
+  const agents = createAgentClients(programEntries(declared), cluster.local.programPort);
+  const runtime = {
+    store: (name: string) => cluster.local.store(name),
+    agent: (name: string) => {
+      const client = agents.get(name);
+      if (client !== undefined) return client;
+      throw new PartitaError("AGENT_UNKNOWN", { agent: name, known: [...agents.keys()] });
+    },
+    compute: (name: string, args: readonly unknown[], callOptions?: ComputeOptions) =>
+      cluster.compute(name, args, callOptions),
+    stats: async () => ({ tasks: await cluster.reports() }),
+    drain: (drainOptions?: { readonly signal?: AbortSignal }) =>
+      cluster.drain(drainOptions?.signal),
+    close: () => cluster.close(),
+    [Symbol.asyncDispose]: () => cluster.close(),
+  };
+  // cast: names lead to clients of the declarations' types; the runtime itself is untyped by design.
+  return runtime as unknown as Runtime<Parts>;
+}

@@ -1,0 +1,168 @@
+// Cluster options — what `launch` can be told, its defaults, and the refusal of what makes no sense.
+//
+// Owns: names, units, defaults, ranges. Every problem is found before anything is opened.
+
+import { availableParallelism } from "node:os";
+import { limits } from "../base/limits.js";
+import { checkOptionNames, optionInvalid } from "../base/options.js";
+import type { Durability } from "../store/task-storage.js";
+import type { LaneBounds } from "./lane.js";
+
+/** How far requests may run ahead of a task. */
+export interface MailboxOptions {
+  /** Requests of one thread on the way to one task. Default 65,536. */
+  readonly messagesMax?: number;
+  /** Bytes of them. Default 64 MiB; at least one value of the largest size. */
+  readonly bytesMax?: number;
+  /** Beyond that: callers wait for room (default), or are refused with MAILBOX_FULL. */
+  readonly whenFull?: "wait" | "reject";
+}
+
+/** Options of `launch`. */
+export interface LaunchOptions {
+  /** The data directory; made when missing (0700). One process has it open at a time. */
+  readonly directory: string;
+  /**
+   * Partitions of the key space, fixed when the directory is made (default 4). Later launches may leave
+   * it out; another number is refused with TASK_COUNT_MISMATCH.
+   */
+  readonly tasks?: number;
+  /**
+   * Task threads (default: the machine's cores, at most `tasks`); may change at every launch.
+   * 0 runs every task on the calling thread, through the same code: for tests and small embeddings.
+   */
+  readonly threads?: number;
+  /**
+   * When a write is acknowledged. `durable` (default): after it is on the device. `interval`: at once,
+   * synced every `syncIntervalMs`. `relaxed`: at once, synced at the system's pace. The latter two can
+   * lose the newest batches in a power cut, never more, and corrupt nothing; kill -9 loses nothing.
+   */
+  readonly durability?: Durability;
+  /** Mode `interval` alone: milliseconds between syncs. Default 100. */
+  readonly syncIntervalMs?: number;
+  /**
+   * Bytes of one of the two memtable arenas of a task (default 64 MiB, taken from the system as it is
+   * written). Larger ones make checkpoints cheaper for each row, and a launch after a crash slower.
+   * No value may be larger than a quarter of it.
+   */
+  readonly arenaBytes?: number;
+  readonly mailbox?: MailboxOptions;
+  /**
+   * What the death of a task thread means. `stop` (default): every caller is rejected with TASK_EXITED,
+   * all threads end. `restart`: callers that waited on it are rejected, the thread is started again and
+   * recovers from its logs (at most 10 times).
+   */
+  readonly onThreadExit?: "stop" | "restart";
+  /** How long `close` waits for work under way. Default 10,000 ms; the rest goes on at the next launch. */
+  readonly closeTimeoutMs?: number;
+  /** Threads of the compute pool, started with the first call. Default: the machine's cores. */
+  readonly computeThreads?: number;
+  /** Threads that write checkpoints. Default 2, at most `tasks`. */
+  readonly checkpointThreads?: number;
+}
+
+/** The same with every default filled in. */
+export interface ClusterOptions {
+  readonly directory: string;
+  readonly taskCount: number | undefined;
+  readonly threadCount: number;
+  readonly durability: Durability;
+  readonly syncIntervalMs: number;
+  readonly arenaBytes: number;
+  readonly bounds: LaneBounds;
+  readonly onThreadExit: "stop" | "restart";
+  readonly closeTimeoutMs: number;
+  readonly computeThreads: number;
+  readonly checkpointThreads: number;
+}
+
+const where = "launch";
+
+const known = [
+  "directory",
+  "tasks",
+  "threads",
+  "durability",
+  "syncIntervalMs",
+  "arenaBytes",
+  "mailbox",
+  "onThreadExit",
+  "closeTimeoutMs",
+  "computeThreads",
+  "checkpointThreads",
+] as const satisfies readonly (keyof LaunchOptions)[];
+
+/** @throws PartitaError OPTION_UNKNOWN, OPTION_INVALID */
+export function clusterOptions(options: LaunchOptions): ClusterOptions {
+  checkOptionNames(where, options, known);
+  const { directory } = options;
+  if (typeof directory !== "string" || directory === "" || directory.includes("\0")) {
+    throw optionInvalid(where, "directory", directory, "a path");
+  }
+  const cores = availableParallelism();
+  const mailbox = options.mailbox ?? {};
+  checkOptionNames(`${where} mailbox`, mailbox, ["messagesMax", "bytesMax", "whenFull"]);
+  return {
+    directory,
+    taskCount:
+      options.tasks === undefined ? undefined : whole("tasks", options.tasks, 1, limits.tasksMax),
+    threadCount: whole("threads", options.threads ?? cores, 0, limits.threadsMax),
+    durability: oneOf("durability", options.durability ?? "durable", [
+      "durable",
+      "interval",
+      "relaxed",
+    ]),
+    syncIntervalMs: whole(
+      "syncIntervalMs",
+      options.syncIntervalMs ?? limits.syncIntervalMs,
+      1,
+      60_000,
+    ),
+    arenaBytes: whole(
+      "arenaBytes",
+      options.arenaBytes ?? limits.arenaBytesDefault,
+      limits.arenaBytesMin,
+      limits.arenaBytesMax,
+    ),
+    bounds: {
+      messagesMax: whole(
+        "mailbox.messagesMax",
+        mailbox.messagesMax ?? limits.laneMessagesMax,
+        1,
+        limits.laneMessagesMax,
+      ),
+      bytesMax: whole(
+        "mailbox.bytesMax",
+        mailbox.bytesMax ?? limits.laneBytesMax,
+        1,
+        limits.laneBytesMax,
+      ),
+      whenFull: oneOf("mailbox.whenFull", mailbox.whenFull ?? "wait", ["wait", "reject"]),
+    },
+    onThreadExit: oneOf("onThreadExit", options.onThreadExit ?? "stop", ["stop", "restart"]),
+    closeTimeoutMs: whole(
+      "closeTimeoutMs",
+      options.closeTimeoutMs ?? limits.closeTimeoutMs,
+      0,
+      3_600_000,
+    ),
+    computeThreads: whole("computeThreads", options.computeThreads ?? cores, 1, limits.threadsMax),
+    checkpointThreads: whole(
+      "checkpointThreads",
+      options.checkpointThreads ?? limits.checkpointThreads,
+      1,
+      limits.threadsMax,
+    ),
+  };
+}
+
+function whole(option: string, value: unknown, min: number, max: number): number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max)
+    return value;
+  throw optionInvalid(where, option, value, `a whole number from ${min} to ${max}`);
+}
+
+function oneOf<const T extends string>(option: string, value: T, valid: readonly T[]): T {
+  if (valid.includes(value)) return value;
+  throw optionInvalid(where, option, value, `one of ${valid.join(", ")}`);
+}

@@ -1,0 +1,320 @@
+// Cluster — the running tasks of one plan: start them, see them through, drain and close them.
+//
+//   opening ──► running ──► closing ──► closed
+//      │            └──► failed ──► closed       (a thread died and the launch asked to stop)
+//      └──► closed                               (whatever was opened is closed again)
+//
+// Owns: the life of threads, pools and lock, and what the death of a thread means. Leaves to others: the
+// launching thread's own part (hosting.ts), the grip on a thread (task-thread-handle.ts).
+//
+// Invariants:
+//   F1. A directory is open while its lock is held, and the lock goes last.
+//   F2. A thread is started again only when its checkpoint jobs are over and every other thread has
+//       forgotten the old one; its tasks come back from their logs, over the same shared memory.
+//   F3. `close` runs once; every caller gets the same promise.
+
+import { mkdir } from "node:fs/promises";
+import { MessageChannel } from "node:worker_threads";
+import { PartitaError } from "../base/errors.js";
+import { limits } from "../base/limits.js";
+import { runCheckpoint } from "../store/checkpoint.js";
+import { createTaskMemory } from "../store/task-memory.js";
+import { CheckpointPool } from "./checkpoint-pool.js";
+import type { ClusterOptions } from "./cluster-options.js";
+import { ComputePool, inlineCompute } from "./compute.js";
+import type { ComputeCall } from "./compute-call.js";
+import { openDirectory, prepareDirectory, taskDirectory } from "./directory.js";
+import { type HostedThread, type HostSpec, openHost, type TaskReport } from "./hosting.js";
+import { acquireOwnerLock, type OwnerLock } from "./owner-lock.js";
+import { realSystem, type System } from "./system.js";
+import { type Pools, TaskThreadHandle } from "./task-thread-handle.js";
+import { ThreadTransport } from "./thread-transport.js";
+import type { Topology } from "./topology.js";
+import { type Delivery, InlineNetwork } from "./transport.js";
+
+/** What tests replace; production takes the machine's own. */
+export interface ClusterSeams {
+  readonly system?: System;
+  readonly delivery?: Delivery;
+}
+
+type State = "running" | "failed" | "closing" | "closed";
+
+export class Cluster {
+  readonly local: HostedThread;
+  readonly compute: ComputeCall;
+  readonly #declared: Topology;
+  readonly #options: ClusterOptions;
+  readonly #system: System;
+  readonly #spec: HostSpec;
+  readonly #transport: ThreadTransport | undefined;
+  readonly #pools: Pools | undefined;
+  readonly #lock: OwnerLock;
+  readonly #threads = new Map<number, TaskThreadHandle>();
+  #state: State = "running";
+  #restarts = 0;
+  #restarting: Promise<void> = Promise.resolve();
+  #closed: Promise<void> | undefined;
+
+  private constructor(parts: ClusterParts) {
+    this.local = parts.local;
+    this.compute = parts.compute;
+    this.#declared = parts.declared;
+    this.#options = parts.options;
+    this.#system = parts.system;
+    this.#spec = parts.spec;
+    this.#transport = parts.transport;
+    this.#pools = parts.pools;
+    this.#lock = parts.lock;
+  }
+
+  /** Opens a directory and starts its tasks; resolves when they serve. */
+  static async open(
+    declared: Topology,
+    options: ClusterOptions,
+    seams: ClusterSeams = {},
+  ): Promise<Cluster> {
+    await prepareDirectory(options.directory);
+    const lock = await acquireOwnerLock(options.directory);
+    try {
+      const spec = await hostSpec(declared, options);
+      const system = seams.system ?? realSystem;
+      const parts = { declared, options, system, spec, lock };
+      if (spec.plan.threadCount === 0) return await Cluster.#openInline(parts, seams.delivery);
+      return await Cluster.#openThreads(parts);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  static async #openInline(parts: OpeningParts, delivery: Delivery | undefined): Promise<Cluster> {
+    const { declared, spec, system } = parts;
+    const compute = inlineCompute(declared);
+    const transport = new InlineNetwork(system, delivery).endpoint(0);
+    const runInline = async (job: Parameters<typeof runCheckpoint>[0]) => runCheckpoint(job);
+    const local = await openHost(declared, spec, transport, {
+      system,
+      runCheckpoint: runInline,
+      compute,
+    });
+    local.start();
+    return new Cluster({ ...parts, local, compute, transport: undefined, pools: undefined });
+  }
+
+  static async #openThreads(parts: OpeningParts): Promise<Cluster> {
+    const { declared, options, spec, system } = parts;
+    const checkpoints = new CheckpointPool(
+      Math.min(spec.plan.taskCount, options.checkpointThreads),
+    );
+    const pools: Pools = {
+      checkpoints,
+      compute: new ComputePool(declared, options.computeThreads),
+    };
+    const transport = new ThreadTransport(0);
+    const compute = pools.compute.call;
+    let cluster: Cluster | undefined;
+    try {
+      const services = { system, runCheckpoint: checkpoints.run.bind(checkpoints), compute };
+      const local = await openHost(declared, spec, transport, services);
+      cluster = new Cluster({ ...parts, local, compute, transport, pools });
+      await cluster.#startThreads();
+      return cluster;
+    } catch (error) {
+      if (cluster !== undefined) {
+        await cluster.#endThreads();
+        await cluster.local.close();
+      }
+      await Promise.all([checkpoints.close(), pools.compute.close()]);
+      throw error;
+    }
+  }
+
+  /** Figures of every task, by number. */
+  async reports(): Promise<readonly TaskReport[]> {
+    const remote = await Promise.all([...this.#threads.values()].map((handle) => handle.reports()));
+    return [...this.local.reports(), ...remote.flat()].sort((a, b) => a.task - b.task);
+  }
+
+  /** Resolves when nothing waits, runs or is on the way, on any thread. */
+  async drain(signal?: AbortSignal): Promise<void> {
+    for (let before = -1, pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, limits.drainPollMs)) {
+      signal?.throwIfAborted();
+      const applied = await this.#appliedWhenQuiet();
+      // Quiet twice with nothing applied between: a single look at many threads is not one instant.
+      if (applied >= 0 && applied === before) return;
+      before = applied;
+      await this.#pause(pauseMs);
+    }
+  }
+
+  /** Refuses new calls, drains for at most `closeTimeoutMs`, then closes everything. Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    const { topology } = this.#spec.plan;
+    const closed = new PartitaError("CLOSED", { what: `topology "${topology}"` });
+    await this.#restarting;
+    const failed = this.#state === "failed";
+    if (!failed) this.#state = "closing";
+    this.local.router.refuse(closed);
+    if (!failed) {
+      const deadline = AbortSignal.timeout(this.#options.closeTimeoutMs);
+      await this.drain(deadline).catch((error: unknown) => {
+        if (!deadline.aborted) throw error;
+      });
+      await Promise.all([...this.#threads.values()].map((handle) => handle.abort(closed)));
+      this.local.abort(closed);
+    }
+    this.local.host.lose("all", closed);
+    const ended = await Promise.allSettled(
+      [...this.#threads.values()].map((handle) => (failed ? handle.end() : handle.close())),
+    );
+    await this.local.close();
+    this.#transport?.close();
+    await Promise.all([this.#pools?.checkpoints.close(), this.#pools?.compute.close()]);
+    await this.#lock.release();
+    this.#state = "closed";
+    for (const outcome of ended) if (outcome.status === "rejected") throw outcome.reason;
+  }
+
+  async #appliedWhenQuiet(): Promise<number> {
+    const handles = [...this.#threads.values()];
+    const quiet = await Promise.all(handles.map((handle) => handle.quiet()));
+    if (!this.local.quiet || quiet.includes(false)) return -1;
+    const reports = await this.reports();
+    return reports.reduce((sum, { batches }) => sum + batches.messages, 0);
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#system.after(delayMs, resolve);
+    });
+  }
+
+  async #startThreads(): Promise<void> {
+    const { threadCount } = this.#spec.plan;
+    for (let thread = 1; thread <= threadCount; thread += 1) this.#spawn(thread);
+    const handles = [...this.#threads.values()];
+    await Promise.all(handles.map((handle) => handle.open()));
+    for (const handle of handles) {
+      await this.#connect(
+        handle,
+        handles.filter(({ thread }) => thread < handle.thread),
+      );
+    }
+    await Promise.all(handles.map((handle) => handle.start()));
+  }
+
+  #spawn(thread: number): TaskThreadHandle {
+    const pools = this.#pools;
+    if (pools === undefined) throw new RangeError("inline clusters have no threads");
+    const exited = (handle: TaskThreadHandle, error: PartitaError): void =>
+      this.#exited(handle, error);
+    const handle = new TaskThreadHandle(thread, this.#declared, this.#spec, pools, exited);
+    this.#threads.set(thread, handle);
+    return handle;
+  }
+
+  /** Fresh ports between a thread and the launching thread, and between it and `peers`. */
+  async #connect(handle: TaskThreadHandle, peers: readonly TaskThreadHandle[]): Promise<void> {
+    const home = new MessageChannel();
+    this.#transport?.connect(handle.thread, home.port1);
+    await handle.connect(0, home.port2);
+    for (const peer of peers) {
+      const channel = new MessageChannel();
+      await Promise.all([
+        handle.connect(peer.thread, channel.port1),
+        peer.connect(handle.thread, channel.port2),
+      ]);
+    }
+  }
+
+  #exited(handle: TaskThreadHandle, error: PartitaError): void {
+    if (this.#state !== "running") return;
+    this.local.host.lose(handle.tasks, error);
+    this.local.host.threadExited(handle.thread);
+    const again = this.#options.onThreadExit === "restart";
+    if (!again || this.#restarts >= limits.threadRestartsMax) {
+      this.#fail(error);
+      return;
+    }
+    this.#restarts += 1;
+    this.#restarting = this.#restarting
+      .then(() => this.#restart(handle, error))
+      .catch((cause: unknown) => this.#fail(PartitaError.is(cause) ? cause : error));
+  }
+
+  /** Nothing goes on: every caller, waiting or yet to come, is told why. */
+  #fail(error: PartitaError): void {
+    if (this.#state !== "running") return;
+    this.#state = "failed";
+    this.local.router.refuse(error);
+    this.local.host.lose("all", error);
+    void this.#endThreads();
+  }
+
+  async #restart(dead: TaskThreadHandle, error: PartitaError): Promise<void> {
+    if (this.#state !== "running") return;
+    this.#threads.delete(dead.thread);
+    const others = [...this.#threads.values()];
+    await Promise.all(others.map((handle) => handle.lost(dead.thread, dead.tasks, error)));
+    await this.#pools?.checkpoints.settled(dead.tasks);
+    const handle = this.#spawn(dead.thread);
+    await handle.open();
+    await this.#connect(handle, others);
+    await Promise.all(others.map((other) => other.reopened(dead.tasks)));
+    await handle.start();
+    this.local.host.reopen(dead.tasks);
+  }
+
+  async #endThreads(): Promise<void> {
+    await Promise.all([...this.#threads.values()].map((handle) => handle.end()));
+  }
+}
+
+interface OpeningParts {
+  readonly declared: Topology;
+  readonly options: ClusterOptions;
+  readonly system: System;
+  readonly spec: HostSpec;
+  readonly lock: OwnerLock;
+}
+
+interface ClusterParts extends OpeningParts {
+  readonly local: HostedThread;
+  readonly compute: ComputeCall;
+  readonly transport: ThreadTransport | undefined;
+  readonly pools: Pools | undefined;
+}
+
+async function hostSpec(declared: Topology, options: ClusterOptions): Promise<HostSpec> {
+  const { directory } = options;
+  const record = await openDirectory(directory, declared, options.taskCount);
+  const { taskCount } = record;
+  for (let task = 0; task < taskCount; task += 1) {
+    await mkdir(taskDirectory(directory, task), { recursive: true, mode: 0o700 });
+  }
+  const tables = Object.entries(record.stores).map(([name, { table }]) => [name, table] as const);
+  return {
+    plan: {
+      topology: declared.name,
+      taskCount,
+      threadCount: Math.min(options.threadCount, taskCount),
+      tables: Object.fromEntries(tables),
+      shapeHash: record.shapeHash,
+    },
+    directory,
+    memories: Array.from({ length: taskCount }, () => {
+      return createTaskMemory({ arenaBytes: options.arenaBytes });
+    }),
+    durability: options.durability,
+    syncIntervalMs: options.syncIntervalMs,
+    bounds: options.bounds,
+    // A frame is a batch and what one more message may add: it must fit an arena with room to spare.
+    batchBytesMax: Math.min(limits.batchBytesMax, Math.floor(options.arenaBytes / 4)),
+  };
+}

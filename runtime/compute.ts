@@ -1,0 +1,154 @@
+// Compute — runs a topology's compute functions in a Piscina pool, so they never block a task thread.
+//
+// Owns: the pool, time limits, cancellation, the bound of the queue, the bytes of arguments and results.
+// Leaves to others: the thread that imports the topology and calls the function (compute-thread.ts), how
+// task threads reach the pool (control.ts). Inline mode calls the function on its own thread.
+//
+// Invariants:
+//   E1. Aborting or timing out ends the pool thread that runs the function: the work really stops.
+//   E2. At most `computeQueueMax` calls wait; the next is refused with COMPUTE_QUEUE_FULL.
+
+import { Piscina } from "piscina";
+import { type ErrorWire, fromWire } from "../base/error-wire.js";
+import { PartitaError } from "../base/errors.js";
+import { limits } from "../base/limits.js";
+import { decodeValue, encodeValue } from "../store/value.js";
+import type { ComputeCall, ComputeOptions } from "./compute-call.js";
+import type { Topology } from "./topology.js";
+
+/** What a pool thread is asked. */
+export interface ComputeRequest {
+  readonly name: string;
+  readonly args: Uint8Array;
+}
+
+/** What it answers; errors of user code lose nothing on the way. */
+export type ComputeAnswer =
+  | { readonly ok: true; readonly result: Uint8Array | undefined }
+  | { readonly ok: false; readonly error: ErrorWire };
+
+/** The pool of one runtime. Threads start with the first call. */
+export class ComputePool {
+  readonly #declared: Topology;
+  readonly #threads: number;
+  #pool: Piscina<ComputeRequest, ComputeAnswer> | undefined;
+
+  constructor(declared: Topology, threads: number) {
+    this.#declared = declared;
+    this.#threads = threads;
+  }
+
+  /** See ComputeCall. */
+  readonly call: ComputeCall = async (name, args, options = {}) => {
+    assertKnown(this.#declared, name);
+    const result = await this.run(name, encodeArguments(name, args), options);
+    return result.length === 0 ? undefined : decodeValue(result);
+  };
+
+  /** The same with encoded arguments and result; no bytes stand for `undefined`. */
+  async run(name: string, args: Uint8Array, options: ComputeOptions): Promise<Uint8Array> {
+    options.signal?.throwIfAborted();
+    const timeoutMs = options.timeoutMs ?? limits.computeTimeoutMs;
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const signal =
+      options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]);
+    let answer: ComputeAnswer;
+    try {
+      answer = await this.#open().run({ name, args }, { signal });
+    } catch (cause) {
+      if (options.signal?.aborted) throw options.signal.reason;
+      if (timeout.aborted) throw new PartitaError("COMPUTE_TIMEOUT", { compute: name, timeoutMs });
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      if (reason.includes("Task queue is at limit")) {
+        const { computeQueueMax } = limits;
+        throw new PartitaError("COMPUTE_QUEUE_FULL", { compute: name, computeQueueMax });
+      }
+      throw new PartitaError("COMPUTE_FAILED", { compute: name, reason }, { cause });
+    }
+    if (answer.ok) return answer.result ?? new Uint8Array(0);
+    throw computeFailed(name, fromWire(answer.error));
+  }
+
+  /** Ends the pool's threads; calls under way are rejected. */
+  async close(): Promise<void> {
+    await this.#pool?.destroy();
+  }
+
+  #open(): Piscina<ComputeRequest, ComputeAnswer> {
+    this.#pool ??= new Piscina<ComputeRequest, ComputeAnswer>({
+      filename: new URL("./compute-thread.js", import.meta.url).href,
+      name: "compute",
+      workerData: { module: this.#declared.module, topology: this.#declared.name },
+      minThreads: 1,
+      maxThreads: this.#threads,
+      maxQueue: limits.computeQueueMax,
+      // Piscina's default blocks the thread's event loop between calls: async functions would freeze.
+      atomics: "disabled",
+    });
+    return this.#pool;
+  }
+}
+
+/** Calls the function on this thread: for inline mode. A timeout or abort ends the waiting alone. */
+export function inlineCompute(declared: Topology): ComputeCall {
+  return async (name, args, options = {}) => {
+    const fn = assertKnown(declared, name);
+    options.signal?.throwIfAborted();
+    const copies = decodeArguments(encodeArguments(name, args));
+    const timeoutMs = options.timeoutMs ?? limits.computeTimeoutMs;
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const ended = ending(options.signal, timeout, () => {
+      return new PartitaError("COMPUTE_TIMEOUT", { compute: name, timeoutMs });
+    });
+    const result = await Promise.race([ended, callFunction(name, fn, copies)]);
+    return result === undefined
+      ? undefined
+      : decodeValue(encodeValue(result, `result of compute "${name}"`));
+  };
+}
+
+async function callFunction(name: string, fn: Callable, args: unknown[]): Promise<unknown> {
+  try {
+    return await fn(...args);
+  } catch (cause) {
+    throw computeFailed(name, cause);
+  }
+}
+
+type Callable = (...args: unknown[]) => unknown;
+
+/** The function of that name. @throws PartitaError COMPUTE_UNKNOWN */
+export function assertKnown(declared: Topology, name: string): Callable {
+  // cast: topology() has refused whatever is no function; arguments are checked by its types.
+  const functions = (declared.parts.compute ?? {}) as Readonly<Record<string, Callable>>;
+  const fn = Object.hasOwn(functions, name) ? functions[name] : undefined;
+  if (fn !== undefined) return fn;
+  throw new PartitaError("COMPUTE_UNKNOWN", { compute: name, known: Object.keys(functions) });
+}
+
+/** Arguments as they cross: an array, whose `undefined` elements the codec carries. */
+export function encodeArguments(name: string, args: readonly unknown[]): Uint8Array {
+  return encodeValue(args, `arguments of compute "${name}"`).slice();
+}
+
+export function decodeArguments(bytes: Uint8Array): unknown[] {
+  // cast: encodeArguments made these bytes of an array.
+  return decodeValue(bytes) as unknown[];
+}
+
+function computeFailed(name: string, cause: unknown): PartitaError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new PartitaError("COMPUTE_FAILED", { compute: name, reason }, { cause });
+}
+
+/** Rejects when one of the signals aborts, never resolves. */
+function ending(
+  signal: AbortSignal | undefined,
+  timeout: AbortSignal,
+  timedOut: () => Error,
+): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+    timeout.addEventListener("abort", () => reject(timedOut()), { once: true });
+  });
+}

@@ -1,0 +1,151 @@
+// Directory — what a data directory says of itself, and the refusal of whatever does not fit it.
+//
+//   <directory>/partita.json     format, topology, task count, tables of stores (this file)
+//   <directory>/owner.pid        pid of the owner while it runs (owner-lock.ts)
+//   <directory>/t0000/…          one task: its log and its environment (store/task-storage.ts)
+//
+// Owns: the record, written whole or not at all. Leaves to others: the lock, the tasks' own files.
+//
+// Invariants:
+//   I1. The record is replaced by rename after it was synced: a reader sees the old or the new one.
+//   I2. Nothing is changed when the directory is refused.
+
+import { mkdir, open, readFile, rename, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { PartitaError } from "../base/errors.js";
+import { limits } from "../base/limits.js";
+import { assignTables, type RecordedStore, shapeHash } from "./compile.js";
+import { storesOf, type Topology } from "./topology.js";
+
+/** Number of the on-disk format: hash and seed, key codecs, records, frames, tables. */
+const formatVersion = 1;
+const recordFile = "partita.json";
+
+/** The record of a directory. */
+export interface DirectoryRecord {
+  readonly format: number;
+  readonly topology: string;
+  readonly shapeHash: string;
+  readonly taskCount: number;
+  readonly stores: Readonly<Record<string, RecordedStore>>;
+}
+
+/** Makes sure that the directory exists and is one: 0700 when it is made here. */
+export async function prepareDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new PartitaError(
+      "DIRECTORY_INVALID",
+      { directory, reason: "it cannot be made" },
+      { cause },
+    );
+  }
+  const found = await stat(directory);
+  if (!found.isDirectory()) {
+    throw new PartitaError("DIRECTORY_INVALID", { directory, reason: "it is no directory" });
+  }
+}
+
+/** Where a task keeps its files. Names are numbers: nothing a user named becomes a path. */
+export function taskDirectory(directory: string, task: number): string {
+  return join(directory, `t${String(task).padStart(4, "0")}`);
+}
+
+/**
+ * Reads the record and brings it up to date with the topology, or makes it for a new directory.
+ * `taskCount` is what the caller asked for; `undefined` takes the recorded one, or the default.
+ * @throws PartitaError FORMAT_UNKNOWN, TASK_COUNT_MISMATCH, TOPOLOGY_MISMATCH, DIRECTORY_INVALID
+ */
+export async function openDirectory(
+  directory: string,
+  declared: Topology,
+  taskCount: number | undefined,
+): Promise<DirectoryRecord> {
+  const recorded = await readRecord(directory);
+  if (recorded !== undefined) refuseMisfit(directory, declared, taskCount, recorded);
+  const record: DirectoryRecord = {
+    format: formatVersion,
+    topology: declared.name,
+    shapeHash: shapeHash(declared),
+    taskCount: recorded?.taskCount ?? taskCount ?? limits.tasksDefault,
+    stores: assignTables(declared, recorded?.stores ?? {}),
+  };
+  if (JSON.stringify(record) !== JSON.stringify(recorded)) await writeRecord(directory, record);
+  return record;
+}
+
+function refuseMisfit(
+  directory: string,
+  declared: Topology,
+  taskCount: number | undefined,
+  recorded: DirectoryRecord,
+): void {
+  if (recorded.topology !== declared.name) {
+    throw new PartitaError("TOPOLOGY_MISMATCH", {
+      directory,
+      recorded: `topology "${recorded.topology}"`,
+      declared: `topology "${declared.name}"`,
+    });
+  }
+  if (taskCount !== undefined && taskCount !== recorded.taskCount) {
+    throw new PartitaError("TASK_COUNT_MISMATCH", {
+      directory,
+      recorded: recorded.taskCount,
+      asked: taskCount,
+    });
+  }
+  for (const [name, store] of storesOf(declared)) {
+    const known = recorded.stores[name];
+    if (known === undefined || known.key === store.key.name) continue;
+    throw new PartitaError("TOPOLOGY_MISMATCH", {
+      directory,
+      recorded: `store "${name}" with keys ${known.key} (shape ${recorded.shapeHash})`,
+      declared: `store "${name}" with keys ${store.key.name} (shape ${shapeHash(declared)})`,
+    });
+  }
+}
+
+async function readRecord(directory: string): Promise<DirectoryRecord | undefined> {
+  let text: string;
+  try {
+    text = await readFile(join(directory, recordFile), "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+  let record: unknown;
+  try {
+    record = JSON.parse(text);
+  } catch (cause) {
+    const reason = `${recordFile} is no JSON`;
+    throw new PartitaError("DIRECTORY_INVALID", { directory, reason }, { cause });
+  }
+  const format =
+    typeof record === "object" && record !== null && "format" in record ? record.format : null;
+  if (format !== formatVersion) {
+    const known = [String(formatVersion)];
+    throw new PartitaError("FORMAT_UNKNOWN", { directory, recorded: String(format), known });
+  }
+  // cast: this format number is written by writeRecord alone, whole or not at all.
+  return record as DirectoryRecord;
+}
+
+async function writeRecord(directory: string, record: DirectoryRecord): Promise<void> {
+  const path = join(directory, recordFile);
+  const draft = `${path}.new`;
+  const file = await open(draft, "w", 0o600);
+  try {
+    await file.writeFile(`${JSON.stringify(record, null, 2)}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(draft, path);
+  const folder = await open(directory, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

@@ -1,0 +1,232 @@
+// Hosting — assembles what one thread runs: host, router, readers, and its tasks with their storage.
+//
+// The same function serves the launching thread (lanes only), a task thread (its tasks) and the inline
+// mode (all tasks), so that they differ in nothing but the parts they are given.
+// Owns: the wiring and its undoing. Leaves to others: everything that is wired.
+
+import { type ErrorWire, fromWire } from "../base/error-wire.js";
+import { PartitaError } from "../base/errors.js";
+import type { Updates } from "../store/declaration.js";
+import { hashKey } from "../store/key-hash.js";
+import type { KeyValueStore } from "../store/key-value-store.js";
+import { openTaskReader } from "../store/reader.js";
+import type { StorageStats } from "../store/storage.js";
+import type { TaskMemory } from "../store/task-memory.js";
+import { type CheckpointRunner, type Durability, openTaskStorage } from "../store/task-storage.js";
+import { decodeValue } from "../store/value.js";
+import { plannedStores, programEntries } from "./compile.js";
+import type { ComputeCall } from "./compute-call.js";
+import { taskDirectory } from "./directory.js";
+import { Host } from "./host.js";
+import type { LaneBounds } from "./lane.js";
+import { type PlannedStore, type PlanShape, tasksOf } from "./plan.js";
+import { noBytes, operation, status } from "./protocol.js";
+import { Router } from "./router.js";
+import { StoreClient } from "./store-client.js";
+import type { System, Timer } from "./system.js";
+import { Task, type TaskStats } from "./task.js";
+import { TaskDriver } from "./task-driver.js";
+import type { ProgramClientPort, TaskPort } from "./task-program.js";
+import type { Topology } from "./topology.js";
+import type { Transport } from "./transport.js";
+
+/** What every thread is told; all of it is data or shared memory. */
+export interface HostSpec {
+  readonly plan: PlanShape;
+  readonly directory: string;
+  /** Shared memory of every task, by number. */
+  readonly memories: readonly TaskMemory[];
+  readonly durability: Durability;
+  readonly syncIntervalMs: number;
+  readonly bounds: LaneBounds;
+  readonly batchBytesMax: number;
+}
+
+/** What a thread's tasks need from outside. */
+export interface HostServices {
+  readonly system: System;
+  readonly runCheckpoint: CheckpointRunner;
+  readonly compute: ComputeCall;
+}
+
+/** Figures of one task. */
+export interface TaskReport {
+  readonly task: number;
+  readonly thread: number;
+  readonly batches: TaskStats;
+  readonly storage: StorageStats;
+  readonly unacknowledged: number;
+  readonly running: number;
+}
+
+/** One thread's part of a running topology. */
+export class HostedThread {
+  readonly host: Host;
+  readonly router: Router;
+  readonly #stores: ReadonlyMap<string, PlannedStore>;
+  readonly #timers: Timer[] = [];
+
+  constructor(host: Host, router: Router, stores: Iterable<PlannedStore>) {
+    this.host = host;
+    this.router = router;
+    this.#stores = new Map(Array.from(stores, (store) => [store.name, store]));
+  }
+
+  /** A client of a declared store. @throws PartitaError STORE_UNKNOWN */
+  store(name: string): KeyValueStore<unknown, unknown, Updates<unknown>> {
+    const store = this.#stores.get(name);
+    if (store === undefined) {
+      throw new PartitaError("STORE_UNKNOWN", { store: name, known: [...this.#stores.keys()] });
+    }
+    return new StoreClient(store, this.router);
+  }
+
+  /** What the clients of programs on this thread use. */
+  get programPort(): ProgramClientPort {
+    const { host, router } = this;
+    return {
+      taskCount: router.taskCount,
+      ownerOf: (keyHash) => router.owner(keyHash),
+      now: () => host.system.now(),
+      random: () => host.system.random(),
+      request: async (task, message) => {
+        router.assertOpen();
+        const lane = router.lane(task);
+        const reply = await lane.request(operation.program, 0, noBytes, 0, message);
+        if (reply.status !== status.error) return reply.bytes;
+        // cast: the owner's toWire made these bytes.
+        throw fromWire(decodeValue(reply.bytes) as ErrorWire);
+      },
+      onNotice: (listener) => host.onNotice(listener),
+      onLost: (listener) => host.onLost(listener),
+    };
+  }
+
+  /** Lets the tasks begin: recovered streams greet, recovered nodes run. */
+  start(): void {
+    for (const driver of this.host.drivers) driver.start();
+  }
+
+  /** Syncs every task each `intervalMs`; a failed sync ends the process. */
+  syncEvery(intervalMs: number): void {
+    const again = (): void => {
+      for (const driver of this.host.drivers) driver.flush();
+      this.#timers.splice(0, this.#timers.length, this.host.system.after(intervalMs, again));
+    };
+    this.#timers.push(this.host.system.after(intervalMs, again));
+  }
+
+  /** Nothing waits, runs or is unacknowledged on this thread. */
+  get quiet(): boolean {
+    return this.host.pending === 0 && this.host.drivers.every(({ task }) => task.quiet);
+  }
+
+  reports(): readonly TaskReport[] {
+    return this.host.drivers.map((driver) => ({
+      task: driver.task.taskId,
+      thread: this.host.thread,
+      batches: driver.task.stats(),
+      storage: driver.storage.stats(),
+      unacknowledged: driver.task.outbox.unacknowledged,
+      running: driver.running,
+    }));
+  }
+
+  /** Aborts the signals of running nodes. */
+  abort(reason: unknown): void {
+    for (const driver of this.host.drivers) driver.abort(reason);
+  }
+
+  /** Stops the tasks and frees their storage; waits for checkpoints under way. */
+  async close(): Promise<void> {
+    for (const timer of this.#timers) timer.cancel();
+    await Promise.all(this.host.drivers.map((driver) => driver.close()));
+    await this.router.closeReaders();
+    this.host.close();
+  }
+}
+
+/** Opens what `transport.thread` runs. On failure everything opened so far is closed again. */
+export async function openHost(
+  declared: Topology,
+  spec: HostSpec,
+  transport: Transport,
+  services: HostServices,
+): Promise<HostedThread> {
+  const { plan } = spec;
+  const stores = plannedStores(declared, plan);
+  const host = new Host({ plan, transport, system: services.system, bounds: spec.bounds });
+  const hosted =
+    transport.thread === 0 && plan.threadCount > 0 ? [] : tasksOf(plan, transport.thread);
+  const drivers = await openTasks(host, hosted, spec, stores, services);
+  const readers = spec.memories.map((memory, task) => {
+    return openTaskReader({ directory: taskDirectory(spec.directory, task), taskId: task, memory });
+  });
+  const router = new Router(host, readers);
+  const thread = new HostedThread(host, router, stores.values());
+  for (const driver of drivers) {
+    host.adopt(driver);
+    installProgram(declared, thread, driver, services);
+  }
+  if (spec.durability === "interval" && drivers.length > 0) thread.syncEvery(spec.syncIntervalMs);
+  return thread;
+}
+
+async function openTasks(
+  host: Host,
+  tasks: readonly number[],
+  spec: HostSpec,
+  stores: ReadonlyMap<number, PlannedStore>,
+  services: HostServices,
+): Promise<readonly TaskDriver[]> {
+  const opened = await Promise.allSettled(
+    tasks.map(async (taskId) => {
+      const memory = spec.memories[taskId];
+      if (memory === undefined) throw new RangeError(`no memory for task ${taskId}`);
+      const storage = await openTaskStorage({
+        directory: taskDirectory(spec.directory, taskId),
+        taskId,
+        memory,
+        durability: spec.durability,
+        runCheckpoint: services.runCheckpoint,
+      });
+      const { taskCount, threadCount } = spec.plan;
+      const { batchBytesMax } = spec;
+      const { system } = services;
+      const parts = { taskId, taskCount, threadCount, storage, stores, system, batchBytesMax };
+      return new TaskDriver(host, new Task(parts), storage);
+    }),
+  );
+  const failed = opened.find((outcome) => outcome.status === "rejected");
+  const drivers = opened.flatMap((outcome) =>
+    outcome.status === "fulfilled" ? [outcome.value] : [],
+  );
+  if (failed === undefined) return drivers;
+  await Promise.allSettled(drivers.map((driver) => driver.close()));
+  throw failed.reason;
+}
+
+function installProgram(
+  declared: Topology,
+  thread: HostedThread,
+  driver: TaskDriver,
+  services: HostServices,
+): void {
+  const entries = programEntries(declared);
+  const first = entries.values().next().value;
+  if (first === undefined) return;
+  const { task, storage } = driver;
+  const port: TaskPort = {
+    taskId: task.taskId,
+    taskCount: thread.router.taskCount,
+    ownerOf: (keyHash) => thread.router.owner(keyHash),
+    now: () => services.system.now(),
+    random: () => services.system.random(),
+    submit: (message) => driver.submit(message),
+    get: (table, key) => storage.get(table, key, hashKey(key))?.value,
+    page: (table, range, limit) => storage.page(table, range, limit),
+    store: (name) => thread.store(name),
+    compute: services.compute,
+  };
+  driver.install(first.program(port, entries));
+}

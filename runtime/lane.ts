@@ -1,0 +1,205 @@
+// Lane — one thread's way to one task: requests go out in order, replies come back in that order.
+//
+// Owns: the bytes not flushed yet, the ring of callers that wait for replies, the window that bounds
+// what is on the way, and the count of writes on the way per hash bucket (so that a read can tell
+// whether one of its own thread's writes is still to come).
+// Leaves to others: when to flush and how bytes travel (host.ts), which lane (router), what requests
+// mean (store-operations.ts).
+//
+// Invariants:
+//   L1. Requests leave in the order of the calls; a caller that waits for room keeps its place.
+//   L2. The n-th reply belongs to the n-th request: replies carry no ids.
+//   L3. At most `messagesMax` requests and about `bytesMax` bytes are on the way; callers beyond that
+//       wait, at most `waitingMax` of them, or are refused at once with MAILBOX_FULL when asked so.
+//   L4. `pendingWrites(keyHash)` is 0 only if no write of this thread to that key is on the way.
+
+import { ByteReader } from "../base/byte-reader.js";
+import { ByteWriter } from "../base/byte-writer.js";
+import { PartitaError } from "../base/errors.js";
+import { assert } from "../base/invariant.js";
+import { limits } from "../base/limits.js";
+import {
+  type Operation,
+  operation,
+  type Reply,
+  requestHeaderBytes,
+  type Status,
+  writeRequest,
+} from "./protocol.js";
+import { Ring } from "./ring.js";
+
+/** How a lane bounds what is on the way. */
+export interface LaneBounds {
+  readonly messagesMax: number;
+  readonly bytesMax: number;
+  readonly whenFull: "wait" | "reject";
+}
+
+interface Request {
+  readonly operation: Operation;
+  readonly table: number;
+  readonly key: Uint8Array;
+  readonly keyHash: number;
+  readonly argument: Uint8Array;
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const bucketCount = 4096;
+
+export class Lane {
+  readonly task: number;
+  readonly #bounds: LaneBounds;
+  /** Tells the host that there are bytes to flush. */
+  readonly #dirty: (lane: Lane) => void;
+  readonly #sent: Ring<Request>;
+  readonly #waiting: Ring<Request>;
+  readonly #buckets = new Uint32Array(bucketCount);
+  #wideWrites = 0;
+  #writes = 0;
+  #bytesOnTheWay = 0;
+  #body = new ByteWriter();
+  #flushWanted = false;
+  #lost: Error | undefined;
+
+  constructor(task: number, bounds: LaneBounds, dirty: (lane: Lane) => void) {
+    this.task = task;
+    this.#bounds = bounds;
+    this.#dirty = dirty;
+    this.#sent = new Ring(bounds.messagesMax);
+    this.#waiting = new Ring(limits.laneWaitingMax);
+  }
+
+  /** Callers that have no reply yet. */
+  get pending(): number {
+    return this.#sent.length + this.#waiting.length;
+  }
+
+  /** Writes of this thread on the way to this task, whatever the key. */
+  get writes(): number {
+    return this.#writes;
+  }
+
+  /** Writes of this thread on the way that may be to this key. */
+  pendingWrites(keyHash: number): number {
+    return (this.#buckets[keyHash % bucketCount] ?? 0) + this.#wideWrites;
+  }
+
+  /**
+   * Sends a request; resolves with its reply after the task's gate. The bytes are read at once or when
+   * there is room, so they must not change.
+   * @throws PartitaError MAILBOX_FULL, or the error the lane was lost with
+   */
+  request(
+    kind: Operation,
+    table: number,
+    key: Uint8Array,
+    keyHash: number,
+    argument: Uint8Array,
+  ): Promise<Reply> {
+    if (this.#lost !== undefined) return Promise.reject(this.#lost);
+    const full = this.#full || this.#waiting.length > 0;
+    if (
+      full &&
+      (this.#bounds.whenFull === "reject" || this.#waiting.length >= limits.laneWaitingMax)
+    ) {
+      return Promise.reject(this.#fullError());
+    }
+    return new Promise((resolve, reject) => {
+      const request = { operation: kind, table, key, keyHash, argument, resolve, reject };
+      this.#count(request, 1);
+      if (full) this.#waiting.push(request);
+      else this.#send(request);
+    });
+  }
+
+  /** The requests body since the last flush. */
+  takeBody(): Uint8Array {
+    this.#flushWanted = false;
+    const body = this.#body.finish();
+    this.#body.reset();
+    return body;
+  }
+
+  /** Gives the replies of a section to their callers, oldest first. */
+  receive(body: Uint8Array): void {
+    const reader = new ByteReader(body);
+    while (!reader.done) {
+      // cast: the status byte was written by writeReply.
+      const kind = reader.u8() as Status;
+      const bytes = reader.bytes(reader.u32());
+      const request = this.#sent.shift();
+      assert(request !== undefined, () => `task ${this.task} replied to no request`);
+      this.#bytesOnTheWay -= requestBytes(request);
+      this.#count(request, -1);
+      request.resolve({ status: kind, bytes });
+    }
+    while (!this.#full) {
+      const next = this.#waiting.shift();
+      if (next === undefined) break;
+      this.#send(next);
+    }
+  }
+
+  /** The task is gone: everybody who waits is told, and later callers too until `reopen`. */
+  lose(error: Error): void {
+    this.#lost = error;
+    for (const ring of [this.#sent, this.#waiting]) {
+      for (let request = ring.shift(); request !== undefined; request = ring.shift()) {
+        this.#count(request, -1);
+        request.reject(error);
+      }
+    }
+    this.#bytesOnTheWay = 0;
+    this.#body.reset();
+  }
+
+  /** The task was started again. */
+  reopen(): void {
+    this.#lost = undefined;
+  }
+
+  get #full(): boolean {
+    return (
+      this.#sent.length >= this.#bounds.messagesMax || this.#bytesOnTheWay >= this.#bounds.bytesMax
+    );
+  }
+
+  #send(request: Request): void {
+    this.#sent.push(request);
+    this.#bytesOnTheWay += requestBytes(request);
+    const { operation: kind, table, key, argument } = request;
+    writeRequest(this.#body, kind, table, key, argument);
+    if (this.#flushWanted) return;
+    this.#flushWanted = true;
+    this.#dirty(this);
+  }
+
+  #count(request: Request, change: 1 | -1): void {
+    switch (request.operation) {
+      case operation.get:
+      case operation.barrier:
+      case operation.program:
+        return;
+      case operation.clear:
+        this.#wideWrites += change;
+        break;
+      default: {
+        const bucket = request.keyHash % bucketCount;
+        this.#buckets[bucket] = (this.#buckets[bucket] ?? 0) + change;
+      }
+    }
+    this.#writes += change;
+  }
+
+  #fullError(): PartitaError {
+    return new PartitaError("MAILBOX_FULL", {
+      taskId: this.task,
+      capacity: this.#bounds.messagesMax,
+    });
+  }
+}
+
+function requestBytes(request: Request): number {
+  return requestHeaderBytes + request.key.length + request.argument.length;
+}

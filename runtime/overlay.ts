@@ -1,0 +1,298 @@
+// Overlay — the rows of one task as the batch in hand leaves them, over the committed state.
+//
+// Owns: the bounded write-through cache of decoded rows (so that a hot read-modify-write neither looks
+// up nor decodes), the dirty rows of the batch, versions, and undo within one message.
+// Leaves to others: task.ts decides what is applied, the storage makes the frame durable.
+//
+// Invariants:
+//   O1. A row's version is the task's update counter at its last change: it strictly increases and is
+//       never reused, deletes included.
+//   O2. After `rollback` every row is as it was at `savepoint`; values handed to user code are decoded
+//       anew, since a function that threw may have changed them in place.
+//   O3. Between `committed` and the next change no row is dirty. The cache forgets only then, so it
+//       never drops a dirty row; it holds at most about `rowsMax` rows and `bytesMax` bytes.
+//   O4. A row with a version of at most its table's clear in this batch is absent.
+
+import { assert } from "../base/invariant.js";
+import { hashKey } from "../store/key-hash.js";
+import type { RecordWrite, TableId, TaskStorage } from "../store/storage.js";
+import { decodeValue, encodeValue } from "../store/value.js";
+
+/** A key of the task with its value as the batch leaves it. Mutated by the overlay alone. */
+export interface Row {
+  readonly table: TableId;
+  readonly key: Uint8Array;
+  readonly keyHash: number;
+  /** 0 when the key was never seen. */
+  version: number;
+  present: boolean;
+  /** Encoded value; `undefined` while only `value` is current (immutable values, encoded once a frame). */
+  bytes: Uint8Array | undefined;
+  /** Decoded value, or `notDecoded`. */
+  value: unknown;
+  dirty: boolean;
+  fresh: boolean;
+}
+
+interface UndoEntry {
+  readonly row: Row;
+  readonly version: number;
+  readonly present: boolean;
+  readonly bytes: Uint8Array | undefined;
+  readonly dirty: boolean;
+  readonly fresh: boolean;
+}
+
+const notDecoded: unique symbol = Symbol("not decoded");
+
+/** Bytes of a record around its key and value, for the size of a batch. */
+const recordOverheadBytes = 40;
+
+export class Overlay {
+  readonly #storage: TaskStorage;
+  readonly #rowsMax: number;
+  readonly #bytesMax: number;
+  #young = new Map<TableId, Map<string, Row>>();
+  #old = new Map<TableId, Map<string, Row>>();
+  #youngRows = 0;
+  #youngBytes = 0;
+  #version: number;
+  #dirty: Row[] = [];
+  #dirtyBytes = 0;
+  readonly #cleared = new Map<TableId, number>();
+  #undo: UndoEntry[] | undefined;
+
+  constructor(storage: TaskStorage, bounds: { rowsMax: number; bytesMax: number }) {
+    this.#storage = storage;
+    this.#rowsMax = bounds.rowsMax;
+    this.#bytesMax = bounds.bytesMax;
+    this.#version = storage.versionLast;
+  }
+
+  /** About the bytes of the frame so far. */
+  get bytes(): number {
+    return this.#dirtyBytes;
+  }
+
+  /** Whether the batch has changed anything. */
+  get changed(): boolean {
+    return this.#dirty.length > 0 || this.#cleared.size > 0;
+  }
+
+  /** The row of a key. `key` is copied when it is kept. */
+  row(table: TableId, key: Uint8Array): Row {
+    const name = latin1(key);
+    const known = this.#cached(table, name);
+    if (known !== undefined) return known;
+    const keyHash = hashKey(key);
+    const stored = this.#storage.get(table, key, keyHash);
+    const hidden = stored !== undefined && stored.version <= (this.#cleared.get(table) ?? 0);
+    const present = stored !== undefined && !hidden;
+    return this.#keep(name, {
+      table,
+      key: key.slice(),
+      keyHash,
+      version: stored?.version ?? 0,
+      present,
+      bytes: present ? stored.value : undefined,
+      value: notDecoded,
+      dirty: false,
+      fresh: !present,
+    });
+  }
+
+  /** The row of a key about to be overwritten whatever it holds: spares the look-up. */
+  blindRow(table: TableId, key: Uint8Array, fresh: boolean): Row {
+    const name = latin1(key);
+    const known = this.#cached(table, name);
+    if (known !== undefined) return known;
+    return this.#keep(name, {
+      table,
+      key: key.slice(),
+      keyHash: hashKey(key),
+      version: 0,
+      present: false,
+      bytes: undefined,
+      value: notDecoded,
+      dirty: false,
+      fresh,
+    });
+  }
+
+  /** The decoded value; `undefined` when absent. User code may change it in place only to return it. */
+  decoded(row: Row): unknown {
+    if (!row.present) return undefined;
+    if (row.value === notDecoded) {
+      assert(row.bytes !== undefined, "a row has neither value nor bytes");
+      row.value = decodeValue(row.bytes);
+    }
+    return row.value;
+  }
+
+  /** The encoded value; `undefined` when absent. Must not be changed. */
+  encoded(row: Row): Uint8Array | undefined {
+    if (!row.present) return undefined;
+    row.bytes ??= encodeValue(row.value).slice();
+    return row.bytes;
+  }
+
+  /** User code failed on `row`'s value: whatever it did to the decoded object is forgotten. */
+  forgetDecoded(row: Row): void {
+    if (row.bytes !== undefined) row.value = notDecoded;
+  }
+
+  /**
+   * Gives the row a value. Objects are encoded here, because a later update may change them in place;
+   * the rest is encoded once a frame. Throws what the codec refuses, with the row unchanged.
+   */
+  setValue(row: Row, value: unknown): void {
+    const bytes =
+      typeof value === "object" && value !== null ? encodeValue(value).slice() : undefined;
+    this.#change(row, true, bytes);
+    row.value = value;
+    this.#dirtyBytes += bytes?.length ?? 16;
+  }
+
+  /** Gives the row encoded bytes, which are copied. */
+  setBytes(row: Row, bytes: Uint8Array): void {
+    this.#change(row, true, bytes.slice());
+    row.value = notDecoded;
+    this.#dirtyBytes += bytes.length;
+  }
+
+  /** Removes the key. */
+  remove(row: Row): void {
+    this.#change(row, false, undefined);
+    row.value = notDecoded;
+  }
+
+  /** Removes every key of a table, in O(rows in the cache). Not within a savepoint. */
+  clear(table: TableId): void {
+    assert(this.#undo === undefined, "a clear cannot be rolled back");
+    this.#version += 1;
+    this.#cleared.set(table, this.#version);
+    for (const generation of [this.#young, this.#old]) {
+      for (const row of generation.get(table)?.values() ?? []) {
+        row.present = false;
+        row.bytes = undefined;
+        row.value = notDecoded;
+        row.dirty = false;
+        row.fresh = true;
+      }
+    }
+    this.#dirty = this.#dirty.filter((row) => row.dirty);
+  }
+
+  /** Starts a message that may be rolled back. */
+  savepoint(): void {
+    assert(this.#undo === undefined, "savepoints do not nest");
+    this.#undo = [];
+  }
+
+  /** Ends the message: its changes stay in the batch. */
+  release(): void {
+    this.#undo = undefined;
+  }
+
+  /** Takes back every change since the savepoint. Versions used stay used. */
+  rollback(): void {
+    assert(this.#undo !== undefined, "rollback without a savepoint");
+    for (const entry of this.#undo.reverse()) {
+      const { row } = entry;
+      row.version = entry.version;
+      row.present = entry.present;
+      row.bytes = entry.bytes;
+      row.value = notDecoded;
+      row.fresh = entry.fresh;
+      row.dirty = entry.dirty;
+    }
+    this.#dirty = this.#dirty.filter((row) => row.dirty);
+    this.#undo = undefined;
+  }
+
+  /** The batch's records and clears. The rows stay dirty until `committed`. */
+  writes(): {
+    readonly records: readonly RecordWrite[];
+    readonly clears: ReadonlyMap<TableId, number>;
+  } {
+    const records = this.#dirty.map((row) => ({
+      table: row.table,
+      key: row.key,
+      keyHash: row.keyHash,
+      version: row.version,
+      value: this.encoded(row),
+      fresh: row.fresh,
+    }));
+    return { records, clears: this.#cleared };
+  }
+
+  /** The frame is visible: rows are clean, and the cache may forget old ones. */
+  committed(): void {
+    for (const row of this.#dirty) {
+      row.dirty = false;
+      row.fresh = !row.present;
+    }
+    this.#youngBytes += this.#dirtyBytes;
+    this.#dirty = [];
+    this.#dirtyBytes = 0;
+    this.#cleared.clear();
+    // Two generations stand in for an exact order of use: one that was not asked for again is dropped.
+    if (this.#youngRows > this.#rowsMax / 2 || this.#youngBytes > this.#bytesMax / 2) {
+      this.#old = this.#young;
+      this.#young = new Map();
+      this.#youngRows = 0;
+      this.#youngBytes = 0;
+    }
+  }
+
+  /** A version above every one used so far. */
+  nextVersion(): number {
+    this.#version += 1;
+    return this.#version;
+  }
+
+  #change(row: Row, present: boolean, bytes: Uint8Array | undefined): void {
+    this.#undo?.push({
+      row,
+      version: row.version,
+      present: row.present,
+      // An immutable value that was never encoded has no bytes to come back to yet.
+      bytes: this.#undo === undefined ? undefined : this.encoded(row),
+      dirty: row.dirty,
+      fresh: row.fresh,
+    });
+    row.version = this.nextVersion();
+    row.present = present;
+    row.bytes = bytes;
+    if (row.dirty) return;
+    row.dirty = true;
+    this.#dirty.push(row);
+    this.#dirtyBytes += row.key.length + recordOverheadBytes;
+  }
+
+  #cached(table: TableId, name: string): Row | undefined {
+    const young = this.#young.get(table)?.get(name);
+    if (young !== undefined) return young;
+    const generation = this.#old.get(table);
+    const old = generation?.get(name);
+    if (old === undefined) return undefined;
+    generation?.delete(name);
+    return this.#keep(name, old);
+  }
+
+  #keep(name: string, row: Row): Row {
+    let rows = this.#young.get(row.table);
+    if (rows === undefined) {
+      rows = new Map();
+      this.#young.set(row.table, rows);
+    }
+    rows.set(name, row);
+    this.#youngRows += 1;
+    this.#youngBytes += row.key.length + (row.bytes?.length ?? 0) + recordOverheadBytes;
+    return row;
+  }
+}
+
+function latin1(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).latin1Slice();
+}

@@ -1,0 +1,159 @@
+// Protocol — every byte that crosses from one thread to another on the data plane.
+//
+// A packet is what one thread posts to another in one flush: sections, one after the other. A section
+// belongs to one lane (thread, task) or to one stream (task, task) and holds messages in order.
+// Owns: the layouts below and their writers and readers. Leaves to others: lane.ts and mailbox.ts keep
+// the order of requests and replies, outbox.ts the numbers of streams, transport.ts carries packets.
+//
+//   section   [kind u8][0 u8][from u16][to u16][0 u16][body length u32][body]
+//   requests  from thread, to task:   [operation u8][table u16][key length u16][argument length u32]
+//                                     [key][argument], again and again
+//   replies   from task, to thread:   [status u8][length u32][bytes], again and again
+//   notices   from task, to thread:   [length u32][bytes], again and again
+//   stream    from task, to task:     [first sequence u64], then [length u32][bytes], again and again
+//   ack       from task, to task:     [last applied sequence u64][resend u8]
+//   hello     from task, to task:     [next sequence u64][acknowledged sequence u64]
+//
+// Invariants:
+//   W1. Replies of a lane come in the order of its requests, one each: they carry no ids.
+//   W2. A stream's sequence numbers are dense; the first is 1.
+
+import { ByteReader } from "../base/byte-reader.js";
+import { ByteWriter } from "../base/byte-writer.js";
+import { assert } from "../base/invariant.js";
+
+export const section = {
+  requests: 1,
+  replies: 2,
+  notices: 3,
+  stream: 4,
+  ack: 5,
+  hello: 6,
+} as const;
+
+export type SectionKind = (typeof section)[keyof typeof section];
+
+/** What a lane can ask of a task. Numbers are the wire's. */
+export const operation = {
+  /** Committed or own pending value: `[version u64][value]`, or absent. */
+  get: 1,
+  /** Argument: the encoded value. Reply: empty. */
+  put: 2,
+  /** Reply: one byte, whether the key existed. */
+  delete: 3,
+  /** Argument: `[update u16][count u8]`, then per argument `[length u32][value]`. Reply: a value. */
+  update: 4,
+  /** Argument: `[expected version u64][keep u8][value]`. Reply: one byte, whether it was applied. */
+  replace: 5,
+  /** No key. Reply: empty. */
+  clear: 6,
+  /** No key, no effect. Reply: empty, when all earlier requests of the lane are committed. */
+  barrier: 7,
+  /** No key. Argument: a program's message. Reply: the program's bytes. */
+  program: 8,
+} as const;
+
+export type Operation = (typeof operation)[keyof typeof operation];
+
+/** How a request ended. */
+export const status = {
+  /** The bytes are the reply. */
+  ok: 0,
+  /** There is no value. */
+  absent: 1,
+  /** The bytes are the wire form of an error; nothing was changed. */
+  error: 2,
+} as const;
+
+export type Status = (typeof status)[keyof typeof status];
+
+/** Length of an undefined argument of an update: not a length any value can have. */
+export const undefinedArgument = 0xffff_ffff;
+
+/** One reply. `bytes` is a view of the packet, which nobody writes to again. */
+export interface Reply {
+  readonly status: Status;
+  readonly bytes: Uint8Array;
+}
+
+const sectionHeaderBytes = 12;
+
+/** Appends a section with this body. */
+export function writeSection(
+  packet: ByteWriter,
+  kind: SectionKind,
+  from: number,
+  to: number,
+  body: Uint8Array,
+): void {
+  packet.u8(kind);
+  packet.u8(0);
+  packet.u16(from);
+  packet.u16(to);
+  packet.u16(0);
+  packet.u32(body.length);
+  packet.bytes(body);
+}
+
+/** Calls `visit` for each section of a packet, in order. */
+export function readSections(
+  packet: Uint8Array,
+  visit: (kind: number, from: number, to: number, body: Uint8Array) => void,
+): void {
+  const reader = new ByteReader(packet);
+  while (!reader.done) {
+    assert(packet.length - reader.offset >= sectionHeaderBytes, "a section header is cut short");
+    const kind = reader.u8();
+    reader.skip(1);
+    const from = reader.u16();
+    const to = reader.u16();
+    reader.skip(2);
+    const length = reader.u32();
+    visit(kind, from, to, reader.bytes(length));
+  }
+}
+
+/** Appends one request to the body of a requests section. */
+export function writeRequest(
+  body: ByteWriter,
+  kind: Operation,
+  table: number,
+  key: Uint8Array,
+  argument: Uint8Array,
+): void {
+  body.u8(kind);
+  body.u16(table);
+  body.u16(key.length);
+  body.u32(argument.length);
+  body.bytes(key);
+  body.bytes(argument);
+}
+
+/** Bytes of a request around its key and argument. */
+export const requestHeaderBytes = 9;
+
+/** Appends one reply to the body of a replies section. */
+export function writeReply(body: ByteWriter, kind: Status, bytes: Uint8Array): void {
+  body.u8(kind);
+  body.u32(bytes.length);
+  body.bytes(bytes);
+}
+
+/** The body of an ack section. */
+export function ackBody(lastApplied: number, resend: boolean): Uint8Array {
+  const body = new ByteWriter();
+  body.uint64(lastApplied);
+  body.u8(resend ? 1 : 0);
+  return body.finish();
+}
+
+/** The body of a hello section. */
+export function helloBody(next: number, acknowledged: number): Uint8Array {
+  const body = new ByteWriter();
+  body.uint64(next);
+  body.uint64(acknowledged);
+  return body.finish();
+}
+
+/** A value that takes no bytes. */
+export const noBytes: Uint8Array = new Uint8Array(0);

@@ -1,0 +1,76 @@
+// Router — from a key's bytes to the task that owns it: its lane for requests, its reader for reads.
+//
+// Owns: the choice, and the refusal of calls after close. Leaves to others: the hash (store/key-hash.ts),
+// the ranges (partition.ts), order (lane.ts). One router per thread, shared by all its clients.
+// Invariant P2 of partition.ts: what is sent to a task hashes into its range; the task asserts it too.
+
+import { PartitaError } from "../base/errors.js";
+import { assert } from "../base/invariant.js";
+import type { TaskReader } from "../store/storage.js";
+import type { Host } from "./host.js";
+import type { Lane } from "./lane.js";
+import { ownerOf } from "./partition.js";
+import { noBytes, operation } from "./protocol.js";
+import type { System } from "./system.js";
+
+export class Router {
+  readonly #host: Host;
+  readonly #readers: readonly TaskReader[];
+  #refusal: PartitaError | undefined;
+
+  constructor(host: Host, readers: readonly TaskReader[]) {
+    assert(readers.length === host.plan.taskCount, "one reader for each task");
+    this.#host = host;
+    this.#readers = readers;
+  }
+
+  get taskCount(): number {
+    return this.#host.plan.taskCount;
+  }
+
+  get system(): System {
+    return this.#host.system;
+  }
+
+  /** The task that owns a key hash. */
+  owner(keyHash: number): number {
+    return ownerOf(keyHash, this.taskCount);
+  }
+
+  lane(task: number): Lane {
+    return this.#host.lane(task);
+  }
+
+  reader(task: number): TaskReader {
+    const reader = this.#readers[task];
+    assert(reader !== undefined, () => `there is no task ${task}`);
+    return reader;
+  }
+
+  /** @throws PartitaError CLOSED after `close`, TASK_EXITED after a thread took the runtime down */
+  assertOpen(): void {
+    const refusal = this.#refusal;
+    if (refusal === undefined) return;
+    // A new one each time: its stack is to name the line that called.
+    throw new PartitaError(refusal.code, refusal.details, { cause: refusal.cause });
+  }
+
+  /** Refuses every later call; those on the way still get their replies. The first reason stays. */
+  refuse(reason: PartitaError): void {
+    this.#refusal ??= reason;
+  }
+
+  /** Resolves when every write of this thread that is on the way is committed. */
+  async settleWrites(): Promise<void> {
+    const barriers: Promise<unknown>[] = [];
+    for (let task = 0; task < this.taskCount; task += 1) {
+      const lane = this.lane(task);
+      if (lane.writes > 0) barriers.push(lane.request(operation.barrier, 0, noBytes, 0, noBytes));
+    }
+    await Promise.all(barriers);
+  }
+
+  async closeReaders(): Promise<void> {
+    await Promise.all(this.#readers.map((reader) => reader.close()));
+  }
+}

@@ -1,0 +1,215 @@
+// Store client — what nodes and callers hold: direct reads, routed writes (store/key-value-store.ts).
+//
+// Owns: encoding and validation at the edge, and the choice between a direct read of shared memory and a
+// read through the owner's mailbox. Leaves to others: the owner's side (store-operations.ts), merging of
+// ranges (store-scan.ts).
+//
+// Invariants:
+//   C1. Everything that can be refused is refused before a request is sent.
+//   C2. A read goes through the mailbox while a write of this thread to that key may be on the way, so
+//       a client sees its own earlier writes; otherwise it reads what any thread can see.
+//   C3. Errors of the owner are thrown from the async function the user awaits: the stack names his line.
+
+import { ByteWriter } from "../base/byte-writer.js";
+import { type ErrorWire, fromWire } from "../base/error-wire.js";
+import { PartitaError } from "../base/errors.js";
+import { assert } from "../base/invariant.js";
+import { limits } from "../base/limits.js";
+import type { Updates } from "../store/declaration.js";
+import { hashKey } from "../store/key-hash.js";
+import type { EntriesOptions, KeyValueStore, ModifyOptions } from "../store/key-value-store.js";
+import { validate } from "../store/schema.js";
+import { decodeValue, encodeValue } from "../store/value.js";
+import type { Lane } from "./lane.js";
+import type { PlannedStore } from "./plan.js";
+import {
+  noBytes,
+  type Operation,
+  operation,
+  type Reply,
+  status,
+  undefinedArgument,
+} from "./protocol.js";
+import type { Router } from "./router.js";
+import { scanEntries } from "./store-scan.js";
+
+interface Versioned {
+  /** 0 when absent. */
+  readonly version: number;
+  readonly value: unknown;
+}
+
+const absent: Versioned = { version: 0, value: undefined };
+
+export class StoreClient implements KeyValueStore<unknown, unknown, Updates<unknown>> {
+  readonly #store: PlannedStore;
+  readonly #router: Router;
+
+  constructor(store: PlannedStore, router: Router) {
+    this.#store = store;
+    this.#router = router;
+  }
+
+  async get(key: unknown, fallback?: unknown): Promise<unknown> {
+    const current = await this.#read(this.#key(key));
+    return current === absent ? fallback : current.value;
+  }
+
+  async contains(key: unknown): Promise<boolean> {
+    const current = await this.#read(this.#key(key));
+    return current !== absent;
+  }
+
+  async getMany(keys: Iterable<unknown>): Promise<unknown[]> {
+    const encoded = Array.from(keys, (key) => this.#key(key));
+    const found = await Promise.all(encoded.map((key) => this.#read(key)));
+    return found.map(({ value }) => value);
+  }
+
+  entries(options: EntriesOptions<unknown> = {}): AsyncIterable<readonly [unknown, unknown]> {
+    return scanEntries(this.#router, this.#store, options);
+  }
+
+  async put(key: unknown, value: unknown): Promise<void> {
+    const encodedKey = this.#key(key);
+    const bytes = this.#value(value, "put");
+    checked(await this.#send(operation.put, encodedKey, bytes));
+  }
+
+  async putMany(entries: Iterable<readonly [unknown, unknown]>): Promise<void> {
+    const encoded = Array.from(entries, ([key, value]) => {
+      return { key: this.#key(key), bytes: this.#value(value, "putMany") };
+    });
+    const sent = encoded.map(({ key, bytes }) => this.#send(operation.put, key, bytes));
+    // All are on their way before any is judged, and none is left without somebody who awaits it.
+    const settled = await Promise.allSettled(sent);
+    for (const outcome of settled) {
+      if (outcome.status === "rejected") throw outcome.reason;
+      checked(outcome.value);
+    }
+  }
+
+  async delete(key: unknown): Promise<boolean> {
+    const reply = checked(await this.#send(operation.delete, this.#key(key), noBytes));
+    return reply.bytes[0] === 1;
+  }
+
+  async clear(): Promise<void> {
+    this.#router.assertOpen();
+    const cleared: Promise<Reply>[] = [];
+    for (let task = 0; task < this.#router.taskCount; task += 1) {
+      const lane = this.#router.lane(task);
+      cleared.push(lane.request(operation.clear, this.#store.table, noBytes, 0, noBytes));
+    }
+    for (const reply of await Promise.all(cleared)) checked(reply);
+  }
+
+  async update(name: string, key: unknown, ...args: unknown[]): Promise<unknown> {
+    const number = this.#store.updateNames.indexOf(name);
+    if (number < 0) throw this.#unknownUpdate(name);
+    const encodedKey = this.#key(key);
+    const argument = this.#arguments(number, name, args);
+    const reply = checked(await this.#send(operation.update, encodedKey, argument));
+    return reply.status === status.absent ? undefined : decodeValue(reply.bytes);
+  }
+
+  async modify(
+    key: unknown,
+    change: (current: unknown) => unknown,
+    options: ModifyOptions = {},
+  ): Promise<unknown> {
+    const encodedKey = this.#key(key);
+    for (let attempt = 0; attempt < limits.modifyAttemptsMax; attempt += 1) {
+      options.signal?.throwIfAborted();
+      const current = await this.#read(encodedKey);
+      const next = change(current.value);
+      if (next === undefined && current === absent) return undefined;
+      const argument = new ByteWriter();
+      argument.uint64(current.version);
+      argument.u8(next === undefined ? 0 : 1);
+      if (next !== undefined) argument.bytes(this.#value(next, "modify"));
+      const reply = checked(await this.#send(operation.replace, encodedKey, argument.finish()));
+      if (reply.bytes[0] === 1) return next;
+    }
+    const attempts = limits.modifyAttemptsMax;
+    throw new PartitaError("MODIFY_CONFLICT", { store: this.#store.name, attempts });
+  }
+
+  async #read(key: Uint8Array): Promise<Versioned> {
+    const keyHash = hashKey(key);
+    const task = this.#router.owner(keyHash);
+    const lane = this.#router.lane(task);
+    if (lane.pendingWrites(keyHash) === 0) {
+      const stored = this.#router.reader(task).get(this.#store.table, key, keyHash);
+      if (stored === undefined) return absent;
+      if (stored !== "busy") return { version: stored.version, value: decodeValue(stored.value) };
+    }
+    const reply = checked(
+      await lane.request(operation.get, this.#store.table, key, keyHash, noBytes),
+    );
+    if (reply.status === status.absent) return absent;
+    return versioned(reply.bytes);
+  }
+
+  #send(kind: Operation, key: Uint8Array, argument: Uint8Array): Promise<Reply> {
+    const keyHash = hashKey(key);
+    const lane: Lane = this.#router.lane(this.#router.owner(keyHash));
+    return lane.request(kind, this.#store.table, key, keyHash, argument);
+  }
+
+  #key(key: unknown): Uint8Array {
+    this.#router.assertOpen();
+    return this.#store.declaration.key.encode(key);
+  }
+
+  #value(value: unknown, operationName: string): Uint8Array {
+    const where = `${operationName} on store "${this.#store.name}"`;
+    if (value === undefined) throw new PartitaError("VALUE_UNDEFINED", { where });
+    return encodeValue(validate(this.#store.declaration.value, value, where), where).slice();
+  }
+
+  #arguments(number: number, name: string, args: readonly unknown[]): Uint8Array {
+    const writer = new ByteWriter();
+    writer.u16(number);
+    writer.u8(args.length);
+    for (const [index, argument] of args.entries()) {
+      if (argument === undefined) {
+        writer.u32(undefinedArgument);
+        continue;
+      }
+      const bytes = encodeValue(argument, `argument ${index} of update "${name}"`);
+      writer.u32(bytes.length);
+      writer.bytes(bytes);
+    }
+    return writer.finish();
+  }
+
+  #unknownUpdate(name: string): PartitaError {
+    return new PartitaError("UPDATE_UNKNOWN", {
+      store: this.#store.name,
+      update: name,
+      known: this.#store.updateNames,
+    });
+  }
+}
+
+function versioned(bytes: Uint8Array): Versioned {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const version = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
+  return { version, value: decodeValue(bytes.subarray(8)) };
+}
+
+/** The reply, unless it is an error. */
+function checked(reply: Reply): Reply {
+  if (reply.status !== status.error) return reply;
+  // cast: the owner's toWire made these bytes.
+  const error = fromWire(decodeValue(reply.bytes) as ErrorWire);
+  assert(PartitaError.is(error), "an owner refuses with a PartitaError");
+  // Made anew here: the stack is to name the line that called, the cause keeps what the owner saw.
+  const { cause, message } = error;
+  throw new PartitaError(
+    error.code,
+    error.details,
+    cause === undefined ? { message } : { cause, message },
+  );
+}

@@ -1,0 +1,135 @@
+// Store operations — what each request of a lane does to the overlay of its owner.
+//
+// Owns: the meaning of get, put, delete, update, replace and clear. Leaves to others: the bytes of
+// requests and replies (protocol.ts), order (mailbox.ts), durability (storage).
+//
+// Invariants:
+//   U1. An operation that throws has changed nothing.
+//   U2. An update's reply is encoded before the next update of the key runs: later changes in place
+//       cannot reach it.
+
+import { ByteReader } from "../base/byte-reader.js";
+import type { ByteWriter } from "../base/byte-writer.js";
+import { updateThrew } from "../base/errors.js";
+import { assert } from "../base/invariant.js";
+import { isReply } from "../store/declaration.js";
+import { validate } from "../store/schema.js";
+import { decodeValue, encodeValue } from "../store/value.js";
+import type { Overlay, Row } from "./overlay.js";
+import type { PlannedStore } from "./plan.js";
+import { noBytes, operation, status, undefinedArgument, writeReply } from "./protocol.js";
+
+const yes = Uint8Array.of(1);
+const no = Uint8Array.of(0);
+
+/** Applies one store operation and appends its reply. Throws before it has changed anything. */
+export function applyOperation(
+  overlay: Overlay,
+  store: PlannedStore,
+  kind: number,
+  key: Uint8Array,
+  argument: Uint8Array,
+  replies: ByteWriter,
+): void {
+  switch (kind) {
+    case operation.get:
+      replyWithRow(overlay, overlay.row(store.table, key), replies);
+      return;
+    case operation.put:
+      overlay.setBytes(overlay.blindRow(store.table, key, false), argument);
+      writeReply(replies, status.ok, noBytes);
+      return;
+    case operation.delete: {
+      const row = overlay.row(store.table, key);
+      const existed = row.present;
+      if (existed) overlay.remove(row);
+      writeReply(replies, status.ok, existed ? yes : no);
+      return;
+    }
+    case operation.update:
+      update(overlay, store, overlay.row(store.table, key), argument, replies);
+      return;
+    case operation.replace:
+      replace(overlay, overlay.row(store.table, key), argument, replies);
+      return;
+    case operation.clear:
+      overlay.clear(store.table);
+      writeReply(replies, status.ok, noBytes);
+      return;
+    default:
+      assert(false, () => `operation ${kind} is not in the protocol`);
+  }
+}
+
+function replyWithRow(overlay: Overlay, row: Row, replies: ByteWriter): void {
+  const bytes = overlay.encoded(row);
+  if (bytes === undefined) {
+    writeReply(replies, status.absent, noBytes);
+    return;
+  }
+  replies.u8(status.ok);
+  replies.u32(8 + bytes.length);
+  replies.uint64(row.version);
+  replies.bytes(bytes);
+}
+
+function update(
+  overlay: Overlay,
+  store: PlannedStore,
+  row: Row,
+  argument: Uint8Array,
+  replies: ByteWriter,
+): void {
+  const reader = new ByteReader(argument);
+  const name = store.updateNames[reader.u16()];
+  assert(name !== undefined, () => `store "${store.name}" has no such update number`);
+  const fn = store.declaration.updates[name];
+  assert(fn !== undefined, () => `store "${store.name}" lost its update "${name}"`);
+  const args = readArguments(reader);
+  let outcome: unknown;
+  try {
+    outcome = fn(overlay.decoded(row), ...args);
+  } catch (cause) {
+    overlay.forgetDecoded(row);
+    throw updateThrew(cause, store.name, name);
+  }
+  let reply = noBytes;
+  try {
+    const answer = isReply(outcome) ? outcome.reply : outcome;
+    // The pooled bytes of the encoder are copied: encoding the value below reuses them.
+    if (answer !== undefined) reply = encodeValue(answer, `reply of update "${name}"`).slice();
+    const value = isReply(outcome) ? outcome.value : outcome;
+    if (value !== undefined) {
+      const where = `store "${store.name}", update "${name}"`;
+      overlay.setValue(row, validate(store.declaration.value, value, where));
+    } else if (row.present) overlay.remove(row);
+  } catch (error) {
+    overlay.forgetDecoded(row);
+    throw error;
+  }
+  writeReply(replies, reply === noBytes ? status.absent : status.ok, reply);
+}
+
+function readArguments(reader: ByteReader): unknown[] {
+  const count = reader.u8();
+  const args: unknown[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const length = reader.u32();
+    args.push(length === undefinedArgument ? undefined : decodeValue(reader.bytes(length)));
+  }
+  return args;
+}
+
+function replace(overlay: Overlay, row: Row, argument: Uint8Array, replies: ByteWriter): void {
+  const reader = new ByteReader(argument);
+  const expected = reader.uint64();
+  const keep = reader.u8() === 1;
+  const current = row.present ? row.version : 0;
+  if (current !== expected) {
+    writeReply(replies, status.ok, no);
+    return;
+  }
+  if (keep) overlay.setBytes(row, reader.rest());
+  else if (row.present) overlay.remove(row);
+  writeReply(replies, status.ok, yes);
+}

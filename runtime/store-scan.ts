@@ -1,0 +1,109 @@
+// Store scan — the entries of a store in key order, merged over all tasks.
+//
+// Owns: the k-way merge of the tasks' pages and the translation of a range. Leaves to others: a page of
+// one task, read at one instant (store/reader.ts).
+//
+// Invariants:
+//   N1. Entries come in the order of encoded keys, each key once, at most `limit`.
+//   N2. An entry committed before `next()` asked for its page is seen; later ones may be.
+
+import { limits } from "../base/limits.js";
+import { optionInvalid } from "../base/options.js";
+import { keyRangeOf } from "../store/key.js";
+import type { EntriesOptions } from "../store/key-value-store.js";
+import type { KeyRange, StoredRow } from "../store/storage.js";
+import { decodeValue } from "../store/value.js";
+import type { PlannedStore } from "./plan.js";
+import type { Router } from "./router.js";
+
+interface Cursor {
+  readonly task: number;
+  range: KeyRange;
+  rows: readonly StoredRow[];
+  index: number;
+  ended: boolean;
+}
+
+/** See `ReadOnlyKeyValueStore.entries`. */
+export async function* scanEntries(
+  router: Router,
+  store: PlannedStore,
+  options: EntriesOptions<unknown>,
+): AsyncGenerator<readonly [unknown, unknown], void, void> {
+  router.assertOpen();
+  const range = keyRangeOf(store.declaration.key, options);
+  const limit = checkedLimit(options.limit);
+  const pageRows = Math.min(limit, limits.entriesPageRows);
+  options.signal?.throwIfAborted();
+  await router.settleWrites();
+  const cursors: Cursor[] = [];
+  for (let task = 0; task < router.taskCount; task += 1) {
+    cursors.push({ task, range, rows: [], index: 0, ended: false });
+  }
+  for (let count = 0; count < limit; count += 1) {
+    options.signal?.throwIfAborted();
+    for (const cursor of cursors) {
+      if (cursor.index === cursor.rows.length && !cursor.ended) {
+        await fill(router, store.table, cursor, pageRows);
+      }
+    }
+    const next = first(cursors, options.reverse === true);
+    if (next === undefined) return;
+    yield [store.declaration.key.decode(next.key), decodeValue(next.value)];
+  }
+}
+
+async function fill(
+  router: Router,
+  table: number,
+  cursor: Cursor,
+  pageRows: number,
+): Promise<void> {
+  router.assertOpen();
+  let rows = router.reader(cursor.task).page(table, cursor.range, pageRows);
+  while (rows === "busy") {
+    // The owner is swapping arenas: it is done within its turn, so the next look is in a later one.
+    await new Promise<void>((resolve) => router.system.later(resolve));
+    router.assertOpen();
+    rows = router.reader(cursor.task).page(table, cursor.range, pageRows);
+  }
+  cursor.rows = rows;
+  cursor.index = 0;
+  cursor.ended = rows.length < pageRows;
+  const last = rows.at(-1);
+  if (last === undefined) return;
+  const { reverse } = cursor.range;
+  cursor.range = reverse
+    ? { ...cursor.range, to: last.key }
+    : { ...cursor.range, from: successor(last.key) };
+}
+
+/** Takes the smallest (or, reversed, the greatest) key of all cursors. */
+function first(cursors: readonly Cursor[], reverse: boolean): StoredRow | undefined {
+  let best: Cursor | undefined;
+  let bestRow: StoredRow | undefined;
+  for (const cursor of cursors) {
+    const row = cursor.rows[cursor.index];
+    if (row === undefined) continue;
+    const order = bestRow === undefined ? -1 : Buffer.compare(row.key, bestRow.key);
+    if (bestRow === undefined || (reverse ? order > 0 : order < 0)) {
+      best = cursor;
+      bestRow = row;
+    }
+  }
+  if (best !== undefined) best.index += 1;
+  return bestRow;
+}
+
+/** The next key in byte order: nothing fits between. */
+function successor(key: Uint8Array): Uint8Array {
+  const next = new Uint8Array(key.length + 1);
+  next.set(key);
+  return next;
+}
+
+function checkedLimit(limit: number | undefined): number {
+  if (limit === undefined) return Number.POSITIVE_INFINITY;
+  if (Number.isInteger(limit) && limit >= 0) return limit;
+  throw optionInvalid("entries", "limit", limit, "a whole number of at least 0");
+}

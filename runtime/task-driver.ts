@@ -1,0 +1,204 @@
+// Task driver — gives one task its turns and opens the output gate: apply, log, sync, publish, reveal.
+//
+// Owns: the order of these five steps and the pace (one batch in hand; what arrives meanwhile is the next
+// group commit, without artificial delay). Leaves to others: what a batch holds (task.ts), the frame on
+// disk (storage), packets (host.ts).
+//
+// Invariants:
+//   D1. Nothing of a batch is posted before its frame is durable (in mode `durable`) and visible.
+//   D2. After a failed write or sync the process ends: nothing more is acknowledged, nothing retried,
+//       because after a failed sync the kernel forgets what was not written.
+//   D3. While the arenas have no room the task takes nothing from its mailbox.
+
+import { ByteWriter } from "../base/byte-writer.js";
+import { PartitaError } from "../base/errors.js";
+import type { TaskStorage } from "../store/storage.js";
+import type { Batch } from "./batch.js";
+import type { Host } from "./host.js";
+import { threadOf } from "./plan.js";
+import { section } from "./protocol.js";
+import type { Task } from "./task.js";
+import type { MessageOrigin, TaskProgram } from "./task-program.js";
+
+export class TaskDriver {
+  readonly task: Task;
+  readonly storage: TaskStorage;
+  readonly #host: Host;
+  #program: TaskProgram | undefined;
+  #scheduled = false;
+  /** The batch that waits for room in the arenas. */
+  #inHand: Batch | undefined;
+  #closed = false;
+
+  constructor(host: Host, task: Task, storage: TaskStorage) {
+    this.#host = host;
+    this.task = task;
+    this.storage = storage;
+  }
+
+  /** Installs the task's program. */
+  install(program: TaskProgram): void {
+    this.#program = program;
+    this.task.install(program);
+  }
+
+  /** Begins: greets the destinations of recovered streams and lets the program go on. */
+  start(): void {
+    this.#greet();
+    this.#program?.start();
+  }
+
+  accept(origin: MessageOrigin, body: Uint8Array, firstSequence: number): void {
+    if (this.#closed) return;
+    this.task.accept({ origin, body, firstSequence });
+    this.#schedule();
+  }
+
+  /** A message from this task's own program. */
+  submit(message: Uint8Array): void {
+    const body = new ByteWriter();
+    body.u32(message.length);
+    body.bytes(message);
+    this.accept({ kind: "self" }, body.finish(), 0);
+  }
+
+  acknowledged(destination: number, lastApplied: number, resend: boolean): void {
+    if (this.#closed) return;
+    try {
+      this.task.outbox.acknowledge(destination, lastApplied, resend);
+    } catch (error) {
+      if (!PartitaError.is(error)) throw error;
+      this.#host.system.stop(error.message);
+    }
+    this.#pump();
+  }
+
+  /** A destination was started again. */
+  greetAgain(destination: number): void {
+    this.task.outbox.greet(destination);
+    this.#greet();
+  }
+
+  /** Nobody on that thread is told anything any more, be it of a batch in hand. */
+  threadExited(thread: number): void {
+    this.#inHand?.replies.delete(thread);
+    this.#inHand?.notices.delete(thread);
+    this.#program?.threadExited(thread);
+  }
+
+  /** Aborts the signals of running nodes. */
+  abort(reason: unknown): void {
+    this.#program?.abort(reason);
+  }
+
+  /** Node functions that run. */
+  get running(): number {
+    return this.#program?.running ?? 0;
+  }
+
+  /** Makes durable what a mode weaker than `durable` has not synced yet. */
+  flush(): void {
+    if (this.#closed) return;
+    try {
+      this.storage.flush();
+    } catch (error) {
+      this.#fail("sync", error);
+    }
+  }
+
+  /** Takes no more turns and frees the storage. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.storage.close();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#closed) return;
+    this.#scheduled = true;
+    this.#host.system.later(() => this.#turn());
+  }
+
+  #turn(): void {
+    this.#scheduled = false;
+    if (this.#closed) return;
+    const batch = this.task.step();
+    if (batch === undefined) return;
+    if (batch.hasFrame && !this.storage.hasRoom(batch.records)) this.#waitForRoom(batch);
+    else this.#commit(batch);
+  }
+
+  #waitForRoom(batch: Batch): void {
+    // Scheduled stays true: the task has a batch in hand and takes no turn until it is committed.
+    this.#scheduled = true;
+    this.#inHand = batch;
+    this.storage.whenRoom().then(
+      () => {
+        if (this.#closed) return;
+        if (!this.storage.hasRoom(batch.records)) this.#waitForRoom(batch);
+        else {
+          this.#scheduled = false;
+          this.#inHand = undefined;
+          this.#commit(batch);
+        }
+      },
+      (error: unknown) => this.#fail("checkpoint", error),
+    );
+  }
+
+  #commit(batch: Batch): void {
+    if (batch.hasFrame) {
+      try {
+        for (const [table, version] of batch.clears) this.storage.clear(table, version);
+        this.storage.append(batch.records);
+        this.storage.sync();
+        this.storage.publish();
+      } catch (error) {
+        this.#fail("commit", error);
+      }
+    }
+    this.task.committed(batch);
+    this.#reveal(batch);
+    if (this.task.hasWork) this.#schedule();
+  }
+
+  /** The gate is open: replies first, then messages to other tasks, then what the program does next. */
+  #reveal(batch: Batch): void {
+    const host = this.#host;
+    const { taskId } = this.task;
+    for (const [thread, body] of batch.replies) {
+      host.post(thread, section.replies, taskId, thread, body.finish());
+    }
+    for (const [thread, body] of batch.notices) {
+      host.post(thread, section.notices, taskId, thread, body.finish());
+    }
+    for (const { source, lastApplied, resend } of batch.acks.values()) {
+      host.acknowledge(taskId, source, lastApplied, resend);
+    }
+    this.#pump();
+    for (const action of batch.actions) action();
+  }
+
+  #pump(): void {
+    const { outbox, taskId } = this.task;
+    while (outbox.sendable) {
+      outbox.pump((destination, firstSequence, messages) => {
+        const body = new ByteWriter();
+        body.uint64(firstSequence);
+        body.bytes(messages);
+        const thread = threadOf(this.#host.plan, destination);
+        this.#host.post(thread, section.stream, taskId, destination, body.finish());
+      });
+    }
+  }
+
+  #greet(): void {
+    this.task.outbox.greetings((destination, next, acknowledged) => {
+      this.#host.greet(this.task.taskId, destination, next, acknowledged);
+    });
+  }
+
+  #fail(step: string, error: unknown): never {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#host.system.stop(`task ${this.task.taskId} failed to ${step}: ${reason}`);
+  }
+}

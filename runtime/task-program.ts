@@ -1,0 +1,139 @@
+// The seam between a task and what it runs beside store operations: agents plug in here.
+//
+// Owns: what a program is given (TaskPort, Turn) and what it must offer (TaskProgram), and the same
+// for its clients (ProgramClientPort). The runtime knows programs by this contract alone, so it never
+// imports agents.
+// Leaves to others: the meaning of every message byte to the program; batches, frames, lanes and
+// streams between tasks to task.ts, outbox.ts and host.ts.
+//
+// Invariants:
+//   G1. `apply` is synchronous. What it writes, sends, replies and notifies takes effect together
+//       with the frame of its batch, or not at all; when it throws, nothing of it takes effect.
+//   G2. Nothing a Turn does is visible outside the task before the frame is durable (output gate).
+//   G3. Messages sent from one task to another are applied there once each, in the order sent.
+//   G4. A Turn is dead after `apply` has returned: using it then is a broken invariant.
+
+import type { Updates } from "../store/declaration.js";
+import type { KeyValueStore } from "../store/key-value-store.js";
+import type { KeyRange, StoredRow, TableId } from "../store/storage.js";
+import type { ComputeCall } from "./compute-call.js";
+
+/** Who sent the message in hand. */
+export type MessageOrigin =
+  /** A client's lane: `thread` is the thread its caller lives on; it awaits the reply. */
+  | { readonly kind: "lane"; readonly thread: number }
+  /** Another task, through its outbox. */
+  | { readonly kind: "task"; readonly task: number }
+  /** This task itself: `TaskPort.submit`, or `Turn.send` to itself. */
+  | { readonly kind: "self" };
+
+/** One message's view of the batch it is applied in. */
+export interface Turn {
+  readonly origin: MessageOrigin;
+  /** The row as this batch leaves it so far; the bytes must not be changed. */
+  get(table: TableId, key: Uint8Array): Uint8Array | undefined;
+  /** `fresh`: the caller knows that no row of this key exists (a number never used before). */
+  put(table: TableId, key: Uint8Array, value: Uint8Array, fresh?: boolean): void;
+  delete(table: TableId, key: Uint8Array): void;
+  /**
+   * Durable message to a task, applied there exactly once, in order per (this task, that task).
+   * To this task itself: applied within this batch, after the message in hand, in order.
+   */
+  send(task: number, message: Uint8Array): void;
+  /** Volatile message to the clients on a thread, sent after the gate; lost when the thread dies. */
+  notify(thread: number, notice: Uint8Array): void;
+  /** Runs on this thread after the frame is durable and visible, in order of registration. */
+  afterCommit(action: () => void): void;
+}
+
+/** What a task runs for messages that are no store operations. One instance per task. */
+export interface TaskProgram {
+  /**
+   * Applies one message. The returned bytes are the reply when it came from a lane (empty when
+   * `undefined`). A thrown PartitaError rejects the lane's caller; from any other origin, and for any
+   * other error, a throw is a broken invariant and stops the process.
+   */
+  apply(turn: Turn, message: Uint8Array): Uint8Array | undefined;
+  /** Called once, after the task's rows are recovered and before its first message. */
+  start(): void;
+  /** Forget whom to notify on a thread that died. */
+  threadExited(thread: number): void;
+  /** Work that has begun and will still submit messages: running node functions. */
+  readonly running: number;
+  /** Aborts the signals of what runs; called when `close` has waited long enough. */
+  abort(reason: unknown): void;
+}
+
+/** What a task offers to its program. */
+export interface TaskPort {
+  readonly taskId: number;
+  readonly taskCount: number;
+  /** The task that owns a key hash. */
+  ownerOf(keyHash: number): number;
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Uniform in [0, 1). */
+  random(): number;
+  /** Puts a message into this task's own mailbox (volatile): applied in a later batch. */
+  submit(message: Uint8Array): void;
+  /** Committed row. */
+  get(table: TableId, key: Uint8Array): Uint8Array | undefined;
+  /** Committed rows in key order, in pages. */
+  page(table: TableId, range: KeyRange, limit: number): readonly StoredRow[];
+  /** A client of one of the topology's stores, bound to this thread. */
+  store(name: string): KeyValueStore<unknown, unknown, Updates<unknown>>;
+  /** Runs one of the topology's compute functions in the compute pool. */
+  readonly compute: ComputeCall;
+}
+
+/** Makes the program of one task. `entries` are the topology's declarations, by name. */
+export type TaskProgramFactory = (
+  port: TaskPort,
+  entries: ReadonlyMap<string, ProgramEntry>,
+) => TaskProgram;
+
+/** One definition-time problem; a topology reports all of them at once. */
+export interface TopologyProblem {
+  readonly code: string;
+  /** Where: `agents.transfer.nodes.debit`. */
+  readonly path: string;
+  /** What is wrong, in one sentence that names the offender. */
+  readonly message: string;
+  /** What would have been valid; empty when that cannot be listed. */
+  readonly valid: readonly string[];
+}
+
+/** Names of what a topology declares, by declaration: how an entry finds what it references. */
+export interface TopologyNames {
+  storeName(declaration: object): string | undefined;
+  computeName(fn: object): string | undefined;
+  readonly storeNames: readonly string[];
+  readonly computeNames: readonly string[];
+}
+
+/** A declaration that a topology can hold beside stores: an agent. */
+export interface ProgramEntry {
+  readonly kind: "agent";
+  readonly program: TaskProgramFactory;
+  /** Told once, by `topology()`, under which name it stands and what it can reference. */
+  problems(path: string, names: TopologyNames): readonly TopologyProblem[];
+  /** Structure without functions; threads compare its hash. */
+  shape(names: TopologyNames): unknown;
+}
+
+/** What a program's clients are given: requests to tasks and notices from them. One per thread. */
+export interface ProgramClientPort {
+  readonly taskCount: number;
+  ownerOf(keyHash: number): number;
+  now(): number;
+  random(): number;
+  /**
+   * Sends a message on this thread's lane to `task` (FIFO per lane) and resolves with the reply.
+   * Rejects with the PartitaError thrown by `apply`, MAILBOX_FULL, TASK_EXITED or CLOSED.
+   */
+  request(task: number, message: Uint8Array): Promise<Uint8Array>;
+  /** Every notice that tasks send to this thread. One listener. */
+  onNotice(listener: (task: number, notice: Uint8Array) => void): void;
+  /** Called with the error when tasks exit or the runtime closes: reject what waits for notices. */
+  onLost(listener: (tasks: readonly number[] | "all", error: Error) => void): void;
+}

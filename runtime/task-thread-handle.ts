@@ -1,0 +1,167 @@
+// Task thread handle — the launching thread's grip on one task thread: start it, call it, see it end.
+//
+// Owns: the Worker, its control proxy, and the first cause of its end. Leaves to others: what its end
+// means for callers and tasks (cluster.ts).
+//
+// Invariants:
+//   Z1. (control.ts) Every call settles when the thread exits, with the cause of the exit.
+//   Z3. `onExit` is called once, and only for an end that `end()` did not ask for.
+
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import type { Remote } from "comlink";
+import { toWire } from "../base/error-wire.js";
+import { PartitaError } from "../base/errors.js";
+import type { CheckpointPool } from "./checkpoint-pool.js";
+import type { ComputePool } from "./compute.js";
+import {
+  controlAt,
+  moved,
+  offer,
+  type Tagged,
+  type ThreadControl,
+  type ThreadServices,
+  tagged,
+  untagged,
+} from "./control.js";
+import type { HostSpec, TaskReport } from "./hosting.js";
+import { tasksOf } from "./plan.js";
+import type { TaskThreadData } from "./task-thread.js";
+import type { Topology } from "./topology.js";
+
+/** What the launching thread does for its task threads. */
+export interface Pools {
+  readonly checkpoints: CheckpointPool;
+  readonly compute: ComputePool;
+}
+
+export class TaskThreadHandle {
+  readonly thread: number;
+  readonly tasks: readonly number[];
+  readonly #worker: Worker;
+  readonly #control: Remote<ThreadControl>;
+  readonly #exited: Promise<never>;
+  #ending = false;
+
+  constructor(
+    thread: number,
+    declared: Topology,
+    spec: HostSpec,
+    pools: Pools,
+    onExit: (handle: TaskThreadHandle, error: PartitaError) => void,
+  ) {
+    this.thread = thread;
+    this.tasks = tasksOf(spec.plan, thread);
+    const control = new MessageChannel();
+    const services = new MessageChannel();
+    offer(servicesFor(pools), services.port1);
+    this.#control = controlAt(control.port1);
+    const { module, name: topology } = declared;
+    const { port2: controlPort } = control;
+    const { port2: servicesPort } = services;
+    const data: TaskThreadData = { thread, module, topology, spec, controlPort, servicesPort };
+    this.#worker = new Worker(new URL("./task-thread.js", import.meta.url), {
+      name: `partita-${thread}`,
+      workerData: data,
+      transferList: [controlPort, servicesPort],
+    });
+    this.#exited = new Promise((_resolve, reject) => {
+      let cause: unknown;
+      this.#worker.once("error", (error) => {
+        cause = error;
+      });
+      this.#worker.once("exit", (exitCode) => {
+        control.port1.close();
+        services.port1.close();
+        const error = this.#exitError(exitCode, cause);
+        reject(error);
+        if (!this.#ending) onExit(this, error);
+      });
+    });
+    // Nobody may be calling when the thread ends; onExit hears of it all the same.
+    this.#exited.catch(() => {});
+  }
+
+  open(): Promise<void> {
+    return this.#call(() => this.#control.open());
+  }
+
+  connect(peer: number, port: MessagePort): Promise<void> {
+    return this.#call(() => this.#control.connect(peer, moved(port)));
+  }
+
+  start(): Promise<void> {
+    return this.#call(() => this.#control.start());
+  }
+
+  quiet(): Promise<boolean> {
+    return this.#call(() => this.#control.quiet());
+  }
+
+  reports(): Promise<readonly TaskReport[]> {
+    return this.#call(() => this.#control.reports());
+  }
+
+  lost(thread: number, tasks: readonly number[], error: Error): Promise<void> {
+    return this.#call(() => this.#control.lost(thread, tasks, toWire(error)));
+  }
+
+  reopened(tasks: readonly number[]): Promise<void> {
+    return this.#call(() => this.#control.reopened(tasks));
+  }
+
+  abort(error: Error): Promise<void> {
+    return this.#call(() => this.#control.abort(toWire(error)));
+  }
+
+  /** Closes the tasks in order, then ends the thread. */
+  async close(): Promise<void> {
+    this.#ending = true;
+    try {
+      await this.#call(() => this.#control.close());
+    } finally {
+      await this.#worker.terminate();
+    }
+  }
+
+  /** Ends the thread at once. */
+  async end(): Promise<void> {
+    this.#ending = true;
+    await this.#worker.terminate();
+  }
+
+  #call<T>(action: () => Promise<Tagged<T>>): Promise<T> {
+    return Promise.race([untagged(action()), this.#exited]);
+  }
+
+  #exitError(exitCode: number, cause: unknown): PartitaError {
+    const reason =
+      cause instanceof Error
+        ? `${cause.name}: ${cause.message}`
+        : `it exited with status ${exitCode}`;
+    const details = { taskIds: this.tasks, threadId: this.thread, reason };
+    return new PartitaError("TASK_EXITED", details, cause === undefined ? {} : { cause });
+  }
+}
+
+function servicesFor(pools: Pools): ThreadServices {
+  const calls = new Map<number, AbortController>();
+  return {
+    checkpoint: (job) => tagged(() => pools.checkpoints.run(job)),
+    compute: (call, name, args, timeoutMs) =>
+      tagged(async () => {
+        const abort = new AbortController();
+        calls.set(call, abort);
+        try {
+          const { signal } = abort;
+          return await pools.compute.run(
+            name,
+            args,
+            timeoutMs === undefined ? { signal } : { signal, timeoutMs },
+          );
+        } finally {
+          calls.delete(call);
+        }
+      }),
+    cancelCompute: (call) => tagged(() => calls.get(call)?.abort()),
+  };
+}

@@ -1,0 +1,111 @@
+// Task thread — the entry of a worker thread that hosts tasks.
+//
+// Owns: this thread's ports and the answers to control calls. Leaves to others: everything it hosts
+// (hosting.ts). Runs on no main thread.
+
+import { isMainThread, type MessagePort, workerData } from "node:worker_threads";
+import { fromWire } from "../base/error-wire.js";
+import { PartitaError } from "../base/errors.js";
+import { assert } from "../base/invariant.js";
+import { decodeValue } from "../store/value.js";
+import { shapeHash } from "./compile.js";
+import { assertKnown, encodeArguments } from "./compute.js";
+import type { ComputeCall } from "./compute-call.js";
+import { offer, servicesAt, type ThreadControl, tagged, untagged } from "./control.js";
+import { type HostedThread, type HostSpec, openHost } from "./hosting.js";
+import { realSystem } from "./system.js";
+import { ThreadTransport } from "./thread-transport.js";
+import type { Topology } from "./topology.js";
+import { importTopology } from "./topology-module.js";
+
+/** What a task thread is started with. */
+export interface TaskThreadData {
+  readonly thread: number;
+  readonly module: string;
+  readonly topology: string;
+  readonly spec: HostSpec;
+  readonly controlPort: MessagePort;
+  readonly servicesPort: MessagePort;
+}
+
+assert(!isMainThread, "task-thread.js is the entry of a worker thread");
+// cast: task-thread-handle.ts passes exactly this.
+const data = workerData as TaskThreadData;
+const transport = new ThreadTransport(data.thread);
+const services = servicesAt(data.servicesPort);
+let hosted: HostedThread | undefined;
+let computeCalls = 0;
+
+const control: ThreadControl = {
+  open: () => tagged(open),
+  connect: (peer, port) => tagged(() => transport.connect(peer, port)),
+  start: () => tagged(() => running().start()),
+  quiet: () => tagged(() => running().quiet),
+  reports: () => tagged(() => running().reports()),
+  lost: (thread, tasks, error) =>
+    tagged(() => {
+      running().host.lose(tasks, fromWire(error));
+      running().host.threadExited(thread);
+    }),
+  reopened: (tasks) => tagged(() => running().host.reopen(tasks)),
+  abort: (error) =>
+    tagged(() => {
+      const reason = fromWire(error);
+      if (PartitaError.is(reason)) running().router.refuse(reason);
+      running().abort(reason);
+      running().host.lose("all", reason);
+    }),
+  close: () =>
+    tagged(async () => {
+      await running().close();
+      setImmediate(() => data.controlPort.close());
+      data.servicesPort.close();
+    }),
+};
+
+offer(control, data.controlPort);
+
+async function open(): Promise<void> {
+  const { module, topology, spec } = data;
+  const declared = await importTopology(module, topology);
+  const found = shapeHash(declared);
+  if (found !== spec.plan.shapeHash) {
+    const reason = `its structure is ${found} here and ${spec.plan.shapeHash} in the launching thread`;
+    throw new PartitaError("MODULE_INVALID", { module, topology, reason });
+  }
+  hosted = await openHost(declared, spec, transport, {
+    system: realSystem,
+    runCheckpoint: (job) => untagged(services.checkpoint(job)),
+    compute: computeThrough(declared),
+  });
+}
+
+function running(): HostedThread {
+  assert(hosted !== undefined, "a control call came before open");
+  return hosted;
+}
+
+/** Compute functions run in the launching thread's pool. */
+function computeThrough(declared: Topology): ComputeCall {
+  return async (name, args, options = {}) => {
+    assertKnown(declared, name);
+    const { signal, timeoutMs } = options;
+    signal?.throwIfAborted();
+    computeCalls += 1;
+    const call = computeCalls;
+    const cancel = (): void => {
+      void services.cancelCompute(call);
+    };
+    signal?.addEventListener("abort", cancel, { once: true });
+    try {
+      const result = await untagged(
+        services.compute(call, name, encodeArguments(name, args), timeoutMs),
+      );
+      return result.length === 0 ? undefined : decodeValue(result);
+    } catch (error) {
+      throw signal?.aborted ? signal.reason : error;
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+    }
+  };
+}

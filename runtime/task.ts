@@ -1,0 +1,265 @@
+// Task — one partition's state machine: it takes what its mailbox holds and says what follows.
+//
+// `step()` applies messages to the overlay and returns a Batch; the host makes its frame durable, calls
+// `committed(batch)` and lets out what waited behind the gate. No I/O, no threads, no clock of its own:
+// everything nondeterministic comes in through the constructor, so a simulator runs this very code.
+// Owns: the order of application and the bounds of a batch. Leaves to others: what a store operation
+// means (store-operations.ts), what a program's message means (agents), durability (storage).
+//
+// Invariants:
+//   A0. One batch in hand: `step` is not called again before `committed`.
+//   A1. Messages of one lane, of one stream, and therefore for one key are applied in order, once.
+//   A2. A request that throws has changed nothing; its caller gets the error, others go on. A throw
+//       on any other message has nobody to tell: it is a broken invariant and ends the thread.
+//   A3. Every key a message names hashes into this task's range.
+
+import { ByteReader } from "../base/byte-reader.js";
+import { toWire } from "../base/error-wire.js";
+import { PartitaError } from "../base/errors.js";
+import { assert } from "../base/invariant.js";
+import { limits } from "../base/limits.js";
+import { hashKey } from "../store/key-hash.js";
+import type { TaskStorage } from "../store/storage.js";
+import { encodeValue } from "../store/value.js";
+import { Batch } from "./batch.js";
+import { Mailbox, type ReceivedSection } from "./mailbox.js";
+import { Marks } from "./marks.js";
+import { Outbox } from "./outbox.js";
+import { Overlay } from "./overlay.js";
+import { ownerOf } from "./partition.js";
+import type { PlannedStore } from "./plan.js";
+import { noBytes, operation, status, writeReply } from "./protocol.js";
+import { applyOperation } from "./store-operations.js";
+import type { System } from "./system.js";
+import type { MessageOrigin, TaskProgram } from "./task-program.js";
+import { TaskTurn } from "./turn.js";
+
+/** What a task is made of. */
+export interface TaskParts {
+  readonly taskId: number;
+  readonly taskCount: number;
+  readonly threadCount: number;
+  readonly storage: TaskStorage;
+  readonly stores: ReadonlyMap<number, PlannedStore>;
+  readonly system: System;
+  readonly batchBytesMax: number;
+}
+
+/** Figures of one task since it was opened. */
+export interface TaskStats {
+  readonly batches: number;
+  readonly messages: number;
+  readonly refused: number;
+  readonly duplicates: number;
+}
+
+export class Task {
+  readonly taskId: number;
+  readonly outbox: Outbox;
+  readonly #parts: TaskParts;
+  readonly #overlay: Overlay;
+  readonly #marks: Marks;
+  readonly #mailbox: Mailbox;
+  #program: TaskProgram | undefined;
+  /** How far the oldest section of the mailbox is taken. */
+  #reader: ByteReader | undefined;
+  #sequence = 0;
+  #batch: Batch | undefined;
+  #batches = 0;
+  #messages = 0;
+  #refused = 0;
+  #duplicates = 0;
+
+  constructor(parts: TaskParts) {
+    this.taskId = parts.taskId;
+    this.#parts = parts;
+    this.#overlay = new Overlay(parts.storage, {
+      rowsMax: limits.cacheEntriesMax,
+      bytesMax: limits.cacheBytesMax,
+    });
+    this.#marks = new Marks(parts.storage);
+    this.outbox = new Outbox(parts.taskId, parts.storage);
+    const senders = (parts.threadCount + 1) * limits.laneMessagesMax;
+    const streams = parts.taskCount * (limits.streamWindowMessages + 1);
+    this.#mailbox = new Mailbox(senders + streams + 2 * limits.runningNodesMax);
+  }
+
+  /** The program is made with a port to this task, so it comes after it; once. */
+  install(program: TaskProgram): void {
+    assert(this.#program === undefined, "a task has one program");
+    this.#program = program;
+  }
+
+  /** Whether `step` would find something to do. */
+  get hasWork(): boolean {
+    return this.#batch === undefined && this.#mailbox.length > 0;
+  }
+
+  /** Nothing waits, nothing is in hand, nothing runs, nothing is unacknowledged. */
+  get quiet(): boolean {
+    return (
+      this.#batch === undefined &&
+      this.#mailbox.length === 0 &&
+      this.outbox.unacknowledged === 0 &&
+      (this.#program?.running ?? 0) === 0
+    );
+  }
+
+  stats(): TaskStats {
+    return {
+      batches: this.#batches,
+      messages: this.#messages,
+      refused: this.#refused,
+      duplicates: this.#duplicates,
+    };
+  }
+
+  /** Puts what arrived into the mailbox. The bytes are kept until they are applied. */
+  accept(section: ReceivedSection): void {
+    if (section.body.length > 0) this.#mailbox.push(section);
+  }
+
+  /** Newest sequence number from a source whose effects are durable. */
+  appliedFrom(source: number): number {
+    return this.#marks.durable(source);
+  }
+
+  /**
+   * Applies what has arrived, bounded by count, bytes and time, and returns what follows from it.
+   * `undefined` when there was nothing.
+   */
+  step(): Batch | undefined {
+    assert(this.#batch === undefined, "one batch in hand at a time");
+    if (this.#mailbox.length === 0) return undefined;
+    const batch = new Batch();
+    const deadline = this.#parts.system.elapsed() + limits.batchTimeMs;
+    while (this.#applyNext(batch)) {
+      batch.messages += 1;
+      if (batch.messages >= limits.batchMessagesMax) break;
+      if (this.#overlay.bytes + this.outbox.stagedBytes >= this.#parts.batchBytesMax) break;
+      if (batch.messages % 64 === 0 && this.#parts.system.elapsed() >= deadline) break;
+    }
+    const nextVersion = (): number => this.#overlay.nextVersion();
+    if (this.#overlay.changed || this.outbox.changed || this.#marks.changed) {
+      const { records, clears } = this.#overlay.writes();
+      batch.records = [
+        ...records,
+        ...this.#marks.writes(nextVersion),
+        ...this.outbox.writes(nextVersion),
+      ];
+      batch.clears = clears;
+    }
+    this.#batch = batch;
+    return batch;
+  }
+
+  /** The batch's frame is durable and visible. */
+  committed(batch: Batch): void {
+    assert(this.#batch === batch, "another batch is in hand");
+    this.#batch = undefined;
+    this.#batches += 1;
+    this.#messages += batch.messages;
+    this.#overlay.committed();
+    this.#marks.committed();
+    this.outbox.committed();
+  }
+
+  /** Takes one message of the mailbox and applies it; false when there is none. */
+  #applyNext(batch: Batch): boolean {
+    const section = this.#mailbox.peek();
+    if (section === undefined) return false;
+    if (this.#reader === undefined) {
+      this.#reader = new ByteReader(section.body);
+      this.#sequence = section.firstSequence;
+    }
+    const reader = this.#reader;
+    const { origin } = section;
+    if (origin.kind === "lane") this.#applyRequest(batch, origin, reader);
+    else {
+      const message = reader.bytes(reader.u32());
+      if (origin.kind === "self") this.#applyProgram(batch, origin, message);
+      else this.#applyStreamed(batch, origin, message);
+    }
+    if (reader.done) {
+      this.#mailbox.shift();
+      this.#reader = undefined;
+    }
+    return true;
+  }
+
+  #applyRequest(batch: Batch, origin: MessageOrigin & { kind: "lane" }, reader: ByteReader): void {
+    const kind = reader.u8();
+    const table = reader.u16();
+    const keyLength = reader.u16();
+    const argumentLength = reader.u32();
+    const key = reader.bytes(keyLength);
+    const argument = reader.bytes(argumentLength);
+    const replies = batch.repliesTo(origin.thread);
+    try {
+      if (kind === operation.barrier) writeReply(replies, status.ok, noBytes);
+      else if (kind === operation.program) {
+        const reply = this.#applyProgram(batch, origin, argument);
+        writeReply(replies, status.ok, reply ?? noBytes);
+      } else {
+        const store = this.#parts.stores.get(table);
+        assert(store !== undefined, () => `task ${this.taskId} knows no table ${table}`);
+        if (keyLength > 0) this.#assertOwned(key);
+        applyOperation(this.#overlay, store, kind, key, argument, replies);
+      }
+    } catch (error) {
+      if (!PartitaError.is(error)) throw error;
+      this.#refused += 1;
+      writeReply(replies, status.error, encodeValue(toWire(error)));
+    }
+  }
+
+  #applyStreamed(
+    batch: Batch,
+    origin: MessageOrigin & { kind: "task" },
+    message: Uint8Array,
+  ): void {
+    const source = origin.task;
+    const sequence = this.#sequence;
+    this.#sequence += 1;
+    const arrival = this.#marks.arrival(source, sequence);
+    if (arrival === "next") {
+      this.#applyProgram(batch, origin, message);
+      this.#marks.advance(source, sequence);
+    } else if (arrival === "duplicate") this.#duplicates += 1;
+    const resend = arrival === "gap";
+    const lastApplied = this.#marks.applied(source);
+    const known = batch.acks.get(source);
+    batch.acks.set(source, { source, lastApplied, resend: resend || (known?.resend ?? false) });
+  }
+
+  /** Applies a program's message and, within the same batch, what it sends to this task itself. */
+  #applyProgram(batch: Batch, origin: MessageOrigin, message: Uint8Array): Uint8Array | undefined {
+    const program = this.#program;
+    assert(program !== undefined, "a program's message reached a task without a program");
+    const mark = this.outbox.mark();
+    const actions = batch.actions.length;
+    const turn = new TaskTurn(this.taskId, origin, this.#overlay, this.outbox, batch);
+    this.#overlay.savepoint();
+    try {
+      const reply = program.apply(turn, message);
+      for (let own = turn.takeOwn(); own !== undefined; own = turn.takeOwn()) {
+        turn.origin = { kind: "self" };
+        program.apply(turn, own);
+      }
+      this.#overlay.release();
+      turn.end();
+      return reply;
+    } catch (error) {
+      this.#overlay.rollback();
+      this.outbox.rollback(mark);
+      batch.actions.length = actions;
+      turn.discard();
+      throw error;
+    }
+  }
+
+  #assertOwned(key: Uint8Array): void {
+    const owner = ownerOf(hashKey(key), this.#parts.taskCount);
+    assert(owner === this.taskId, () => `a key of task ${owner} reached task ${this.taskId}`);
+  }
+}

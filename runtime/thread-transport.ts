@@ -1,0 +1,48 @@
+// Thread transport — packets over one MessagePort for each pair of threads.
+//
+// Owns: the ports of one thread and the transfer of a packet's buffer. Leaves to others: making the
+// port pairs (cluster.ts) and telling callers that a thread has died (host.ts).
+// Invariants: X1 and X2 of transport.ts; a port order and the transfer of the buffer give both.
+
+import type { MessagePort } from "node:worker_threads";
+import { assert } from "../base/invariant.js";
+import type { Transport } from "./transport.js";
+
+/** The transport of `thread` over its ports, which can be replaced when a peer is started again. */
+export class ThreadTransport implements Transport {
+  readonly thread: number;
+  readonly #ports = new Map<number, MessagePort>();
+  #receive: (from: number, packet: Uint8Array) => void = () => {};
+
+  constructor(thread: number) {
+    this.thread = thread;
+  }
+
+  /** Uses `port` to talk to `peer`; an earlier port to it is closed, what it still holds is dropped. */
+  connect(peer: number, port: MessagePort): void {
+    this.#ports.get(peer)?.close();
+    this.#ports.set(peer, port);
+    port.on("message", (packet: Uint8Array) => {
+      if (this.#ports.get(peer) === port) this.#receive(peer, packet);
+    });
+  }
+
+  send(thread: number, packet: Uint8Array): void {
+    const port = this.#ports.get(thread);
+    if (port === undefined) return;
+    const { buffer } = packet;
+    // A pooled buffer would take other people's bytes along; ByteWriter.finish never gives one.
+    assert(buffer.byteLength === packet.byteLength, "a packet must own its buffer");
+    assert(buffer instanceof ArrayBuffer, "shared memory is no packet");
+    port.postMessage(packet, [buffer]);
+  }
+
+  onPacket(receive: (from: number, packet: Uint8Array) => void): void {
+    this.#receive = receive;
+  }
+
+  close(): void {
+    for (const port of this.#ports.values()) port.close();
+    this.#ports.clear();
+  }
+}

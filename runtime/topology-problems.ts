@@ -1,0 +1,124 @@
+// Topology problems — everything wrong with a topology's definition, found at once.
+//
+// Owns: names, kinds and references at the level of the topology. Leaves to others: what is wrong
+// inside an agent (agents/definition.ts, through ProgramEntry.problems) or a store's own options
+// (store/declaration.ts, which refuses them when the store is declared).
+// Each problem names a path, the offender and what would have been valid.
+
+import { limits } from "../base/limits.js";
+import { isName, nameRule } from "../base/name.js";
+import { show } from "../base/show.js";
+import { isStoreDeclaration } from "../store/declaration.js";
+import type { ProgramEntry, TopologyNames, TopologyProblem } from "./task-program.js";
+import type { TopologyParts } from "./topology.js";
+
+const knownParts = ["stores", "agents", "compute"] as const;
+
+/** All problems, in the order of the declaration; empty when the topology is sound. */
+export function topologyProblems(
+  name: string,
+  module: string,
+  parts: TopologyParts,
+): readonly TopologyProblem[] {
+  const problems: TopologyProblem[] = [];
+  const add = (
+    code: string,
+    path: string,
+    message: string,
+    valid: readonly string[] = [],
+  ): void => {
+    problems.push({ code, path, message, valid });
+  };
+  if (!isName(name)) add("NAME_INVALID", "name", `${show(name)} is no name`, [nameRule]);
+  if (typeof module !== "string" || !URL.canParse(module)) {
+    add("MODULE_INVALID", "module", `${show(module)} is no URL of a module`, ["import.meta.url"]);
+  }
+  if (typeof parts !== "object" || parts === null) {
+    add("PARTS_INVALID", "parts", `${show(parts)} is no object`, knownParts);
+    return problems;
+  }
+  for (const part of Object.keys(parts)) {
+    if (!knownParts.some((known) => known === part)) {
+      add("PART_UNKNOWN", part, `"${part}" is nothing a topology declares`, knownParts);
+    }
+  }
+  const stores = partEntries(parts.stores);
+  const computes = partEntries(parts.compute);
+  const agents = partEntries(parts.agents);
+  for (const [part, entries] of [
+    ["stores", stores],
+    ["compute", computes],
+    ["agents", agents],
+  ] as const) {
+    for (const [entry] of entries) {
+      if (!isName(entry)) {
+        add("NAME_INVALID", `${part}.${entry}`, `${show(entry)} is no name`, [nameRule]);
+      }
+    }
+  }
+  if (stores.length > limits.storesMax) {
+    const message = `${stores.length} stores are more than a topology can have`;
+    add("STORES_TOO_MANY", "stores", message, [`at most ${limits.storesMax}`]);
+  }
+  checkStores(stores, add);
+  for (const [entry, fn] of computes) {
+    if (typeof fn !== "function") {
+      add("COMPUTE_INVALID", `compute.${entry}`, `"${entry}" is no function`, ["a function"]);
+    }
+  }
+  const names = namesOf(stores, computes);
+  for (const [entry, agent] of agents) {
+    if (isProgramEntry(agent)) problems.push(...agent.problems(`agents.${entry}`, names));
+    else
+      add("AGENT_INVALID", `agents.${entry}`, `"${entry}" is no agent`, [
+        "agent({ … }).implement({ … })",
+      ]);
+  }
+  return problems;
+}
+
+/** Names of what a topology declares, for agents that refer to it by value. */
+export function topologyNames(parts: TopologyParts): TopologyNames {
+  return namesOf(partEntries(parts.stores), partEntries(parts.compute));
+}
+
+type Entry = readonly [string, unknown];
+type Add = (code: string, path: string, message: string, valid?: readonly string[]) => void;
+
+function checkStores(stores: readonly Entry[], add: Add): void {
+  const seen = new Map<unknown, string>();
+  for (const [entry, store] of stores) {
+    const path = `stores.${entry}`;
+    if (!isStoreDeclaration(store)) {
+      add("STORE_INVALID", path, `"${entry}" is no store`, [
+        "keyValueStore({ key, value, updates })",
+      ]);
+      continue;
+    }
+    const other = seen.get(store);
+    if (other !== undefined) {
+      const message = `"${entry}" is the same declaration as "${other}": references would be ambiguous`;
+      add("STORE_DUPLICATE", path, message, ["a keyValueStore() of its own"]);
+    }
+    seen.set(store, entry);
+  }
+}
+
+function partEntries(part: object | undefined): readonly Entry[] {
+  return typeof part === "object" && part !== null ? Object.entries(part) : [];
+}
+
+function namesOf(stores: readonly Entry[], computes: readonly Entry[]): TopologyNames {
+  const nameIn = (entries: readonly Entry[], value: object): string | undefined =>
+    entries.find(([, declared]) => declared === value)?.[0];
+  return {
+    storeName: (declaration) => nameIn(stores, declaration),
+    computeName: (fn) => nameIn(computes, fn),
+    storeNames: stores.map(([name]) => name),
+    computeNames: computes.map(([name]) => name),
+  };
+}
+
+function isProgramEntry(value: unknown): value is ProgramEntry {
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === "agent";
+}

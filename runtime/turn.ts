@@ -1,0 +1,88 @@
+// Turn — one message's view of the batch it is applied in: what a program may do (task-program.ts).
+//
+// Owns: buffering notices and messages to the task itself until the message has been applied, so that
+// a throw leaves nothing. Leaves to others: rows (overlay.ts), messages to other tasks (outbox.ts).
+// Invariants: G1, G2 and G4 of task-program.ts.
+
+import { assert } from "../base/invariant.js";
+import type { TableId } from "../store/storage.js";
+import type { Batch } from "./batch.js";
+import type { Outbox } from "./outbox.js";
+import type { Overlay } from "./overlay.js";
+import type { MessageOrigin, Turn } from "./task-program.js";
+
+export class TaskTurn implements Turn {
+  origin: MessageOrigin;
+  readonly #task: number;
+  readonly #overlay: Overlay;
+  readonly #outbox: Outbox;
+  readonly #batch: Batch;
+  readonly #own: Uint8Array[] = [];
+  readonly #notices: { readonly thread: number; readonly notice: Uint8Array }[] = [];
+  #ended = false;
+
+  constructor(task: number, origin: MessageOrigin, overlay: Overlay, outbox: Outbox, batch: Batch) {
+    this.#task = task;
+    this.origin = origin;
+    this.#overlay = overlay;
+    this.#outbox = outbox;
+    this.#batch = batch;
+  }
+
+  get(table: TableId, key: Uint8Array): Uint8Array | undefined {
+    this.#assertAlive();
+    return this.#overlay.encoded(this.#overlay.row(table, key));
+  }
+
+  put(table: TableId, key: Uint8Array, value: Uint8Array, fresh = false): void {
+    this.#assertAlive();
+    const row = fresh ? this.#overlay.blindRow(table, key, true) : this.#overlay.row(table, key);
+    this.#overlay.setBytes(row, value);
+  }
+
+  delete(table: TableId, key: Uint8Array): void {
+    this.#assertAlive();
+    const row = this.#overlay.row(table, key);
+    if (row.present) this.#overlay.remove(row);
+  }
+
+  send(task: number, message: Uint8Array): void {
+    this.#assertAlive();
+    if (task === this.#task) this.#own.push(message);
+    else this.#outbox.stage(task, message);
+  }
+
+  notify(thread: number, notice: Uint8Array): void {
+    this.#assertAlive();
+    this.#notices.push({ thread, notice });
+  }
+
+  afterCommit(action: () => void): void {
+    this.#assertAlive();
+    this.#batch.actions.push(action);
+  }
+
+  /** The oldest message to the task itself that was not applied yet. */
+  takeOwn(): Uint8Array | undefined {
+    return this.#own.shift();
+  }
+
+  /** The message is applied: its notices join the batch. */
+  end(): void {
+    this.#ended = true;
+    for (const { thread, notice } of this.#notices) {
+      const body = this.#batch.noticesTo(thread);
+      body.u32(notice.length);
+      body.bytes(notice);
+    }
+  }
+
+  /** The message threw. */
+  discard(): void {
+    this.#ended = true;
+  }
+
+  #assertAlive(): void {
+    assert(!this.#ended, "a turn was used after its message had been applied");
+  }
+}

@@ -1,0 +1,209 @@
+// Tuple key — several keys as one, ordered part by part; and keys whose type is known only at run time.
+//
+// Owns: how tagged parts are laid side by side and taken apart again. Leaves to others: the parts
+// themselves (key.ts, custom-key.ts), tags and the checks of a whole key (key-form.ts).
+//
+//   tuple   [tag][part][part]...
+//   part    delimited by its tag:  as it is
+//           any other, tuples too: [tag][body with 00 written as 00 FF][00 00]
+//
+// 00 00 is less than every escaped body that goes on (00 FF, or a byte above 00), so a part that is a
+// prefix of another comes first, and what follows a part never decides before the part itself does.
+
+import { assert } from "../base/invariant.js";
+import { limits } from "../base/limits.js";
+import { optionInvalid } from "../base/options.js";
+import { checkedKeyForm } from "./custom-key.js";
+import { bigintForm, booleanForm, bytesForm, integerForm, stringForm } from "./key.js";
+import {
+  codecOf,
+  delimitedBytes,
+  isDelimited,
+  type KeyCodec,
+  type KeyForm,
+  type KeyPrefix,
+  keyInvalid,
+  keyTag,
+  notAKey,
+  wholeKey,
+} from "./key-form.js";
+
+/** The key of a tuple of codecs: a readonly array with each codec's key at its place. */
+export type TupleKey<P extends readonly KeyCodec<unknown>[]> = {
+  readonly [I in keyof P]: P[I] extends KeyCodec<infer K> ? K : never;
+};
+
+/**
+ * Keys of several parts, at least one: `tuple(string, integer)` has keys like `["a", 1]`. Ordered by
+ * the first part, then the second, and so on. Parts may be empty texts or bytes, tuples nest. Prefix:
+ * the leading parts, `["a"]`.
+ * @throws PartitaError OPTION_INVALID when a part is no KeyCodec, or there is none
+ */
+export function tuple<const P extends readonly KeyCodec<unknown>[]>(
+  ...parts: P
+): KeyCodec<TupleKey<P>> {
+  if (parts.length === 0) throw optionInvalid("tuple", "parts", [], "at least one key codec");
+  const forms = parts.map((part) => checkedKeyForm(part, "tuple"));
+  const name = `tuple(${parts.map((part) => part.name).join(", ")})`;
+  // cast: the form reads and writes exactly the parts that TupleKey<P> lists
+  return codecOf(name, tupleForm(name, forms) as KeyForm<TupleKey<P>>);
+}
+
+/** A key whose codec is chosen by its type. */
+export type DynamicKey = string | number | bigint | boolean | Uint8Array | readonly DynamicKey[];
+
+/**
+ * The bytes that the declared codec of this type gives: `string`, `integer`, `bigint`, `boolean`,
+ * `bytes`, or `tuple(...)` of these. So a node keyed by such a value runs where a store keyed by it
+ * lives. (A UUID is a string here; stores keyed by `uuid` place theirs by its sixteen bytes.)
+ * @throws PartitaError KEY_INVALID, KEY_EMPTY, KEY_TOO_LARGE
+ */
+export function encodeDynamicKey(key: DynamicKey): Uint8Array {
+  return wholeKey(nameOf(key), encodeDynamic(key, "$", 0));
+}
+
+function nameOf(key: DynamicKey): string {
+  if (typeof key === "object") return Array.isArray(key) ? "tuple" : "bytes";
+  return typeof key === "number" ? "integer" : typeof key;
+}
+
+function encodeDynamic(key: DynamicKey, path: string, depth: number): Uint8Array {
+  switch (typeof key) {
+    case "string":
+      return stringForm.encode(key, path);
+    case "number":
+      return integerForm.encode(key, path);
+    case "bigint":
+      return bigintForm.encode(key, path);
+    case "boolean":
+      return booleanForm.encode(key, path);
+    default:
+  }
+  if (key instanceof Uint8Array) return bytesForm.encode(key, path);
+  if (!Array.isArray(key)) {
+    const valid = "a string, safe integer, bigint, boolean, Uint8Array or an array of these";
+    throw keyInvalid("dynamic", path, key, `it must be ${valid}`);
+  }
+  if (depth === limits.keyDepthMax) {
+    throw keyInvalid("tuple", path, key, `it is nested deeper than ${limits.keyDepthMax} levels`);
+  }
+  return joinParts(
+    // Not `map`, which passes over the holes of a sparse array.
+    Array.from(key, (part, index) => encodeDynamic(part, `${path}[${index}]`, depth + 1)),
+  );
+}
+
+function tupleForm(name: string, forms: readonly KeyForm<unknown>[]): KeyForm<readonly unknown[]> {
+  const steps = forms.map((_, index) => `[${index}]`);
+  const encodeLeading = (parts: readonly unknown[], path: string): Uint8Array =>
+    joinParts(
+      Array.from(parts, (part, index) => formAt(forms, index).encode(part, path + steps[index])),
+    );
+  return {
+    encode(key, path) {
+      if (!Array.isArray(key) || key.length !== forms.length) {
+        throw keyInvalid(name, path, key, `it must be an array of ${forms.length} part(s)`);
+      }
+      return encodeLeading(key, path);
+    },
+    decode(tagged) {
+      if (tagged[0] !== keyTag.tuple) throw notAKey(name, tagged);
+      const parts = splitParts(name, tagged);
+      if (parts.length !== forms.length) throw notAKey(name, tagged);
+      return parts.map((part, index) => formAt(forms, index).decode(part));
+    },
+    prefix(prefix: KeyPrefix<readonly unknown[]>) {
+      return leadingOf(name, forms.length, prefix, encodeLeading);
+    },
+  };
+}
+
+function leadingOf(
+  name: string,
+  count: number,
+  prefix: unknown,
+  encodeLeading: (parts: readonly unknown[], path: string) => Uint8Array,
+): Uint8Array {
+  if (!Array.isArray(prefix) || prefix.length > count) {
+    throw keyInvalid(name, "$", prefix, `a prefix must be an array of at most ${count} part(s)`);
+  }
+  return encodeLeading(prefix, "$");
+}
+
+/** A tuple's tag, then its parts, each of which tells where it ends. */
+function joinParts(parts: readonly Uint8Array[]): Uint8Array {
+  let length = 1;
+  for (const part of parts) length += partBytes(part);
+  const tagged = new Uint8Array(length);
+  tagged[0] = keyTag.tuple;
+  let at = 1;
+  for (const part of parts) at = putPart(tagged, at, part);
+  return tagged;
+}
+
+function partBytes(part: Uint8Array): number {
+  if (isDelimited(part[0] ?? 0)) return part.length;
+  let zeros = 0;
+  for (let index = 1; index < part.length; index += 1) if (part[index] === 0) zeros += 1;
+  return part.length + zeros + 2;
+}
+
+function putPart(out: Uint8Array, start: number, part: Uint8Array): number {
+  const tag = part[0] ?? 0;
+  if (isDelimited(tag)) {
+    out.set(part, start);
+    return start + part.length;
+  }
+  let at = start;
+  out[at++] = tag;
+  for (let index = 1; index < part.length; index += 1) {
+    const byte = part[index] ?? 0;
+    out[at++] = byte;
+    if (byte === 0) out[at++] = 0xff;
+  }
+  // The terminator 00 00: `out` is new, so it is there already.
+  return at + 2;
+}
+
+/** The tagged parts of a tuple, as `joinParts` got them. */
+function splitParts(name: string, tagged: Uint8Array): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  let at = 1;
+  while (at < tagged.length) {
+    const tag = tagged[at] ?? 0;
+    if (isDelimited(tag)) {
+      const end = at + 1 + delimitedBytes(tagged, at);
+      if (end > tagged.length) throw notAKey(name, tagged);
+      parts.push(tagged.subarray(at, end));
+      at = end;
+    } else {
+      const part = [tag];
+      at = takeEscaped(name, tagged, at + 1, part);
+      parts.push(Uint8Array.from(part));
+    }
+  }
+  return parts;
+}
+
+/** Appends the body that starts at `start` to `body`; returns where the next part starts. */
+function takeEscaped(name: string, tagged: Uint8Array, start: number, body: number[]): number {
+  for (let at = start; at < tagged.length; at += 1) {
+    const byte = tagged[at] ?? 0;
+    if (byte !== 0) {
+      body.push(byte);
+      continue;
+    }
+    const next = tagged[at + 1];
+    if (next === 0) return at + 2;
+    if (next !== 0xff) break;
+    body.push(0);
+    at += 1;
+  }
+  throw notAKey(name, tagged);
+}
+
+function formAt(forms: readonly KeyForm<unknown>[], index: number): KeyForm<unknown> {
+  const form = forms[index];
+  assert(form !== undefined, "a tuple has as many parts as forms");
+  return form;
+}

@@ -1,0 +1,67 @@
+// Value — values to bytes and back: the one encoder for everything on the wire and on disk.
+//
+// The bytes are CBOR. Owns: the configured cbor-x codec (only this file imports cbor-x), the bounds of
+// a whole value, short cuts for small values. Leaves to others: what a value may hold (value-walk.ts),
+// what has no CBOR form (value-box.ts).
+//
+// Invariants:
+//   N1. `decodeValue(encodeValue(v))` is deep-equal to `v`, with the same types and prototypes, or
+//       `encodeValue` throws. What is not kept: identity (an object that occurs twice becomes two),
+//       frozenness, properties that do not enumerate, and that a property was a getter.
+//   N2. Encoded bytes have an ArrayBuffer of their own; decoded values share no memory with the bytes.
+//   N3. A short cut writes the bytes that the codec would, and reads them as the codec would.
+//   N4. Equal values may have different bytes (the order of properties): never compare or hash them.
+
+import { addExtension, Encoder } from "cbor-x";
+import { PartitaError } from "../base/errors.js";
+import { limits } from "../base/limits.js";
+import { show } from "../base/show.js";
+import { Box, unbox } from "./value-box.js";
+import { valueTooLarge } from "./value-trace.js";
+import { walkValue } from "./value-walk.js";
+
+/** The tag around [kind, payload]: of those that cbor-x leaves free, and small enough for its table. */
+const boxTag = 1_210;
+
+addExtension<Box, unknown>({
+  Class: Box,
+  tag: boxTag,
+  encode: (box, encode) => encode([box.kind, box.payload]),
+  // cast: cbor-x wants a Box back, but takes what is given
+  decode: (data) => readBox(data) as Box,
+});
+
+/** The part of cbor-x's Encoder that is used; its own types leave out the last parameters. */
+interface Codec {
+  /** With `inPlace` the encoder's buffer is returned, and `start` and `end` say where in it. */
+  encode(value: unknown, mode: number): Uint8Array & { readonly start?: number; readonly end?: number };
+  decode(bytes: Uint8Array, end?: number): unknown;
+}
+
+const codec: Codec = new Encoder({
+  useRecords: false,
+  variableMapSize: true,
+  copyBuffers: true,
+  tagUint8Array: true,
+});
+
+/** cbor-x: REUSE_BUFFER_MODE and RESET_BUFFER_MODE. */
+const inPlace = 512 | 1_024;
+
+/** Decoding from one place spares the codec a view for each value, and the caller's bytes its mark. */
+const scratch = new Uint8Array(64 * 1024);
+
+/**
+ * The bytes of a value: numbers, strings, booleans, null, bigints, dates, regular expressions, arrays,
+ * plain objects, Maps, Sets, typed arrays, buffers, and instances of registered classes, nested at
+ * will. `undefined` is carried inside of objects and arrays. `where` names the operation in errors.
+ * @throws PartitaError VALUE_UNDEFINED when the value itself is undefined
+ * @throws PartitaError VALUE_UNSUPPORTED, VALUE_CYCLIC, VALUE_TOO_DEEP with the path
+ * @throws PartitaError VALUE_TOO_LARGE above `limits.valueBytesMax`
+ */
+export function encodeValue(value: unknown, where = "value"): Uint8Array<ArrayBuffer> {
+  if (typeof value === "number") return encodeNumber(value);
+  if (value === undefined) throw new PartitaError("VALUE_UNDEFINED", { where });
+  const { start = 0, end = 0, ...target } = encodeBoxed(walkValue(value, where), where);
+  return target;
+}
