@@ -38,6 +38,7 @@ export interface PartitaErrorOptions {
 export class PartitaError<C extends PartitaErrorCode = PartitaErrorCode> extends Error {
   static {
     PartitaError.prototype.name = "PartitaError";
+    Object.defineProperty(PartitaError.prototype, brand, { value: true });
   }
 
   /** Says what happened; stable over releases. */
@@ -55,10 +56,6 @@ export class PartitaError<C extends PartitaErrorCode = PartitaErrorCode> extends
     this.code = code;
     this.details = details;
     replaceStack(this, fromUsersLine(this.stack ?? ""));
-  }
-
-  get [brand](): true {
-    return true;
   }
 
   /** Whether `error` is a PartitaError, from whatever thread, realm or copy, and has this code. */

@@ -2,7 +2,7 @@
 //
 // Bytes are bytes of the encoded form, Ms are milliseconds, Max is included. A queue without a bound
 // is a bug; a bound that is not here is one nobody can find. Relations between them are asserted when
-// this file is loaded, so a change that breaks one fails at once.
+// this file is loaded, so a change that breaks one fails at once. 1_048_576 bytes are a MiB.
 
 import { assert } from "./invariant.js";
 import { nameRule } from "./name.js";
@@ -13,13 +13,13 @@ export const limits = {
   /** Tuples within tuples of a key whose type is not declared. */
   keyDepthMax: 32,
   /** An encoded value: larger ones belong in files, and a frame must hold one with its key. */
-  valueBytesMax: 8 * 1024 * 1024,
+  valueBytesMax: 8_388_608,
   /** An encoded message, argument, reply or result: crosses threads like a value. */
-  messageBytesMax: 8 * 1024 * 1024,
+  messageBytesMax: 8_388_608,
   /** Containers within containers of a value: bounds the recursion of walk, encoder and decoder. */
   valueDepthMax: 128,
   /** A bigint within a value: some 157,000 digits, beyond which arithmetic is no longer quick. */
-  bigintBytesMax: 64 * 1024,
+  bigintBytesMax: 65_536,
 
   /** Tables 0 to 15 are the runtime's own rows; declared stores start here. */
   tableStoreFirst: 16,
@@ -37,30 +37,30 @@ export const limits = {
   /** Messages of one batch: bounds the time until the first of them is acknowledged. */
   batchMessagesMax: 1_024,
   /** Bytes of messages drained into one batch: a batch becomes one frame. */
-  batchBytesMax: 4 * 1024 * 1024,
+  batchBytesMax: 4_194_304,
   /** Time one batch may take messages: bounds the wait of other tasks on the thread. */
   batchTimeMs: 5,
   /** One of a task's two memtable arenas: larger ones make checkpoints cheaper per row. */
-  arenaBytesDefault: 64 * 1024 * 1024,
+  arenaBytesDefault: 67_108_864,
   /** Smallest arena: tests use it to reach checkpoints quickly. A frame must fit the arena. */
-  arenaBytesMin: 1024 * 1024,
+  arenaBytesMin: 1_048_576,
   /** Largest arena: offsets within it are 31-bit numbers. */
-  arenaBytesMax: 1024 * 1024 * 1024,
+  arenaBytesMax: 1_073_741_824,
   /** Threads that write checkpoints: one writes while another sorts. */
   checkpointThreads: 2,
   /** Bytes written by one LMDB transaction of a checkpoint: bounds what it holds dirty. */
-  checkpointStepBytesMax: 16 * 1024 * 1024,
+  checkpointStepBytesMax: 16_777_216,
 
   /** Requests of one lane that are on the way. */
   laneMessagesMax: 65_536,
   /** Bytes of a lane's requests that are on the way. */
-  laneBytesMax: 64 * 1024 * 1024,
+  laneBytesMax: 67_108_864,
   /** Requests that wait for room in a lane before callers are refused with MAILBOX_FULL. */
   laneWaitingMax: 1_000_000,
   /** Messages of one stream between tasks that are sent and not acknowledged. */
   streamWindowMessages: 4_096,
   /** Bytes of one section of a stream: the rest goes in the next. */
-  streamSectionBytesMax: 1024 * 1024,
+  streamSectionBytesMax: 1_048_576,
   /** Acknowledged outbox rows deleted with one frame. */
   outboxTrimRowsMax: 2_000,
   /** How long `close` waits for what is under way before it rejects with CLOSE_TIMEOUT. */
@@ -74,7 +74,7 @@ export const limits = {
   /** Decoded rows that a task keeps for its own reads. */
   cacheEntriesMax: 65_536,
   /** About the bytes of those rows. */
-  cacheBytesMax: 64 * 1024 * 1024,
+  cacheBytesMax: 67_108_864,
 
   /** Node functions that run at a time on one task. */
   runningNodesMax: 1_000,
@@ -94,7 +94,7 @@ export const limits = {
   /** Errors of a cause chain that are kept, the first included. */
   errorCauseDepthMax: 8,
   /** One text of an error (message, stack, a detail) on its way to another thread or to disk. */
-  errorTextBytesMax: 16 * 1024,
+  errorTextBytesMax: 16_384,
   /** Entries of one list in an error's details (issues, names, failures). */
   errorListMax: 1_024,
   /** Issues of one refusal by a schema that are kept. */

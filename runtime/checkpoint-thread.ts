@@ -3,6 +3,6 @@
 import { type CheckpointJob, type CheckpointResult, runCheckpoint } from "../store/checkpoint.js";
 
 /** Writes one frozen arena into its environment. */
-export function checkpoint(job: CheckpointJob): CheckpointResult {
+export function checkpoint(job: CheckpointJob): Promise<CheckpointResult> {
   return runCheckpoint(job);
 }

@@ -92,10 +92,9 @@ export class Cluster {
     const { declared, spec, system } = parts;
     const compute = inlineCompute(declared);
     const transport = new InlineNetwork(system, delivery).endpoint(0);
-    const runInline = async (job: Parameters<typeof runCheckpoint>[0]) => runCheckpoint(job);
     const local = await openHost(declared, spec, transport, {
       system,
-      runCheckpoint: runInline,
+      runCheckpoint,
       compute,
     });
     local.start();

@@ -85,7 +85,7 @@ export function controlAt(port: MessagePort): Comlink.Remote<ThreadControl> {
 /** Marks a port to be moved with the call it is an argument of. */
 export function moved(port: MessagePort): MessagePort {
   // cast: comlink types transfer lists by the DOM's names; a Node port is transferable here.
-  return Comlink.transfer(port, [port as unknown as Transferable]);
+  return Comlink.transfer(port, [port] as unknown as Parameters<typeof Comlink.transfer>[1]);
 }
 
 /** Comlink speaks to event targets; Node's ports are emitters. */

@@ -294,5 +294,5 @@ export class Overlay {
 }
 
 function latin1(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).latin1Slice();
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
 }

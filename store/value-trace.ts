@@ -27,10 +27,9 @@ export class ValueTrace {
     this.#depth = 0;
   }
 
-  /** The walk is over: nothing of the value is kept. */
+  /** The walk is over. */
   end(): void {
     this.#root = undefined;
-    this.#keys.length = 0;
   }
 
   /** Into a container. @throws PartitaError VALUE_CYCLIC, VALUE_TOO_DEEP */
@@ -43,6 +42,8 @@ export class ValueTrace {
   /** Out of the container entered last. */
   leave(): void {
     this.#depth -= 1;
+    // A Map's key can be an object, which must not be kept alive by this.
+    this.#keys[this.#depth] = undefined;
   }
 
   /** To what `key` leads to in the container entered last. */

@@ -1,8 +1,8 @@
 // Value — values to bytes and back: the one encoder for everything on the wire and on disk.
 //
 // The bytes are CBOR. Owns: the configured cbor-x codec (only this file imports cbor-x), the bounds of
-// a whole value, short cuts for small values. Leaves to others: what a value may hold (value-walk.ts),
-// what has no CBOR form (value-box.ts).
+// a whole value. Leaves to others: what a value may hold (value-walk.ts), what has no CBOR form
+// (value-box.ts), the short cut for plain data (value-plain.ts).
 //
 // Invariants:
 //   N1. `decodeValue(encodeValue(v))` is deep-equal to `v`, with the same types and prototypes, or
@@ -15,8 +15,9 @@
 import { addExtension, Encoder } from "cbor-x";
 import { PartitaError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
-import { show } from "../base/show.js";
+import { show, showKind } from "../base/show.js";
 import { Box, unbox } from "./value-box.js";
+import { decodePlain, encodePlain } from "./value-plain.js";
 import { valueTooLarge } from "./value-trace.js";
 import { walkValue } from "./value-walk.js";
 
@@ -31,10 +32,15 @@ addExtension<Box, unknown>({
   decode: (data) => readBox(data) as Box,
 });
 
+/** The encoder's own buffer, and where in it the encoded value stands until the next one. */
+interface EncodedInPlace extends Uint8Array {
+  readonly start?: number;
+  readonly end?: number;
+}
+
 /** The part of cbor-x's Encoder that is used; its own types leave out the last parameters. */
 interface Codec {
-  /** With `inPlace` the encoder's buffer is returned, and `start` and `end` say where in it. */
-  encode(value: unknown, mode: number): Uint8Array & { readonly start?: number; readonly end?: number };
+  encode(value: unknown, mode: number): EncodedInPlace;
   decode(bytes: Uint8Array, end?: number): unknown;
 }
 
@@ -60,8 +66,59 @@ const scratch = new Uint8Array(64 * 1024);
  * @throws PartitaError VALUE_TOO_LARGE above `limits.valueBytesMax`
  */
 export function encodeValue(value: unknown, where = "value"): Uint8Array<ArrayBuffer> {
-  if (typeof value === "number") return encodeNumber(value);
   if (value === undefined) throw new PartitaError("VALUE_UNDEFINED", { where });
-  const { start = 0, end = 0, ...target } = encodeBoxed(walkValue(value, where), where);
-  return target;
+  return encodePlain(value) ?? encodeAny(value, where);
+}
+
+/**
+ * The value of bytes that `encodeValue` returned.
+ * @throws PartitaError VALUE_CORRUPT when they are not such bytes, or the `decode` of a class threw
+ * @throws PartitaError CLASS_UNKNOWN when it holds an instance of a class that is not registered here
+ */
+export function decodeValue(bytes: Uint8Array): unknown {
+  return decodePlain(bytes) ?? decodeAny(bytes);
+}
+
+function encodeAny(value: unknown, where: string): Uint8Array<ArrayBuffer> {
+  const walked = walkValue(value, where);
+  let target: EncodedInPlace;
+  try {
+    target = codec.encode(walked, inPlace);
+  } catch (cause) {
+    // A getter or a proxy answered the walk and gave the encoder something else.
+    const details = {
+      where,
+      path: "$",
+      value: showKind(value),
+      reason: `encoding threw ${show(cause)}`,
+    };
+    throw new PartitaError("VALUE_UNSUPPORTED", details, { cause });
+  }
+  const { start = 0, end = 0 } = target;
+  const count = end - start;
+  if (count > limits.valueBytesMax) throw valueTooLarge(where, count);
+  // Not `slice`, which would give a Buffer.
+  const bytes = new Uint8Array(count);
+  bytes.set(target.subarray(start, end));
+  return bytes;
+}
+
+function decodeAny(bytes: Uint8Array): unknown {
+  try {
+    if (bytes.length > scratch.length) {
+      const { buffer, byteOffset, byteLength } = bytes;
+      return codec.decode(new Uint8Array(buffer, byteOffset, byteLength));
+    }
+    scratch.set(bytes);
+    return codec.decode(scratch, bytes.length);
+  } catch (cause) {
+    if (PartitaError.is(cause)) throw cause;
+    const details = { valueBytes: bytes.length, reason: show(cause) };
+    throw new PartitaError("VALUE_CORRUPT", details, { cause });
+  }
+}
+
+function readBox(data: unknown): unknown {
+  if (!Array.isArray(data) || data.length !== 2) throw new TypeError("a box is [kind, payload]");
+  return unbox(data[0], data[1]);
 }

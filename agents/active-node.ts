@@ -1,0 +1,239 @@
+// Active node — one run of a node function: its context, and what it has asked for so far.
+//
+// Owns: the buffer of emits and result, the rules between them, the operations under way. Leaves to
+// others: which run comes when (node-runner.ts), what its effects do once it has returned (execution.ts).
+//
+// Invariants:
+//   V1. Emits and results are checked and encoded when they are given: what is changed later in a
+//       message has no effect, and a refused one leaves the earlier effects as they were.
+//   V2. `effects` is asked for after `finish` has resolved: nothing can be added then.
+//   V3. No rejection of an operation is ever unhandled, whether the function awaits it or not.
+
+import { PartitaError } from "../base/errors.js";
+import { limits } from "../base/limits.js";
+import { optionInvalid } from "../base/options.js";
+import type { TaskPort } from "../runtime/task-program.js";
+import { validate } from "../store/schema.js";
+import { encodeDynamicKey } from "../store/tuple-key.js";
+import type { AgentDefinition, NodeDefinition } from "./definition.js";
+import { formatInvocationId, formatNodeId } from "./invocation-id.js";
+import type { Emit, NodeEnd, RunMessage } from "./message.js";
+import { type NodeOperations, NodeStore } from "./node-store.js";
+import { encodeMessage } from "./wire-field.js";
+
+/** What a node function has asked for, when it has returned. */
+export interface NodeEffects {
+  readonly emits: readonly Emit[];
+  readonly end: NodeEnd;
+}
+
+export class ActiveNode implements NodeOperations {
+  readonly #run: RunMessage;
+  readonly #definition: AgentDefinition;
+  readonly #node: NodeDefinition;
+  readonly #port: TaskPort;
+  readonly #emits: Emit[] = [];
+  #emittedBytes = 0;
+  #result: Uint8Array | undefined;
+  #returned = false;
+  readonly #underWay = new Set<Promise<unknown>>();
+  #controller: AbortController | undefined;
+  #aborted: { readonly reason: unknown } | undefined;
+
+  constructor(run: RunMessage, definition: AgentDefinition, node: NodeDefinition, port: TaskPort) {
+    this.#run = run;
+    this.#definition = definition;
+    this.#node = node;
+    this.#port = port;
+  }
+
+  /** What the node function is given. */
+  context(): object {
+    return new ActiveContext(this, this.#run, this.#definition, this.#port);
+  }
+
+  emit(target: string, message: unknown): void {
+    const { agent, node } = this.#run;
+    this.#assertActive("emit");
+    const { targets } = this.#node;
+    const next = targets.includes(target) ? this.#definition.nodes.get(target) : undefined;
+    if (next === undefined) {
+      throw new PartitaError("EMIT_UNDECLARED", { agent, node, target, declared: targets });
+    }
+    if (this.#result !== undefined) {
+      throw new PartitaError("EMIT_AFTER_RESULT", { agent, node, target });
+    }
+    const where = `emit from node "${node}" to "${target}"`;
+    if (this.#emits.length >= limits.emitsMax) {
+      const valid = `at most ${limits.emitsMax} for one node invocation`;
+      throw optionInvalid(where, "emits", limits.emitsMax + 1, valid);
+    }
+    const valid = validate(next.input, message, where);
+    const key = next.key === undefined ? undefined : encodeDynamicKey(next.key(valid));
+    const bytes = encodeMessage(valid, where);
+    this.#assertFits(where, bytes.length);
+    this.#emittedBytes += bytes.length;
+    this.#emits.push({ node: target, key, message: bytes });
+  }
+
+  result(value: unknown): void {
+    const { agent, node } = this.#run;
+    this.#assertActive("result");
+    if (this.#emits.length > 0) throw new PartitaError("RESULT_AFTER_EMIT", { agent, node });
+    if (this.#result !== undefined) throw new PartitaError("RESULT_TWICE", { agent, node });
+    const where = `result of agent "${agent}" from node "${node}"`;
+    const bytes = encodeMessage(validate(this.#definition.result, value, where), where);
+    this.#assertFits(where, bytes.length);
+    this.#result = bytes;
+  }
+
+  operation<T>(name: string, begin: () => Promise<T>): Promise<T> {
+    if (this.#returned) {
+      const refused = Promise.reject(this.#finished(name));
+      refused.catch(ignore);
+      return refused;
+    }
+    const outcome: Promise<T> = this.#perform(begin, () => outcome);
+    this.#underWay.add(outcome);
+    return outcome;
+  }
+
+  /** Aborted when the runtime is closed by force; made when it is asked for. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#aborted !== undefined) this.#controller.abort(this.#aborted.reason);
+    return this.#controller.signal;
+  }
+
+  abort(reason: unknown): void {
+    this.#aborted = { reason };
+    this.#controller?.abort(reason);
+  }
+
+  /**
+   * The function has returned: from now on its context refuses. Resolves when no operation is under
+   * way any more; rejects with the first error among those that were.
+   */
+  async finish(): Promise<void> {
+    this.#returned = true;
+    if (this.#underWay.size === 0) return;
+    for (const outcome of await Promise.allSettled(this.#underWay)) {
+      if (outcome.status === "rejected") throw outcome.reason;
+    }
+  }
+
+  /** What takes effect (V2). */
+  effects(): NodeEffects {
+    if (this.#result !== undefined) {
+      return { emits: [], end: { kind: "result", value: this.#result } };
+    }
+    return { emits: this.#emits, end: { kind: "plain" } };
+  }
+
+  /**
+   * Awaits one operation. V8 follows a promise back to the user's line only while the user alone waits
+   * for it, so the handler that keeps a rejection from being unhandled (V3) is added no earlier than in
+   * the `catch`, when the error has its stack.
+   */
+  async #perform<T>(begin: () => Promise<T>, own: () => Promise<T>): Promise<T> {
+    try {
+      return await begin();
+    } catch (error) {
+      // A `begin` that throws at once is caught before the caller has the promise that `own` returns.
+      await undefined;
+      own().catch(ignore);
+      throw error;
+    } finally {
+      this.#underWay.delete(own());
+    }
+  }
+
+  #assertFits(where: string, bytes: number): void {
+    const messageBytes = this.#emittedBytes + bytes;
+    const { messageBytesMax } = limits;
+    if (messageBytes <= messageBytesMax) return;
+    throw new PartitaError("MESSAGE_TOO_LARGE", { where, messageBytes, messageBytesMax });
+  }
+
+  #assertActive(operation: string): void {
+    if (this.#returned) throw this.#finished(operation);
+  }
+
+  #finished(operation: string): PartitaError<"NODE_FINISHED"> {
+    const { agent, node } = this.#run;
+    return new PartitaError("NODE_FINISHED", { agent, node, operation });
+  }
+}
+
+function ignore(): void {}
+
+/** The NodeContext of a run, its types erased: agent.ts has checked them against the agent's shape. */
+class ActiveContext {
+  readonly #active: ActiveNode;
+  readonly #run: RunMessage;
+  readonly #definition: AgentDefinition;
+  readonly #port: TaskPort;
+  #stores: object | undefined;
+  #compute: object | undefined;
+
+  constructor(active: ActiveNode, run: RunMessage, definition: AgentDefinition, port: TaskPort) {
+    this.#active = active;
+    this.#run = run;
+    this.#definition = definition;
+    this.#port = port;
+  }
+
+  get stores(): object {
+    this.#stores ??= byName(this.#definition.stores, (own, name) => {
+      return new NodeStore(this.#active, own, this.#port.store(name));
+    });
+    return this.#stores;
+  }
+
+  get compute(): object {
+    this.#compute ??= byName(this.#definition.compute, (own, name) => {
+      return (...args: readonly unknown[]) =>
+        this.#active.operation(`compute.${own}`, () =>
+          this.#port.compute(name, args, { signal: this.#active.signal }),
+        );
+    });
+    return this.#compute;
+  }
+
+  get signal(): AbortSignal {
+    return this.#active.signal;
+  }
+
+  get invocationId(): string {
+    return formatInvocationId(this.#run.invocationId);
+  }
+
+  get nodeInvocationId(): string {
+    return formatNodeId(this.#run.nodeInvocationId);
+  }
+
+  emit(target: string, message: unknown): void {
+    this.#active.emit(target, message);
+  }
+
+  result(value: unknown): void {
+    this.#active.result(value);
+  }
+
+  now(): number {
+    return this.#port.now();
+  }
+
+  random(): number {
+    return this.#port.random();
+  }
+}
+
+function byName<T>(
+  names: ReadonlyMap<string, string>,
+  make: (own: string, name: string) => T,
+): Readonly<Record<string, T>> {
+  return Object.freeze(
+    Object.fromEntries(Array.from(names, ([own, name]) => [own, make(own, name)])),
+  );
+}

@@ -1,0 +1,123 @@
+// Invocation ids — names of invocations and of their node invocations, as bytes and as text.
+//
+// Owns: both layouts, and how ids are derived. Leaves to others: which task stands behind a placement
+// (TaskPort.ownerOf), clock and chance (the ports).
+//
+//   invocation        [placement u32][milliseconds u48][random u48], big-endian
+//                     as text: pppppppp-tttttttttttt-rrrrrrrrrrrr, lower-case hex
+//   node invocation   two u32; as text: sixteen hex digits
+//
+// Invariants:
+//   D1. The home task of an invocation is the owner of its placement: the id alone leads to it.
+//   D2. A node invocation's id follows from its parent's and its place among the parent's emits, so a
+//       node that is run again after a crash gives its children the same ids.
+
+import { PartitaError } from "../base/errors.js";
+import { hashKey } from "../store/key-hash.js";
+
+/** Sixteen bytes. */
+export type InvocationId = Uint8Array;
+
+/** A node invocation within its invocation. */
+export interface NodeInvocationId {
+  /** 0 to 2^32 - 1. */
+  readonly high: number;
+  /** 0 to 2^32 - 1. */
+  readonly low: number;
+}
+
+export const invocationIdBytes = 16;
+
+const two16 = 2 ** 16;
+const two24 = 2 ** 24;
+const two32 = 2 ** 32;
+const textForm = /^([0-9a-f]{8})-([0-9a-f]{12})-([0-9a-f]{12})$/;
+
+/** What ids are made from; the clients' port has it. */
+interface IdSource {
+  now(): number;
+  random(): number;
+}
+
+/** A new id whose home is the owner of `placement`, which is 0 to 2^32 - 1. */
+export function newInvocationId(placement: number, source: IdSource): InvocationId {
+  const id = new Uint8Array(invocationIdBytes);
+  const view = new DataView(id.buffer);
+  const ms = Math.max(0, Math.floor(source.now()));
+  view.setUint32(0, placement);
+  view.setUint16(4, Math.floor(ms / two32) % two16);
+  view.setUint32(6, ms % two32);
+  // Two draws of 24 bits: one of 48 would lean on the low bits of a double.
+  const upper = Math.floor(source.random() * two24);
+  const lower = Math.floor(source.random() * two24);
+  view.setUint32(10, upper * 2 ** 8 + (lower >>> 16));
+  view.setUint16(14, lower % two16);
+  return id;
+}
+
+/** A placement that leads to every task alike. */
+export function randomPlacement(source: IdSource): number {
+  return Math.floor(source.random() * two32);
+}
+
+/** The key hash whose owner is the invocation's home task. */
+export function placementOf(id: InvocationId): number {
+  return new DataView(id.buffer, id.byteOffset, id.byteLength).getUint32(0);
+}
+
+/** The text users see and keep. */
+export function formatInvocationId(id: InvocationId): string {
+  const hex = Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString("hex");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 20)}-${hex.slice(20)}`;
+}
+
+/**
+ * The id of a text that `formatInvocationId` made.
+ * @throws PartitaError INVOCATION_UNKNOWN for anything else: no invocation has such an id
+ */
+export function parseInvocationId(agent: string, text: string): InvocationId {
+  const match = typeof text === "string" ? textForm.exec(text) : null;
+  if (match === null) {
+    throw new PartitaError("INVOCATION_UNKNOWN", { agent, invocationId: String(text) });
+  }
+  return new Uint8Array(Buffer.from(`${match[1]}${match[2]}${match[3]}`, "hex"));
+}
+
+/** A short text of the same sixteen bytes, for the keys of maps. */
+export function invocationName(id: InvocationId): string {
+  return Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString("latin1");
+}
+
+/** The id that `invocationName` was made from. */
+export function invocationIdOf(name: string): InvocationId {
+  return new Uint8Array(Buffer.from(name, "latin1"));
+}
+
+/** The id of an invocation's first node invocation. */
+export function entryNodeId(id: InvocationId): NodeInvocationId {
+  return derive(id);
+}
+
+/** The id of the node invocation that the `index`-th emit of `parent` starts (D2). */
+export function childNodeId(parent: NodeInvocationId, index: number): NodeInvocationId {
+  const seed = new Uint8Array(12);
+  const view = new DataView(seed.buffer);
+  view.setUint32(0, parent.high);
+  view.setUint32(4, parent.low);
+  view.setUint32(8, index);
+  return derive(seed);
+}
+
+/** Sixteen hex digits. */
+export function formatNodeId(id: NodeInvocationId): string {
+  return id.high.toString(16).padStart(8, "0") + id.low.toString(16).padStart(8, "0");
+}
+
+/** Two hashes that differ in one byte of what is hashed give one id of 64 bits. */
+function derive(seed: Uint8Array): NodeInvocationId {
+  const hashed = new Uint8Array(1 + seed.length);
+  hashed.set(seed, 1);
+  const high = hashKey(hashed);
+  hashed[0] = 1;
+  return { high, low: hashKey(hashed) };
+}

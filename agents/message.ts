@@ -1,0 +1,236 @@
+// Messages — every byte that a task is sent on behalf of agents, by clients, tasks and itself.
+//
+// One interface for each message, told apart by `kind`: the first byte on the wire. Owns: their
+// layouts, readers and writers. Leaves to others: what messages do (execution.ts), how they travel
+// (the runtime, task-program.ts), what is told to clients (outcome.ts), users' values in them, which
+// are bytes already (wire-field.ts).
+//
+// Invariants:
+//   M1. Decoded ids, keys and values are views of the message: whoever keeps them keeps its bytes.
+//   M2. A `run` message is also the durable row of its node invocation (node-queue.ts): one layout.
+
+import { ByteReader } from "../base/byte-reader.js";
+import { ByteWriter } from "../base/byte-writer.js";
+import { assert } from "../base/invariant.js";
+import type { InvocationId, NodeInvocationId } from "./invocation-id.js";
+import {
+  readId,
+  readKey,
+  readName,
+  readNodeId,
+  writeKey,
+  writeName,
+  writeNodeId,
+} from "./wire-field.js";
+
+/** Client to home task: begin. Replied to, without bytes, when the invocation is durable. */
+export interface InitiateMessage {
+  readonly kind: "initiate";
+  readonly agent: string;
+  readonly invocationId: InvocationId;
+  /** Send the outcome to the caller's thread as a notice. */
+  readonly subscribe: boolean;
+  /** Encoded key of the entry node; `undefined` when it is plain. */
+  readonly key: Uint8Array | undefined;
+  readonly input: Uint8Array;
+}
+
+/** To the task that is to run a node, from the home task or the task of the emitter. */
+export interface RunMessage {
+  readonly kind: "run";
+  readonly agent: string;
+  readonly invocationId: InvocationId;
+  readonly node: string;
+  readonly nodeInvocationId: NodeInvocationId;
+  /** Encoded key, which this task owns; `undefined` when the node is plain. */
+  readonly key: Uint8Array | undefined;
+  readonly message: Uint8Array;
+}
+
+/** A task to itself: a node function has returned, or thrown. Volatile until it is applied. */
+export interface CompletedMessage {
+  readonly kind: "completed";
+  /** Which row of this task's queue. */
+  readonly arrivalNo: number;
+  /** In the order of the emits; empty when there is a result or a failure. */
+  readonly emits: readonly Emit[];
+  readonly end: NodeEnd;
+}
+
+/** One emit of a node invocation. */
+export interface Emit {
+  readonly node: string;
+  readonly key: Uint8Array | undefined;
+  readonly message: Uint8Array;
+}
+
+/** How a node invocation ended: with the result, with a failure (failure.ts), or with neither. */
+export type NodeEnd =
+  | { readonly kind: "plain" }
+  | { readonly kind: "result"; readonly value: Uint8Array }
+  | { readonly kind: "failure"; readonly error: Uint8Array };
+
+/** To the home task: a node invocation has ended. */
+export interface AckMessage {
+  readonly kind: "ack";
+  readonly invocationId: InvocationId;
+  /** Xor of the ids of the node invocation and of all it has started. */
+  readonly xor: NodeInvocationId;
+  readonly end: NodeEnd;
+}
+
+/** Client to home task: how does it stand? Replied to with an AwaitReply (outcome.ts). */
+export interface AwaitMessage {
+  readonly kind: "await";
+  readonly agent: string;
+  readonly invocationId: InvocationId;
+}
+
+export type AgentMessage =
+  | InitiateMessage
+  | RunMessage
+  | CompletedMessage
+  | AckMessage
+  | AwaitMessage;
+
+const kinds = { initiate: 1, run: 2, completed: 3, ack: 4, await: 5 } as const;
+const ends = { plain: 0, result: 1, failure: 2 } as const;
+
+export function encodeInitiate(message: InitiateMessage): Uint8Array {
+  const writer = new ByteWriter(64 + message.input.length);
+  writer.u8(kinds.initiate);
+  writeName(writer, message.agent);
+  writer.bytes(message.invocationId);
+  writer.u8(message.subscribe ? 1 : 0);
+  writeKey(writer, message.key);
+  writer.bytes(message.input);
+  return writer.finish();
+}
+
+export function encodeRun(message: RunMessage): Uint8Array {
+  const writer = new ByteWriter(96 + message.message.length);
+  writer.u8(kinds.run);
+  writeName(writer, message.agent);
+  writer.bytes(message.invocationId);
+  writeName(writer, message.node);
+  writeNodeId(writer, message.nodeInvocationId);
+  writeKey(writer, message.key);
+  writer.bytes(message.message);
+  return writer.finish();
+}
+
+export function encodeCompleted(message: CompletedMessage): Uint8Array {
+  const writer = new ByteWriter();
+  writer.u8(kinds.completed);
+  writer.uint64(message.arrivalNo);
+  writeEnd(writer, message.end);
+  writer.u32(message.emits.length);
+  for (const emit of message.emits) {
+    writeName(writer, emit.node);
+    writeKey(writer, emit.key);
+    writer.lengthPrefixed(emit.message);
+  }
+  return writer.finish();
+}
+
+export function encodeAck(message: AckMessage): Uint8Array {
+  const writer = new ByteWriter();
+  writer.u8(kinds.ack);
+  writer.bytes(message.invocationId);
+  writeNodeId(writer, message.xor);
+  writeEnd(writer, message.end);
+  return writer.finish();
+}
+
+export function encodeAwait(message: AwaitMessage): Uint8Array {
+  const writer = new ByteWriter(64);
+  writer.u8(kinds.await);
+  writeName(writer, message.agent);
+  writer.bytes(message.invocationId);
+  return writer.finish();
+}
+
+/** Any message that a task can be sent. */
+export function decodeAgentMessage(bytes: Uint8Array): AgentMessage {
+  const reader = new ByteReader(bytes);
+  const kind = reader.u8();
+  switch (kind) {
+    case kinds.initiate:
+      return readInitiate(reader);
+    case kinds.run:
+      return readRun(reader);
+    case kinds.completed:
+      return readCompleted(reader);
+    case kinds.ack:
+      return readAck(reader);
+    case kinds.await:
+      return { kind: "await", agent: readName(reader), invocationId: readId(reader) };
+    default:
+      assert(false, () => `message kind ${kind} is not in the protocol`);
+  }
+}
+
+/** A row of the queue (M2). */
+export function decodeRun(bytes: Uint8Array): RunMessage {
+  const message = decodeAgentMessage(bytes);
+  assert(message.kind === "run", () => `a row of the queue holds a message "${message.kind}"`);
+  return message;
+}
+
+function readInitiate(reader: ByteReader): InitiateMessage {
+  return {
+    kind: "initiate",
+    agent: readName(reader),
+    invocationId: readId(reader),
+    subscribe: reader.u8() === 1,
+    key: readKey(reader),
+    input: reader.rest(),
+  };
+}
+
+function readRun(reader: ByteReader): RunMessage {
+  return {
+    kind: "run",
+    agent: readName(reader),
+    invocationId: readId(reader),
+    node: readName(reader),
+    nodeInvocationId: readNodeId(reader),
+    key: readKey(reader),
+    message: reader.rest(),
+  };
+}
+
+function readCompleted(reader: ByteReader): CompletedMessage {
+  const arrivalNo = reader.uint64();
+  const end = readEnd(reader);
+  const count = reader.u32();
+  const emits = Array.from({ length: count }, () => ({
+    node: readName(reader),
+    key: readKey(reader),
+    message: reader.lengthPrefixed(),
+  }));
+  return { kind: "completed", arrivalNo, emits, end };
+}
+
+function readAck(reader: ByteReader): AckMessage {
+  return {
+    kind: "ack",
+    invocationId: readId(reader),
+    xor: readNodeId(reader),
+    end: readEnd(reader),
+  };
+}
+
+function writeEnd(writer: ByteWriter, end: NodeEnd): void {
+  writer.u8(ends[end.kind]);
+  if (end.kind === "result") writer.lengthPrefixed(end.value);
+  if (end.kind === "failure") writer.lengthPrefixed(end.error);
+}
+
+function readEnd(reader: ByteReader): NodeEnd {
+  const kind = reader.u8();
+  if (kind === ends.plain) return { kind: "plain" };
+  if (kind === ends.result) return { kind: "result", value: reader.lengthPrefixed() };
+  assert(kind === ends.failure, () => `node end ${kind} is not in the protocol`);
+  return { kind: "failure", error: reader.lengthPrefixed() };
+}

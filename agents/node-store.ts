@@ -1,0 +1,94 @@
+// Node store — a store as one node invocation sees it: every operation is counted until it has ended.
+//
+// Owns: nothing but the detour of each operation over `NodeOperations`. Leaves to others: what the
+// operations do (the runtime's KeyValueStore), what happens to those still under way when the node
+// function returns (active-node.ts).
+
+import type { Updates } from "../store/declaration.js";
+import type { EntriesOptions, KeyValueStore, ModifyOptions } from "../store/key-value-store.js";
+
+/** A store of the topology, whatever its types. */
+export type AnyStoreClient = KeyValueStore<unknown, unknown, Updates<unknown>>;
+
+/** Runs the operations of a node. */
+export interface NodeOperations {
+  /**
+   * Begins an operation and returns its outcome. Its failure never becomes an unhandled rejection.
+   * Rejects with NODE_FINISHED, without beginning, when the node function has returned.
+   */
+  operation<T>(name: string, begin: () => Promise<T>): Promise<T>;
+}
+
+export class NodeStore implements AnyStoreClient {
+  readonly #node: NodeOperations;
+  readonly #name: string;
+  readonly #store: AnyStoreClient;
+
+  /** `name`: what the agent calls the store. */
+  constructor(node: NodeOperations, name: string, store: AnyStoreClient) {
+    this.#node = node;
+    this.#name = name;
+    this.#store = store;
+  }
+
+  get(key: unknown, ...fallback: [] | [unknown]): Promise<unknown> {
+    return this.#run("get", () =>
+      fallback.length === 0 ? this.#store.get(key) : this.#store.get(key, fallback[0]),
+    );
+  }
+
+  contains(key: unknown): Promise<boolean> {
+    return this.#run("contains", () => this.#store.contains(key));
+  }
+
+  getMany(keys: Iterable<unknown>): Promise<unknown[]> {
+    return this.#run("getMany", () => this.#store.getMany(keys));
+  }
+
+  entries(options?: EntriesOptions<unknown>): AsyncIterable<readonly [unknown, unknown]> {
+    return {
+      [Symbol.asyncIterator]: () => {
+        const inner = this.#store.entries(options)[Symbol.asyncIterator]();
+        return {
+          next: () => this.#run("entries", () => inner.next()),
+          return: async (value?: unknown) => {
+            await inner.return?.(value);
+            return { done: true, value: undefined };
+          },
+        };
+      },
+    };
+  }
+
+  put(key: unknown, value: unknown): Promise<void> {
+    return this.#run("put", () => this.#store.put(key, value));
+  }
+
+  putMany(entries: Iterable<readonly [unknown, unknown]>): Promise<void> {
+    return this.#run("putMany", () => this.#store.putMany(entries));
+  }
+
+  delete(key: unknown): Promise<boolean> {
+    return this.#run("delete", () => this.#store.delete(key));
+  }
+
+  clear(): Promise<void> {
+    return this.#run("clear", () => this.#store.clear());
+  }
+
+  update(name: string, key: unknown, ...args: unknown[]): Promise<unknown> {
+    return this.#run("update", () => this.#store.update(name, key, ...args));
+  }
+
+  modify(
+    key: unknown,
+    change: (current: unknown) => unknown,
+    options?: ModifyOptions,
+  ): Promise<unknown> {
+    return this.#run("modify", () => this.#store.modify(key, change, options));
+  }
+
+  #run<T>(operation: string, begin: () => Promise<T>): Promise<T> {
+    return this.#node.operation(`stores.${this.#name}.${operation}`, begin);
+  }
+}

@@ -1,0 +1,69 @@
+// Node — the declaration of one step of an agent: what it takes, where it emits to, what keys it.
+//
+// A declaration carries its types as phantoms, so that the agent that holds it can type every emit and
+// every node function before any of them is written. Owns: the value that `node()` returns. Leaves to
+// others: whether names and options are sound (definition-problems.ts reports all problems of a
+// topology at once, so nothing is refused here), what runs (agent.ts).
+
+import type { Schema } from "../store/schema.js";
+import type { DynamicKey } from "../store/tuple-key.js";
+
+declare const nodeTypes: unique symbol;
+
+/** Where a declaration keeps what it was given; read by definition.ts alone. */
+export const nodeOptions: unique symbol = Symbol.for("partita.nodeOptions");
+
+/**
+ * One node of an agent. `Message` is what its function receives, `Target` the names of the nodes it may
+ * emit to, `Input` what others emit to it: it differs from `Message` when the schema transforms.
+ */
+export interface NodeDeclaration<Message, Target extends string = never, Input = Message> {
+  readonly kind: "node";
+  /** Types only; never set. */
+  readonly [nodeTypes]?: {
+    readonly message: Message;
+    readonly target: Target;
+    readonly input: Input;
+  };
+  readonly [nodeOptions]: unknown;
+}
+
+/** What `node()` is given. */
+export interface NodeOptions<Message, Target extends string, Input> {
+  /** What a message must look like: checked when it is emitted; what the schema returns is sent. */
+  readonly input: Schema<Message, Input>;
+  /** Names of the nodes it may emit to, itself among them if it loops. Default: none. */
+  readonly to?: readonly Target[];
+  /**
+   * Makes the node keyed: it runs on the task that owns the key, where a store keyed by the same value
+   * lives, one invocation at a time per key, in the order of arrival. The key is held until the
+   * invocation has finished, waits included. Must depend on the message alone.
+   */
+  readonly key?: (message: Message) => DynamicKey;
+}
+
+/**
+ * Declares a node. Without `key` it is plain: it runs anywhere, any number at a time.
+ *
+ *     debit: node({ input: type<Transfer>(), to: ["credit"], key: (m) => m.from })
+ */
+export function node<Message, Input = Message, const Target extends string = never>(
+  options: NodeOptions<Message, Target, Input>,
+): NodeDeclaration<Message, Target, Input> {
+  return Object.freeze({ kind: "node", [nodeOptions]: options });
+}
+
+/** A node as records of nodes hold it. */
+export type AnyNode = NodeDeclaration<unknown, string, unknown>;
+
+/** What the function of a node receives. */
+export type MessageOf<N> =
+  N extends NodeDeclaration<infer Message, infer _Target, infer _Input> ? Message : never;
+
+/** What others emit to a node. */
+export type NodeInputOf<N> =
+  N extends NodeDeclaration<infer _Message, infer _Target, infer Input> ? Input : never;
+
+/** Names that a node may emit to. */
+export type TargetOf<N> =
+  N extends NodeDeclaration<infer _Message, infer Target, infer _Input> ? Target : never;

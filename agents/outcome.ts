@@ -1,0 +1,98 @@
+// Outcome — how an invocation ended, and the bytes in which clients are told.
+//
+// Owns: the layouts of outcomes, of the reply to an AwaitMessage and of the notice. Leaves to others:
+// who decides an outcome (execution.ts), the record that keeps it (invocation-record.ts), what clients
+// make of it (client.ts).
+
+import { ByteReader } from "../base/byte-reader.js";
+import { ByteWriter } from "../base/byte-writer.js";
+import { assert } from "../base/invariant.js";
+import type { InvocationId } from "./invocation-id.js";
+import { readId, readList, readText, writeList, writeText } from "./wire-field.js";
+
+/** With a result, or with a failure. */
+export type Outcome = ResultOutcome | FailedOutcome;
+
+export interface ResultOutcome {
+  readonly kind: "result";
+  /** A user's value in bytes; none stand for `undefined`. */
+  readonly value: Uint8Array;
+}
+
+export interface FailedOutcome {
+  readonly kind: "failed";
+  /** The whole text: `<reason> (last failure: <first line of the last error>)`. */
+  readonly reason: string;
+  /** How many of `failures` had happened then: the last of these is the one `reason` names. */
+  readonly failuresThen: number;
+  /** Failures on the record (failure.ts), oldest first. */
+  readonly failures: readonly Uint8Array[];
+}
+
+/** Reply to an AwaitMessage. After `pending` the outcome comes as a notice. */
+export type AwaitReply =
+  | { readonly kind: "unknown" }
+  | { readonly kind: "pending" }
+  | { readonly kind: "ended"; readonly outcome: Outcome };
+
+/** Home task to a thread that waits: the invocation has ended. */
+export interface OutcomeNotice {
+  readonly kind: "outcome";
+  readonly invocationId: InvocationId;
+  readonly outcome: Outcome;
+}
+
+const outcomes = { result: 1, failed: 2 } as const;
+const replies = { unknown: 0, pending: 1, ended: 2 } as const;
+const notices = { outcome: 1 } as const;
+
+export function encodeReply(reply: AwaitReply): Uint8Array {
+  const writer = new ByteWriter();
+  writer.u8(replies[reply.kind]);
+  if (reply.kind === "ended") writeOutcome(writer, reply.outcome);
+  return writer.finish();
+}
+
+export function decodeReply(bytes: Uint8Array): AwaitReply {
+  const reader = new ByteReader(bytes);
+  const kind = reader.u8();
+  if (kind === replies.ended) return { kind: "ended", outcome: readOutcome(reader) };
+  assert(kind === replies.unknown || kind === replies.pending, () => `reply ${kind} is unknown`);
+  return { kind: kind === replies.unknown ? "unknown" : "pending" };
+}
+
+export function encodeNotice(notice: OutcomeNotice): Uint8Array {
+  const writer = new ByteWriter();
+  writer.u8(notices[notice.kind]);
+  writer.bytes(notice.invocationId);
+  writeOutcome(writer, notice.outcome);
+  return writer.finish();
+}
+
+/** What it returns are views of `bytes`. */
+export function decodeNotice(bytes: Uint8Array): OutcomeNotice {
+  const reader = new ByteReader(bytes);
+  const kind = reader.u8();
+  assert(kind === notices.outcome, () => `notice ${kind} is not in the protocol`);
+  return { kind: "outcome", invocationId: readId(reader), outcome: readOutcome(reader) };
+}
+
+function writeOutcome(writer: ByteWriter, outcome: Outcome): void {
+  writer.u8(outcomes[outcome.kind]);
+  if (outcome.kind === "result") {
+    writer.bytes(outcome.value);
+    return;
+  }
+  writeText(writer, outcome.reason);
+  writer.u32(outcome.failuresThen);
+  writeList(writer, outcome.failures);
+}
+
+function readOutcome(reader: ByteReader): Outcome {
+  const kind = reader.u8();
+  if (kind === outcomes.result) return { kind: "result", value: reader.rest() };
+  assert(kind === outcomes.failed, () => `outcome ${kind} is not in the protocol`);
+  const reason = readText(reader);
+  const failuresThen = reader.u32();
+  return { kind: "failed", reason, failuresThen, failures: readList(reader) };
+}

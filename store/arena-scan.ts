@@ -1,0 +1,85 @@
+// Arena scan — the keys of one table in an arena, sorted, kept from page to page of a scan.
+//
+// An arena has no order, so the first page of a scan collects and sorts; later pages only add what was
+// published since. Owns: that list. Leaves to others: ranges and precedence (view.ts).
+//
+// Invariants:
+//   A1. The list has every key of the table published before `end`, each once, in byte order.
+
+import { type Arena, arenaStart } from "./arena.js";
+import { frameHeaderBytes } from "./frame.js";
+import type { TableId } from "./storage.js";
+
+export class ArenaScan {
+  readonly #arena: Arena;
+  #table = -1;
+  #generation = -1;
+  #end = 0;
+  /** One record of each key, by key. */
+  #offsets: number[] = [];
+
+  constructor(arena: Arena) {
+    this.#arena = arena;
+  }
+
+  /** Offsets of one record for each key of `table`, by key. O(new records), or O(arena) at first. */
+  keys(table: TableId, generation: number, end: number): readonly number[] {
+    if (this.#table !== table || this.#generation !== generation) {
+      this.#table = table;
+      this.#generation = generation;
+      this.#offsets = this.#sorted(this.#arena.offsets(), end);
+    } else if (end > this.#end) {
+      this.#offsets = this.#merged(
+        this.#offsets,
+        this.#sorted(this.#appended(this.#end, end), end),
+      );
+    }
+    this.#end = end;
+    return this.#offsets;
+  }
+
+  #sorted(offsets: Iterable<number>, end: number): number[] {
+    const { records } = this.#arena;
+    const own: number[] = [];
+    for (const offset of offsets) {
+      if (offset < end && records.table(offset) === this.#table) own.push(offset);
+    }
+    return own.sort((a, b) => this.#compare(a, b));
+  }
+
+  /** Records in the frames between two ends. */
+  *#appended(from: number, to: number): Generator<number> {
+    const { records } = this.#arena;
+    const view = new DataView(records.bytes.buffer);
+    for (let frame = Math.max(from, arenaStart); frame < to; ) {
+      const frameEnd = frame + view.getUint32(frame + 4, true);
+      for (let at = frame + frameHeaderBytes; at < frameEnd; at = records.end(at)) yield at;
+      // Memory that is being reused can hold anything; the reader's generation check discards the page.
+      if (frameEnd <= frame) return;
+      frame = frameEnd;
+    }
+  }
+
+  #merged(older: readonly number[], newer: readonly number[]): number[] {
+    const merged: number[] = [];
+    let left = 0;
+    let right = 0;
+    while (left < older.length || right < newer.length) {
+      const a = older[left];
+      const b = newer[right];
+      const order = a === undefined ? 1 : b === undefined ? -1 : this.#compare(a, b);
+      const next = order <= 0 ? a : b;
+      if (order <= 0) left += 1;
+      if (order >= 0) right += 1;
+      const last = merged.at(-1);
+      if (next !== undefined && (last === undefined || this.#compare(last, next) !== 0))
+        merged.push(next);
+    }
+    return merged;
+  }
+
+  #compare(a: number, b: number): number {
+    const { records } = this.#arena;
+    return Buffer.compare(records.key(a), records.key(b));
+  }
+}

@@ -1,0 +1,140 @@
+// Record — the bytes of one entry, in a frame of the log and in an arena alike.
+//
+//   0   table u16 │ 2 flags u8 │ 3 zero u8 │ 4 key length u16 │ 6 zero u16 │ 8 value length u32
+//   12  key hash u32 │ 16 version u64 │ 24 checksum u32 │ 28 zero u32 │ 32 key, value, zeros to 8 bytes
+//
+// Numbers are little-endian. Owns: this layout, and reading its fields where they lie, without objects.
+// Leaves to others: frames (frame.ts), finding a record (memtable.ts).
+//
+// Invariants:
+//   E1. A record starts at a multiple of 8 and ends at one.
+//   E2. The checksum covers the header (but itself), the key and the value.
+
+import { checksum } from "./checksum.js";
+import type { RecordWrite, StoredRow, StoredValue, TableId } from "./storage.js";
+
+/** Bytes before the key. */
+export const recordHeaderBytes = 32;
+/** The key was removed. */
+export const tombstoneFlag = 1;
+/** No layer below this arena holds the key: a tombstone with it need not be checkpointed. */
+export const bornFlag = 2;
+
+const two32 = 2 ** 32;
+
+/** Bytes a record takes. */
+export function recordBytes(keyBytes: number, valueBytes: number): number {
+  return (recordHeaderBytes + keyBytes + valueBytes + 7) & ~7;
+}
+
+/** Views of one stretch of memory that holds records; all fields are read and written through them. */
+export class RecordMemory {
+  readonly bytes: Uint8Array;
+  readonly #view: DataView;
+
+  constructor(buffer: ArrayBufferLike) {
+    this.bytes = new Uint8Array(buffer);
+    this.#view = new DataView(buffer);
+  }
+
+  /** Writes a record at `at` and returns where it ends. */
+  write(at: number, record: RecordWrite, born: boolean): number {
+    const { key, value } = record;
+    const valueBytes = value?.length ?? 0;
+    const view = this.#view;
+    view.setUint16(at, record.table, true);
+    view.setUint8(at + 2, (value === undefined ? tombstoneFlag : 0) | (born ? bornFlag : 0));
+    view.setUint8(at + 3, 0);
+    view.setUint16(at + 4, key.length, true);
+    view.setUint16(at + 6, 0, true);
+    view.setUint32(at + 8, valueBytes, true);
+    view.setUint32(at + 12, record.keyHash, true);
+    view.setUint32(at + 16, record.version >>> 0, true);
+    view.setUint32(at + 20, Math.floor(record.version / two32), true);
+    view.setUint32(at + 28, 0, true);
+    const keyStart = at + recordHeaderBytes;
+    this.bytes.set(key, keyStart);
+    if (value !== undefined) this.bytes.set(value, keyStart + key.length);
+    const contentEnd = keyStart + key.length + valueBytes;
+    const end = at + recordBytes(key.length, valueBytes);
+    for (let pad = contentEnd; pad < end; pad += 1) this.bytes[pad] = 0;
+    view.setUint32(at + 24, 0, true);
+    view.setUint32(at + 24, checksum(this.bytes.subarray(at, end)), true);
+    return end;
+  }
+
+  table(at: number): TableId {
+    return this.#view.getUint16(at, true);
+  }
+
+  keyHash(at: number): number {
+    return this.#view.getUint32(at + 12, true);
+  }
+
+  version(at: number): number {
+    return this.#view.getUint32(at + 16, true) + this.#view.getUint32(at + 20, true) * two32;
+  }
+
+  isTombstone(at: number): boolean {
+    return (this.#view.getUint8(at + 2) & tombstoneFlag) !== 0;
+  }
+
+  isBorn(at: number): boolean {
+    return (this.#view.getUint8(at + 2) & bornFlag) !== 0;
+  }
+
+  keyBytes(at: number): number {
+    return this.#view.getUint16(at + 4, true);
+  }
+
+  valueBytes(at: number): number {
+    return this.#view.getUint32(at + 8, true);
+  }
+
+  /** Where the record ends. */
+  end(at: number): number {
+    return at + recordBytes(this.keyBytes(at), this.valueBytes(at));
+  }
+
+  /** Whether the record is of this table and key. */
+  holds(at: number, table: TableId, key: Uint8Array): boolean {
+    if (this.table(at) !== table || this.keyBytes(at) !== key.length) return false;
+    const start = at + recordHeaderBytes;
+    for (let index = 0; index < key.length; index += 1) {
+      if (this.bytes[start + index] !== key[index]) return false;
+    }
+    return true;
+  }
+
+  /** A view of the key where it lies. */
+  key(at: number): Uint8Array {
+    const start = at + recordHeaderBytes;
+    return this.bytes.subarray(start, start + this.keyBytes(at));
+  }
+
+  /** A view of the value where it lies. */
+  value(at: number): Uint8Array {
+    const start = at + recordHeaderBytes + this.keyBytes(at);
+    return this.bytes.subarray(start, start + this.valueBytes(at));
+  }
+
+  /** A private copy of version and value. */
+  stored(at: number): StoredValue {
+    return { version: this.version(at), value: this.value(at).slice() };
+  }
+
+  /** A private copy of key, version and value. */
+  row(at: number): StoredRow {
+    const { version, value } = this.stored(at);
+    return { key: this.key(at).slice(), version, value };
+  }
+
+  /** Whether the record lies within `end` and its checksum is right. */
+  isSound(at: number, end: number): boolean {
+    if (at + recordHeaderBytes > end || this.end(at) > end) return false;
+    const expected = this.#view.getUint32(at + 24, true);
+    const copy = this.bytes.slice(at, this.end(at));
+    copy.fill(0, 24, 28);
+    return checksum(copy) === expected;
+  }
+}

@@ -1,0 +1,163 @@
+// Recovery — brings a task's arenas to where its log ends.
+//
+// Owns: which recovered segment goes into which arena, and taking over, before anything is served, the
+// segments that fit none. Leaves to others: judging the log (replay.ts), the storage that results.
+//
+// Invariants:
+//   R1. Afterwards environment, frozen and active arena together hold every durable record, newest first.
+//   R2. What is indexed was checked: the frame's checksum covers it.
+
+import { limits } from "../base/limits.js";
+import { Arena, arenaStart } from "./arena.js";
+import type { CheckpointJob, CheckpointResult } from "./checkpoint.js";
+import type { Environment } from "./environment.js";
+import { frameHeaderBytes } from "./frame.js";
+import { recordBytes } from "./record.js";
+import { type ReplayedSegment, replayLog } from "./replay.js";
+import {
+  type CheckpointMark,
+  checkpointKey,
+  clearedTable,
+  clearKey,
+  decodeCheckpoint,
+  decodeVersion,
+  storageTable,
+} from "./system-key.js";
+import { deleteSegment } from "./task-files.js";
+import { type ControlWords, createTaskMemory } from "./task-memory.js";
+
+/** Runs a checkpoint job: in a pool of threads, or on this one. */
+export type CheckpointRunner = (job: CheckpointJob) => Promise<CheckpointResult>;
+
+/** What recovery is given. The generation must be odd. */
+export interface RecoveryParts {
+  readonly directory: string;
+  readonly taskId: number;
+  readonly environmentPath: string;
+  readonly environment: Environment;
+  readonly control: ControlWords;
+  readonly arenas: readonly [Arena, Arena];
+  readonly runCheckpoint: CheckpointRunner;
+}
+
+/** Where the log ends. Arena 0 is active, arena 1 holds `frozen` when there is one. */
+export interface Recovered {
+  readonly active: ReplayedSegment | undefined;
+  readonly frozen: ReplayedSegment | undefined;
+  readonly batch: number;
+  readonly version: number;
+  readonly frames: number;
+  readonly cutBytes: number;
+}
+
+export async function recover(parts: RecoveryParts): Promise<Recovered> {
+  const { control, arenas, environment } = parts;
+  for (const arena of arenas) arena.empty();
+  control.setActive(0);
+  control.setPublishedEnd(0, arenaStart);
+  control.setPublishedEnd(1, arenaStart);
+  const mark = readMark(environment);
+  const replay = replayLog(parts.directory, parts.taskId, mark.batch);
+  const segments = [...replay.segments];
+  const frames = segments.reduce((sum, segment) => sum + segment.frames, 0);
+  let { batch, version } = mark;
+  const active = takeFitting(segments, arenas[0]);
+  const frozen = active === undefined ? undefined : takeFitting(segments, arenas[1]);
+  for (const segment of segments) {
+    const taken = await takeOver(parts, segment, version);
+    version = Math.max(version, taken);
+    batch = Math.max(batch, segment.lastBatch);
+  }
+  environment.refresh();
+  readClears(environment, control);
+  for (const [index, segment] of [frozen, active].entries()) {
+    if (segment === undefined) continue;
+    const arena = index === 0 ? 1 : 0;
+    version = Math.max(version, load(arenas[arena], segment, control));
+    batch = Math.max(batch, segment.lastBatch);
+    control.setPublishedEnd(arena, segment.end);
+  }
+  control.setFrozen(frozen !== undefined);
+  return { active, frozen, batch, version, frames, cutBytes: replay.cutBytes };
+}
+
+/** Takes the newest segment off the list when the arena can hold it. */
+function takeFitting(segments: ReplayedSegment[], arena: Arena): ReplayedSegment | undefined {
+  const newest = segments.at(-1);
+  if (newest === undefined || !arena.couldFit(newest.end - arenaStart, countRecords(newest))) {
+    return undefined;
+  }
+  return segments.pop();
+}
+
+/** Writes a segment that no arena can hold into the environment. Returns its highest version. */
+async function takeOver(
+  parts: RecoveryParts,
+  segment: ReplayedSegment,
+  versionBefore: number,
+): Promise<number> {
+  const records = countRecords(segment);
+  // An index slot is made for each 64 bytes; small records need more of them than their bytes say.
+  const arenaBytes = Math.max(limits.arenaBytesMin, segment.end, records * 128);
+  const memory = createTaskMemory({ arenaBytes }).arenas[0];
+  const version = Math.max(versionBefore, load(new Arena(memory), segment, parts.control));
+  const { taskId, environmentPath } = parts;
+  await parts.runCheckpoint({
+    taskId,
+    environmentPath,
+    arena: memory,
+    batch: segment.lastBatch,
+    version,
+  });
+  deleteSegment(parts.directory, segment.file);
+  return version;
+}
+
+/** Copies a segment into an empty arena and indexes it. Returns the highest version in it. */
+function load(arena: Arena, segment: ReplayedSegment, control: ControlWords): number {
+  const { records } = arena;
+  records.bytes.set(segment.bytes, 0);
+  let version = 0;
+  for (const at of recordsOf(segment)) {
+    arena.publish(at);
+    version = Math.max(version, records.version(at));
+    if (records.table(at) !== storageTable) continue;
+    const table = clearedTable(records.key(at));
+    if (table !== undefined) control.setCleared(table, decodeVersion(records.value(at)));
+  }
+  arena.tail = segment.end;
+  return version;
+}
+
+function countRecords(segment: ReplayedSegment): number {
+  let count = 0;
+  for (const _ of recordsOf(segment)) count += 1;
+  return count;
+}
+
+/** Offsets of the records of a segment, in the order of the log. */
+function* recordsOf(segment: ReplayedSegment): Generator<number> {
+  const view = new DataView(segment.bytes.buffer, segment.bytes.byteOffset);
+  for (let frame = arenaStart; frame < segment.end; ) {
+    const frameEnd = frame + view.getUint32(frame + 4, true);
+    for (let at = frame + frameHeaderBytes; at < frameEnd; ) {
+      yield at;
+      const keyBytes = view.getUint16(at + 4, true);
+      at += recordBytes(keyBytes, view.getUint32(at + 8, true));
+    }
+    frame = frameEnd;
+  }
+}
+
+function readMark(environment: Environment): CheckpointMark {
+  const stored = environment.get(storageTable, checkpointKey);
+  return stored === undefined ? { batch: 0, version: 0 } : decodeCheckpoint(stored.value);
+}
+
+function readClears(environment: Environment, control: ControlWords): void {
+  const range = { from: clearKey(0), to: clearKey(0xffff) };
+  for (const row of environment.page(storageTable, range, 0xffff)) {
+    const table = clearedTable(row.key);
+    if (table !== undefined) control.setCleared(table, decodeVersion(row.value));
+  }
+}

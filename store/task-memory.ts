@@ -1,0 +1,135 @@
+// Task memory — the shared memory of one task: two arenas and the control words that order their reads.
+//
+// Owns: the layout and its typed views. Leaves to others: writing (memtable.ts), reading (reader.ts).
+//
+// Control words (Int32):
+//   0 generation: odd while the owner changes anything but the publication of single keys
+//   1 which arena is active, 0 or 1
+//   2 whether the other arena is frozen (holds records that no checkpoint has taken over yet)
+//   3, 4 end of what is published in arena 0 and 1: a scan knows by it what it has not seen yet
+// Then, for each table, the version up to which it is cleared, as two u32 (low, high).
+//
+// Invariants:
+//   S1. All of it starts as zeros and is written by the owner's thread alone.
+//   S2. A reader that saw the same even generation before and after a look saw one state.
+
+import { assert } from "../base/invariant.js";
+import { limits } from "../base/limits.js";
+
+/** What crosses threads: shared memory alone, so it can be posted. */
+export interface TaskMemory {
+  readonly control: SharedArrayBuffer;
+  readonly arenas: readonly [ArenaMemory, ArenaMemory];
+}
+
+export interface ArenaMemory {
+  /** The bytes of a segment, at the same offsets. */
+  readonly records: SharedArrayBuffer;
+  /** Slots of (key hash, record offset), both u32; offset 0 is an empty slot. */
+  readonly index: SharedArrayBuffer;
+}
+
+export const control = {
+  generation: 0,
+  active: 1,
+  frozen: 2,
+  publishedEnd: 3,
+} as const;
+
+const controlWords = 8;
+const tableCount = limits.tableStoreFirst + limits.storesMax;
+/** An arena is expected to hold records of about this size; smaller ones fill the index first. */
+const expectedRecordBytes = 64;
+
+assert(limits.arenaBytesMax < 2 ** 31, "offsets fit a signed word");
+
+/** Memory of a new task. The system gives the pages as they are written. */
+export function createTaskMemory(options: { readonly arenaBytes: number }): TaskMemory {
+  const { arenaBytes } = options;
+  assert(
+    arenaBytes >= limits.arenaBytesMin && arenaBytes <= limits.arenaBytesMax,
+    () => `arena of ${arenaBytes} bytes`,
+  );
+  const arena = (): ArenaMemory => ({
+    records: new SharedArrayBuffer((arenaBytes + 7) & ~7),
+    index: new SharedArrayBuffer(slotCount(arenaBytes) * 8),
+  });
+  return {
+    control: new SharedArrayBuffer((controlWords + tableCount * 2) * 4),
+    arenas: [arena(), arena()],
+  };
+}
+
+/** Slots of an arena's index: a power of two. */
+function slotCount(arenaBytes: number): number {
+  return 2 ** Math.ceil(Math.log2(arenaBytes / expectedRecordBytes) + 0.5);
+}
+
+/** The control words as one thread sees them. */
+export class ControlWords {
+  readonly words: Int32Array;
+
+  constructor(memory: TaskMemory) {
+    this.words = new Int32Array(memory.control);
+  }
+
+  get generation(): number {
+    return Atomics.load(this.words, control.generation);
+  }
+
+  get active(): 0 | 1 {
+    return Atomics.load(this.words, control.active) === 0 ? 0 : 1;
+  }
+
+  get frozen(): boolean {
+    return Atomics.load(this.words, control.frozen) === 1;
+  }
+
+  /** Where the published frames of an arena end. */
+  publishedEnd(arena: 0 | 1): number {
+    return Atomics.load(this.words, control.publishedEnd + arena);
+  }
+
+  setPublishedEnd(arena: 0 | 1, end: number): void {
+    Atomics.store(this.words, control.publishedEnd + arena, end);
+  }
+
+  /** Runs `change` under an odd generation: readers that look meanwhile look again. */
+  exclusively(change: () => void): void {
+    this.begin();
+    change();
+    this.end();
+  }
+
+  /** Makes the generation odd; it may be already, where a thread died within a change. */
+  begin(): void {
+    if (this.generation % 2 === 0) Atomics.add(this.words, control.generation, 1);
+  }
+
+  /** Makes the generation even again, another than before. */
+  end(): void {
+    assert(this.generation % 2 !== 0, "the end of a change that did not begin");
+    Atomics.add(this.words, control.generation, 1);
+  }
+
+  setActive(arena: 0 | 1): void {
+    Atomics.store(this.words, control.active, arena);
+  }
+
+  setFrozen(frozen: boolean): void {
+    Atomics.store(this.words, control.frozen, frozen ? 1 : 0);
+  }
+
+  /** The version up to which a table is cleared; 0 when it never was. Valid under an even generation. */
+  cleared(table: number): number {
+    const at = controlWords + table * 2;
+    const low = Atomics.load(this.words, at) >>> 0;
+    return low + (Atomics.load(this.words, at + 1) >>> 0) * 2 ** 32;
+  }
+
+  setCleared(table: number, version: number): void {
+    const at = controlWords + table * 2;
+    Atomics.store(this.words, at, version >>> 0);
+    Atomics.store(this.words, at + 1, Math.floor(version / 2 ** 32));
+  }
+}

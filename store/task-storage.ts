@@ -1,0 +1,368 @@
+// Task storage — log, memtable and environment of one task as one thing (the contract: storage.ts).
+//
+//   append ──► arena + segment        sync ──► device        publish ──► index: visible
+//   arena full ──► swap: it is frozen, a new segment begins ──► checkpoint job ──► emptied, segment deleted
+//
+// Owns: the three steps of a commit, swaps, and what follows a failure. Leaves to others: bytes (frame.ts,
+// record.ts), files (segment.ts), the job (checkpoint.ts), opening after a stop (recovery.ts).
+//
+// Invariants:
+//   T1-T5 of storage.ts, and
+//   T6. A segment is deleted only when the environment has recorded that it covers it.
+//   T7. After a failed write, sync or checkpoint every call throws that first failure: nothing is tried
+//       again, because after a failed sync nobody knows what the device has.
+
+import { join } from "node:path";
+import { PartitaError } from "../base/errors.js";
+import { assert } from "../base/invariant.js";
+import { Arena, arenaStart } from "./arena.js";
+import { Environment } from "./environment.js";
+import { frameHeaderBytes, sealFrame } from "./frame.js";
+import { hashKey } from "./key-hash.js";
+import { recordBytes } from "./record.js";
+import { type CheckpointRunner, type Recovered, recover } from "./recovery.js";
+import { Segment } from "./segment.js";
+import type {
+  KeyRange,
+  RecordWrite,
+  StorageStats,
+  StoredRow,
+  StoredValue,
+  TableId,
+  TaskStorage,
+} from "./storage.js";
+import { clearKey, encodeVersion, storageTable } from "./system-key.js";
+import { deleteSegment, environmentFolder } from "./task-files.js";
+import { ControlWords, type TaskMemory } from "./task-memory.js";
+import { View } from "./view.js";
+
+export type { CheckpointRunner } from "./recovery.js";
+
+/** When a frame is on the device: before it is visible, every few milliseconds, or when the system likes. */
+export type Durability = "durable" | "interval" | "relaxed";
+
+export interface TaskStorageOptions {
+  /** The task's directory; made when it is missing. */
+  readonly directory: string;
+  readonly taskId: number;
+  /** Fresh memory, or that of a thread that has died: it is rebuilt from the log. */
+  readonly memory: TaskMemory;
+  readonly durability: Durability;
+  readonly runCheckpoint: CheckpointRunner;
+}
+
+/**
+ * Opens a task's storage and recovers what its log holds.
+ * @throws PartitaError LOG_CORRUPT, STORE_CORRUPT
+ */
+export async function openTaskStorage(options: TaskStorageOptions): Promise<TaskStorage> {
+  const { directory, taskId, memory, runCheckpoint } = options;
+  const environmentPath = join(directory, environmentFolder);
+  const control = new ControlWords(memory);
+  control.begin();
+  const environment = Environment.open(environmentPath, { taskId, readOnly: false });
+  try {
+    const arenas = [new Arena(memory.arenas[0]), new Arena(memory.arenas[1])] as const;
+    const parts = {
+      directory,
+      taskId,
+      environmentPath,
+      environment,
+      control,
+      arenas,
+      runCheckpoint,
+    };
+    const recovered = await recover(parts);
+    const storage = new LogFirstStorage(options, environment, control, arenas, recovered);
+    control.end();
+    return storage;
+  } catch (error) {
+    await environment.close();
+    throw error;
+  }
+}
+
+/** The frame in hand: written, not published. */
+interface PendingFrame {
+  readonly end: number;
+  readonly offsets: readonly number[];
+  readonly clears: ReadonlyMap<TableId, number>;
+}
+
+class LogFirstStorage implements TaskStorage {
+  readonly #options: TaskStorageOptions;
+  readonly #environment: Environment;
+  readonly #control: ControlWords;
+  readonly #arenas: readonly [Arena, Arena];
+  readonly #view: View;
+  #active: 0 | 1 = 0;
+  #segment: Segment;
+  #batch: number;
+  #version: number;
+  #syncedThrough: number;
+  #pending: PendingFrame | undefined;
+  #clears = new Map<TableId, number>();
+  #checkpoint: Promise<void> | undefined;
+  #failure: Error | undefined;
+  #closed: Promise<void> | undefined;
+  #frames = 0;
+  #frameBytes = 0;
+  #syncs = 0;
+  #checkpoints = 0;
+  readonly #recovered: Recovered;
+
+  constructor(
+    options: TaskStorageOptions,
+    environment: Environment,
+    control: ControlWords,
+    arenas: readonly [Arena, Arena],
+    recovered: Recovered,
+  ) {
+    const { directory, taskId } = options;
+    this.#options = options;
+    this.#environment = environment;
+    this.#control = control;
+    this.#arenas = arenas;
+    this.#view = new View(control, arenas, () => this.#environment);
+    this.#recovered = recovered;
+    this.#batch = recovered.batch;
+    this.#version = recovered.version;
+    this.#syncedThrough = recovered.batch;
+    const { active, frozen } = recovered;
+    const { bytesMax } = arenas[0];
+    this.#segment =
+      active === undefined
+        ? Segment.create(directory, taskId, recovered.batch + 1, bytesMax)
+        : Segment.reopen(active.file, bytesMax, active.end);
+    // What was found may not be on the device yet: the process could have died before it synced.
+    this.#segment.sync();
+    if (frozen !== undefined) {
+      this.#startCheckpoint(1, Segment.reopen(frozen.file, bytesMax, frozen.end), frozen.lastBatch);
+    }
+  }
+
+  get versionLast(): number {
+    return this.#version;
+  }
+
+  get batchLast(): number {
+    return this.#batch;
+  }
+
+  get(table: TableId, key: Uint8Array, keyHash: number): StoredValue | undefined {
+    this.#assertSound();
+    return this.#view.get(table, key, keyHash);
+  }
+
+  page(table: TableId, range: KeyRange, limit: number): readonly StoredRow[] {
+    this.#assertSound();
+    return this.#view.page(table, range, limit);
+  }
+
+  clear(table: TableId, version: number): void {
+    assert(this.#pending === undefined, "a clear comes before the frame it belongs to is written");
+    this.#clears.set(table, version);
+  }
+
+  hasRoom(writes: readonly RecordWrite[]): boolean {
+    this.#assertSound();
+    const bytes = frameBytes(writes) + this.#clears.size * recordBytes(3, 8);
+    const keys = writes.length + this.#clears.size;
+    const arena = this.#arenas[this.#active];
+    if (!arena.couldFit(bytes, keys)) {
+      throw new PartitaError("FRAME_TOO_LARGE", {
+        frameBytes: bytes,
+        frameBytesMax: arena.bytesMax,
+      });
+    }
+    if (arena.fits(bytes, keys)) return arena.tail + bytes <= this.#segment.writableEnd;
+    if (this.#checkpoint !== undefined) return false;
+    this.#swap();
+    return true;
+  }
+
+  async whenRoom(): Promise<void> {
+    const waits: Promise<void>[] = [];
+    if (this.#checkpoint !== undefined) waits.push(this.#checkpoint);
+    if (this.#segment.writableEnd < this.#arenas[this.#active].bytesMax)
+      waits.push(this.#segment.filled());
+    await Promise.race(waits.length === 0 ? [Promise.resolve()] : waits);
+    this.#assertSound();
+  }
+
+  append(writes: readonly RecordWrite[]): void {
+    this.#assertSound();
+    assert(this.#pending === undefined, "one frame in hand at a time");
+    const arena = this.#arenas[this.#active];
+    const start = arena.tail;
+    const offsets: number[] = [];
+    let at = start + frameHeaderBytes;
+    for (const write of [...writes, ...clearWrites(this.#clears)]) {
+      assert(write.version > 0, "versions start at 1");
+      offsets.push(at);
+      at = arena.write(at, write);
+      this.#version = Math.max(this.#version, write.version);
+    }
+    this.#batch += 1;
+    const header = {
+      byteLength: at - start,
+      batch: this.#batch,
+      syncedThrough: this.#syncedThrough,
+      records: offsets.length,
+    };
+    sealFrame(arena.records.bytes, start, header);
+    this.#orFail(() => this.#segment.append(arena.records.bytes, start, at));
+    this.#pending = { end: at, offsets, clears: this.#clears };
+    this.#clears = new Map();
+    this.#frames += 1;
+    this.#frameBytes += at - start;
+  }
+
+  sync(): void {
+    this.#assertSound();
+    if (this.#options.durability === "durable") this.flush();
+  }
+
+  publish(): void {
+    this.#assertSound();
+    const frame = this.#pending;
+    assert(frame !== undefined, "nothing to publish");
+    const arena = this.#arenas[this.#active];
+    const { durability } = this.#options;
+    assert(
+      durability !== "durable" || this.#syncedThrough === this.#batch,
+      "visible before durable",
+    );
+    if (frame.clears.size > 0) this.#control.begin();
+    for (const offset of frame.offsets) arena.publish(offset);
+    for (const [table, version] of frame.clears) this.#control.setCleared(table, version);
+    arena.tail = frame.end;
+    this.#control.setPublishedEnd(this.#active, frame.end);
+    if (frame.clears.size > 0) this.#control.end();
+    this.#pending = undefined;
+  }
+
+  flush(): void {
+    this.#assertSound();
+    if (this.#syncedThrough === this.#batch) return;
+    this.#orFail(() => this.#segment.sync());
+    this.#syncs += 1;
+    this.#syncedThrough = this.#batch;
+  }
+
+  async checkpoint(): Promise<void> {
+    await this.#checkpoint;
+    this.#assertSound();
+    assert(this.#pending === undefined, "a checkpoint within a commit");
+    if (this.#arenas[this.#active].tail > arenaStart) this.#swap();
+    await this.#checkpoint;
+    this.#assertSound();
+  }
+
+  stats(): StorageStats {
+    const arena = this.#arenas[this.#active];
+    return {
+      frames: this.#frames,
+      frameBytes: this.#frameBytes,
+      syncs: this.#syncs,
+      checkpoints: this.#checkpoints,
+      arenaBytesUsed: arena.tail,
+      arenaBytesMax: arena.bytesMax,
+      segments: this.#checkpoint === undefined ? 1 : 2,
+      replayedFrames: this.#recovered.frames,
+      cutBytes: this.#recovered.cutBytes,
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await this.#checkpoint;
+    if (this.#failure === undefined && this.#pending === undefined) this.flush();
+    this.#failure ??= new PartitaError("CLOSED", {
+      what: `storage of task ${this.#options.taskId}`,
+    });
+    await this.#segment.close();
+    await this.#environment.close();
+  }
+
+  /** Freezes the active arena, begins a segment for the other, and hands the frozen one to a job. */
+  #swap(): void {
+    assert(
+      this.#checkpoint === undefined && this.#pending === undefined,
+      "a swap at the wrong time",
+    );
+    const { directory, taskId } = this.#options;
+    const frozen = this.#active;
+    const segment = this.#segment;
+    this.#active = frozen === 0 ? 1 : 0;
+    // Later segments must never have frames that an earlier one has lost.
+    this.flush();
+    this.#orFail(() => {
+      const { bytesMax } = this.#arenas[this.#active];
+      this.#segment = Segment.create(directory, taskId, this.#batch + 1, bytesMax);
+    });
+    this.#control.exclusively(() => {
+      this.#control.setActive(this.#active);
+      this.#control.setFrozen(true);
+    });
+    this.#startCheckpoint(frozen, segment, this.#batch);
+  }
+
+  /** Never rejects: a failure shows at the next call. */
+  #startCheckpoint(frozen: 0 | 1, segment: Segment, batch: number): void {
+    const { directory, taskId, memory, runCheckpoint } = this.#options;
+    const environmentPath = join(directory, environmentFolder);
+    const arena = memory.arenas[frozen];
+    const job = { taskId, environmentPath, arena, batch, version: this.#version };
+    const finish = async (): Promise<void> => {
+      try {
+        await runCheckpoint(job);
+        this.#environment.refresh();
+        this.#control.exclusively(() => {
+          this.#arenas[frozen].empty();
+          this.#control.setPublishedEnd(frozen, arenaStart);
+          this.#control.setFrozen(false);
+        });
+        await segment.close();
+        deleteSegment(directory, segment.file);
+        this.#checkpoints += 1;
+      } catch (error) {
+        this.#failure ??= error instanceof Error ? error : new Error(String(error));
+      } finally {
+        this.#checkpoint = undefined;
+      }
+    };
+    this.#checkpoint = finish();
+  }
+
+  #orFail(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#failure ??= error instanceof Error ? error : new Error(String(error));
+      throw error;
+    }
+  }
+
+  #assertSound(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+function frameBytes(writes: readonly RecordWrite[]): number {
+  let bytes = frameHeaderBytes;
+  for (const { key, value } of writes) bytes += recordBytes(key.length, value?.length ?? 0);
+  return bytes;
+}
+
+function clearWrites(clears: ReadonlyMap<TableId, number>): RecordWrite[] {
+  return Array.from(clears, ([table, version]) => {
+    const key = clearKey(table);
+    const value = encodeVersion(version);
+    return { table: storageTable, key, keyHash: hashKey(key), version, value, fresh: false };
+  });
+}

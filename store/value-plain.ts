@@ -1,0 +1,221 @@
+// Value plain — the short cut for plain data: small objects and arrays of ASCII texts and numbers.
+//
+// Most values are like that, and for them one pass that checks and writes is some three times as fast
+// as the walk and the codec. Owns nothing: whatever it does not know, or would have to refuse, it
+// leaves to them by returning `undefined`; so it never throws, and what it writes and reads is byte by
+// byte what they would.
+//
+// Invariants:
+//   N3. (value.ts) A short cut writes the bytes that the codec would, and reads them as it would.
+//   A1. Nothing is carried here that the walk would refuse or box: every doubt is left to the walk.
+
+/** Room for one value; larger ones gain little. */
+const capacityBytes = 8_192;
+/** Heads and numbers take at most nine bytes: below this they need no check. */
+const headRoomEnd: number = capacityBytes - 16;
+/** Containers within containers; the walk knows the real limit. */
+const depthMax = 16;
+/** Above this, looking for an array's extra properties is for the walk. */
+const arrayLengthMax = 256;
+/** Up to this length a loop copies and reads faster than a call. */
+const shortBytesMax = 64;
+const two32 = 0x1_0000_0000;
+
+/** First bytes of CBOR items: a major type, to which a small number or length is added. */
+const cbor = {
+  negative: 0x20,
+  text: 0x60,
+  array: 0x80,
+  map: 0xa0,
+  /** Numbers from here on stand in the bytes that follow: in one, two, four of them. */
+  oneByte: 0x18,
+  twoBytes: 0x19,
+  fourBytes: 0x1a,
+  false: 0xf4,
+  true: 0xf5,
+  null: 0xf6,
+  undefined: 0xf7,
+  float64: 0xfb,
+} as const;
+
+const buffer = new Uint8Array(capacityBytes);
+const view = new DataView(buffer.buffer);
+let at = 0;
+/** A getter that is read here may encode a value itself. */
+let busy = false;
+
+/** The bytes of a value, or `undefined` when the walk and the codec have to look at it. */
+export function encodePlain(value: unknown): Uint8Array<ArrayBuffer> | undefined {
+  if (busy) return undefined;
+  busy = true;
+  at = 0;
+  try {
+    return put(value, 0) ? written() : undefined;
+  } catch {
+    // A getter threw, or a proxy: the walk finds out again, and says where.
+    return undefined;
+  } finally {
+    busy = false;
+  }
+}
+
+function written(): Uint8Array<ArrayBuffer> {
+  if (at > shortBytesMax) return buffer.slice(0, at);
+  const bytes = new Uint8Array(at);
+  for (let index = 0; index < at; index += 1) bytes[index] = buffer[index] ?? 0;
+  return bytes;
+}
+
+function put(value: unknown, depth: number): boolean {
+  if (at > headRoomEnd) return false;
+  switch (typeof value) {
+    case "string":
+      return putText(value);
+    case "number":
+      return putNumber(value);
+    case "boolean":
+      buffer[at++] = value ? cbor.true : cbor.false;
+      return true;
+    case "undefined":
+      buffer[at++] = cbor.undefined;
+      return true;
+    case "object":
+      return value === null ? putNull() : putContainer(value, depth);
+    default:
+      return false;
+  }
+}
+
+function putNull(): boolean {
+  buffer[at++] = cbor.null;
+  return true;
+}
+
+function putNumber(value: number): boolean {
+  if (value >>> 0 === value) {
+    if (Object.is(value, -0)) return false;
+    putHead(0, value);
+  } else if (value < 0 && value >= -two32 && Number.isInteger(value)) {
+    putHead(cbor.negative, -1 - value);
+  } else {
+    buffer[at] = cbor.float64;
+    view.setFloat64(at + 1, value);
+    at += 9;
+  }
+  return true;
+}
+
+/** A major type with its number, below 2^32, in as few bytes as possible. */
+function putHead(major: number, value: number): void {
+  if (value < cbor.oneByte) {
+    buffer[at++] = major + value;
+  } else if (value < 0x100) {
+    buffer[at++] = major + cbor.oneByte;
+    buffer[at++] = value;
+  } else if (value < 0x1_0000) {
+    buffer[at++] = major + cbor.twoBytes;
+    buffer[at++] = value >>> 8;
+    buffer[at++] = value;
+  } else {
+    buffer[at++] = major + cbor.fourBytes;
+    view.setUint32(at, value);
+    at += 4;
+  }
+}
+
+function putText(text: string): boolean {
+  const { length } = text;
+  if (at + length > headRoomEnd) return false;
+  putHead(cbor.text, length);
+  for (let index = 0; index < length; index += 1) {
+    const unit = text.charCodeAt(index);
+    if (unit > 0x7f) return false;
+    buffer[at++] = unit;
+  }
+  return true;
+}
+
+function putContainer(container: object, depth: number): boolean {
+  if (depth === depthMax) return false;
+  const prototype: unknown = Object.getPrototypeOf(container);
+  if (prototype === Object.prototype) return putProperties(container, depth + 1);
+  if (prototype === Array.prototype && Array.isArray(container)) {
+    return putArray(container, depth + 1);
+  }
+  return false;
+}
+
+function putProperties(object: object, depth: number): boolean {
+  if (Object.getOwnPropertySymbols(object).length > 0) return false;
+  const names = Object.keys(object);
+  putHead(cbor.map, names.length);
+  // cast: every object can be read by property names
+  const properties = object as Readonly<Record<string, unknown>>;
+  for (const name of names) {
+    if (name === "__proto__" || at > headRoomEnd || !putText(name)) return false;
+    if (!put(properties[name], depth)) return false;
+  }
+  return true;
+}
+
+function putArray(array: readonly unknown[], depth: number): boolean {
+  const { length } = array;
+  if (length > arrayLengthMax || Object.keys(array).length !== length) return false;
+  if (Object.getOwnPropertySymbols(array).length > 0) return false;
+  putHead(cbor.array, length);
+  for (let index = 0; index < length; index += 1) {
+    const value = array[index];
+    // A hole; its missing name may be made up for by an extra one.
+    if (value === undefined && !(index in array)) return false;
+    if (!put(value, depth)) return false;
+  }
+  return true;
+}
+
+/** The value of bytes that hold only a small number, a double, a boolean, null or a short text. */
+export function decodePlain(bytes: Uint8Array): unknown {
+  const { length } = bytes;
+  const first = bytes[0] ?? 0;
+  if (length === 1) return decodeOneByte(first);
+  if (length === 9 && first === cbor.float64) {
+    for (let index = 1; index < 9; index += 1) buffer[index] = bytes[index] ?? 0;
+    return view.getFloat64(1);
+  }
+  if (first === cbor.text + length - 1 && length <= cbor.oneByte) return shortText(bytes, 1);
+  if (first === cbor.text + cbor.oneByte && bytes[1] === length - 2 && length <= shortBytesMax) {
+    return shortText(bytes, 2);
+  }
+  return decodeInteger(bytes, first);
+}
+
+function decodeOneByte(byte: number): unknown {
+  if (byte < cbor.oneByte) return byte;
+  if (byte === cbor.true) return true;
+  if (byte === cbor.false) return false;
+  return byte === cbor.null ? null : undefined;
+}
+
+function decodeInteger(bytes: Uint8Array, first: number): number | undefined {
+  const negative = first >= cbor.negative;
+  const size = first - (negative ? cbor.negative : 0);
+  const { length } = bytes;
+  const fits =
+    (size === cbor.oneByte && length === 2) ||
+    (size === cbor.twoBytes && length === 3) ||
+    (size === cbor.fourBytes && length === 5);
+  if (!fits) return undefined;
+  let value = 0;
+  for (let index = 1; index < length; index += 1) value = value * 256 + (bytes[index] ?? 0);
+  return negative ? -1 - value : value;
+}
+
+/** The ASCII text from `start` on; `undefined` when it holds other characters. */
+function shortText(bytes: Uint8Array, start: number): string | undefined {
+  let text = "";
+  for (let index = start; index < bytes.length; index += 1) {
+    const unit = bytes[index] ?? 0;
+    if (unit > 0x7f) return undefined;
+    text += String.fromCharCode(unit);
+  }
+  return text;
+}

@@ -1,0 +1,202 @@
+// View — one thread's look at a task's committed state: active arena, frozen arena, environment.
+//
+// Owns: precedence (newer layers first), tombstones, clears, and pages merged in key order. Leaves to
+// others: whether the look was valid (reader.ts: the generation; the owner's looks always are).
+//
+// Invariants:
+//   W1. The first layer that knows a key decides; a tombstone or a clear decides for absent.
+//   W2. A page has every key committed before the call, whatever was cached for an earlier page.
+
+import type { Arena } from "./arena.js";
+import { ArenaScan } from "./arena-scan.js";
+import type { Environment } from "./environment.js";
+import type { KeyRange, StoredRow, StoredValue, TableId } from "./storage.js";
+import type { ControlWords } from "./task-memory.js";
+
+export class View {
+  readonly #control: ControlWords;
+  readonly #arenas: readonly [Arena, Arena];
+  readonly #environment: () => Environment;
+  readonly #scans: readonly [ArenaScan, ArenaScan];
+
+  constructor(
+    control: ControlWords,
+    arenas: readonly [Arena, Arena],
+    environment: () => Environment,
+  ) {
+    this.#control = control;
+    this.#arenas = arenas;
+    this.#environment = environment;
+    this.#scans = [new ArenaScan(arenas[0]), new ArenaScan(arenas[1])];
+  }
+
+  /** See TaskReader.get. */
+  get(table: TableId, key: Uint8Array, keyHash: number): StoredValue | undefined {
+    const { active } = this.#control;
+    const inActive = this.#arenas[active].find(table, key, keyHash);
+    if (inActive !== 0) return this.#stored(active, table, inActive);
+    if (this.#control.frozen) {
+      const frozen = active === 0 ? 1 : 0;
+      const inFrozen = this.#arenas[frozen].find(table, key, keyHash);
+      if (inFrozen !== 0) return this.#stored(frozen, table, inFrozen);
+    }
+    const found = this.#environment().get(table, key);
+    return found !== undefined && found.version <= this.#control.cleared(table) ? undefined : found;
+  }
+
+  /** See TaskReader.page. */
+  page(table: TableId, range: KeyRange, limit: number): StoredRow[] {
+    const reverse = range.reverse === true;
+    const { active } = this.#control;
+    const { generation } = this.#control;
+    const layers: Layer[] = [];
+    const arenas = this.#control.frozen
+      ? ([active, active === 0 ? 1 : 0] as const)
+      : ([active] as const);
+    for (const arena of arenas) {
+      const end = this.#control.publishedEnd(arena);
+      const keys = this.#scans[arena].keys(table, generation, end);
+      layers.push(new ArenaLayer(this.#arenas[arena], table, keys, range));
+    }
+    layers.push(new EnvironmentLayer(this.#environment(), table, range, limit));
+    const cleared = this.#control.cleared(table);
+    const rows: StoredRow[] = [];
+    while (rows.length < limit) {
+      const key = nextKey(layers, reverse);
+      if (key === undefined) break;
+      let row: StoredRow | undefined;
+      let decided = false;
+      for (const layer of layers) {
+        const known = layer.key;
+        if (known === undefined || Buffer.compare(known, key) !== 0) continue;
+        if (!decided) row = layer.row();
+        decided = true;
+        layer.advance();
+      }
+      if (row !== undefined && row.version > cleared) rows.push(row);
+    }
+    return rows;
+  }
+
+  #stored(arena: 0 | 1, table: TableId, offset: number): StoredValue | undefined {
+    const { records } = this.#arenas[arena];
+    if (records.isTombstone(offset)) return undefined;
+    if (records.version(offset) <= this.#control.cleared(table)) return undefined;
+    return records.stored(offset);
+  }
+}
+
+/** One layer's keys of a range, in the range's direction. */
+interface Layer {
+  /** The next key; `undefined` at the end. */
+  readonly key: Uint8Array | undefined;
+  /** Its row; `undefined` when the layer says that it is gone. */
+  row(): StoredRow | undefined;
+  advance(): void;
+}
+
+function nextKey(layers: readonly Layer[], reverse: boolean): Uint8Array | undefined {
+  let best: Uint8Array | undefined;
+  for (const { key } of layers) {
+    if (key === undefined) continue;
+    const order = best === undefined ? -1 : Buffer.compare(key, best);
+    if (best === undefined || (reverse ? order > 0 : order < 0)) best = key;
+  }
+  return best;
+}
+
+class ArenaLayer implements Layer {
+  readonly #arena: Arena;
+  readonly #table: TableId;
+  readonly #offsets: readonly number[];
+  readonly #step: 1 | -1;
+  #index: number;
+  readonly #end: number;
+
+  constructor(arena: Arena, table: TableId, offsets: readonly number[], range: KeyRange) {
+    this.#arena = arena;
+    this.#table = table;
+    this.#offsets = offsets;
+    const first = range.from === undefined ? 0 : this.#lowerBound(range.from);
+    const end = range.to === undefined ? offsets.length : this.#lowerBound(range.to);
+    const reverse = range.reverse === true;
+    this.#step = reverse ? -1 : 1;
+    this.#index = reverse ? end - 1 : first;
+    this.#end = reverse ? Math.min(first - 1, end - 1) : Math.max(first, end);
+  }
+
+  get key(): Uint8Array | undefined {
+    if (this.#index === this.#end) return undefined;
+    return this.#arena.records.key(this.#offsets[this.#index] ?? 0);
+  }
+
+  row(): StoredRow | undefined {
+    const { records } = this.#arena;
+    const listed = this.#offsets[this.#index] ?? 0;
+    // The list names each key by one of its records; the newest is where the index leads.
+    const newest = this.#arena.find(this.#table, records.key(listed), records.keyHash(listed));
+    const offset = newest === 0 ? listed : newest;
+    return records.isTombstone(offset) ? undefined : records.row(offset);
+  }
+
+  advance(): void {
+    this.#index += this.#step;
+  }
+
+  #lowerBound(key: Uint8Array): number {
+    let low = 0;
+    let high = this.#offsets.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const known = this.#arena.records.key(this.#offsets[middle] ?? 0);
+      if (Buffer.compare(known, key) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+class EnvironmentLayer implements Layer {
+  readonly #environment: Environment;
+  readonly #table: TableId;
+  readonly #pageRows: number;
+  #range: KeyRange;
+  #rows: readonly StoredRow[] = [];
+  #index = 0;
+  #ended = false;
+
+  constructor(environment: Environment, table: TableId, range: KeyRange, pageRows: number) {
+    this.#environment = environment;
+    this.#table = table;
+    this.#range = range;
+    this.#pageRows = Math.max(pageRows, 16);
+    this.#fill();
+  }
+
+  get key(): Uint8Array | undefined {
+    return this.#rows[this.#index]?.key;
+  }
+
+  row(): StoredRow | undefined {
+    return this.#rows[this.#index];
+  }
+
+  advance(): void {
+    this.#index += 1;
+    if (this.#index === this.#rows.length && !this.#ended) this.#fill();
+  }
+
+  #fill(): void {
+    this.#rows = this.#environment.page(this.#table, this.#range, this.#pageRows);
+    this.#index = 0;
+    this.#ended = this.#rows.length < this.#pageRows;
+    const last = this.#rows.at(-1);
+    if (last === undefined) return;
+    if (this.#range.reverse === true) this.#range = { ...this.#range, to: last.key };
+    else {
+      const from = new Uint8Array(last.key.length + 1);
+      from.set(last.key);
+      this.#range = { ...this.#range, from };
+    }
+  }
+}

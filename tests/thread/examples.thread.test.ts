@@ -1,0 +1,24 @@
+// Every small example as users run it: what its README says it prints is what it prints.
+
+import { readdirSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { runExample } from "../support/run-example.js";
+import { tempDirectory } from "../support/temp-directory.js";
+
+describe("examples — as programs with task threads", () => {
+  it.each([
+    ["bank", [/^2000 transfers, \d+ refused$/m, /^50000 cents in all, 50000 paid in$/m]],
+    ["counters", [/^page-views: 5000$/m, /^5000 views, 5000 different numbers$/m]],
+    ["feature-flags", [/^\d+ pages rendered during the changes, 0 of them mixed$/m]],
+    ["read-through-cache", [/^100 answers, 4 of them computed$/m, /cached: true$/m]],
+    ["sessions", [/^swept: 1000$/m, /^touched after logout: false$/m]],
+  ])("runs %s to its end", async (name, lines) => {
+    const temporary = tempDirectory();
+    const { status, output, errors } = await runExample(name, temporary);
+
+    expect(errors).toBe("");
+    expect(status).toBe(0);
+    for (const line of lines) expect(output).toMatch(line);
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+});

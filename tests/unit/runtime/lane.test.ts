@@ -1,0 +1,138 @@
+// Bugs here would look like a reply given to the wrong caller, calls that overtake each other, or a
+// window that lets everything through.
+import { describe, expect, it } from "vitest";
+import { ByteReader } from "../../../base/byte-reader.js";
+import { ByteWriter } from "../../../base/byte-writer.js";
+import { PartitaError } from "../../../base/errors.js";
+import { Lane, type LaneBounds } from "../../../runtime/lane.js";
+import { noBytes, operation, status, writeReply } from "../../../runtime/protocol.js";
+
+const bounds: LaneBounds = { messagesMax: 4, bytesMax: 1_000, whenFull: "wait" };
+
+function lane(changes: Partial<LaneBounds> = {}): Lane {
+  return new Lane(3, { ...bounds, ...changes }, () => {});
+}
+
+function put(to: Lane, text: string, keyHash = 7) {
+  const bytes = new TextEncoder().encode(text);
+  return to.request(operation.put, 16, bytes, keyHash, noBytes);
+}
+
+/** Keys of the requests that a flush would send now. */
+function flushed(from: Lane): string[] {
+  const reader = new ByteReader(from.takeBody());
+  const keys: string[] = [];
+  while (!reader.done) {
+    reader.skip(3);
+    const keyLength = reader.u16();
+    const argumentLength = reader.u32();
+    keys.push(new TextDecoder().decode(reader.bytes(keyLength)));
+    reader.skip(argumentLength);
+  }
+  return keys;
+}
+
+function replies(...texts: string[]): Uint8Array {
+  const body = new ByteWriter();
+  for (const text of texts) writeReply(body, status.ok, new TextEncoder().encode(text));
+  return body.finish();
+}
+
+async function textOf(reply: ReturnType<Lane["request"]>): Promise<string> {
+  return new TextDecoder().decode((await reply).bytes);
+}
+
+describe("lane — order", () => {
+  it("sends requests in the order of the calls and gives the n-th reply to the n-th", async () => {
+    const to = lane();
+    const calls = ["a", "b", "c"].map((key) => put(to, key));
+    expect(flushed(to)).toEqual(["a", "b", "c"]);
+    to.receive(replies("1", "2"));
+    to.receive(replies("3"));
+    expect(await Promise.all(calls.map(textOf))).toEqual(["1", "2", "3"]);
+  });
+
+  it("keeps the place of callers that wait for room", async () => {
+    const to = lane({ messagesMax: 2 });
+    const calls = ["a", "b", "c", "d"].map((key) => put(to, key));
+    expect(flushed(to)).toEqual(["a", "b"]);
+    to.receive(replies("1"));
+    expect(flushed(to)).toEqual(["c"]);
+    to.receive(replies("2", "3"));
+    expect(flushed(to)).toEqual(["d"]);
+    to.receive(replies("4"));
+    expect(await Promise.all(calls.map(textOf))).toEqual(["1", "2", "3", "4"]);
+  });
+
+  it("treats a reply without a request as a broken invariant", () => {
+    expect(() => lane().receive(replies("1"))).toThrow("replied to no request");
+  });
+});
+
+describe("lane — bounds", () => {
+  it("refuses with MAILBOX_FULL when asked to, and sends nothing of it", async () => {
+    const to = lane({ messagesMax: 1, whenFull: "reject" });
+    void put(to, "a");
+    const refused = await put(to, "b").catch((error: unknown) => error);
+    expect(PartitaError.is(refused, "MAILBOX_FULL")).toBe(true);
+    if (PartitaError.is(refused, "MAILBOX_FULL")) {
+      expect(refused.details).toEqual({ taskId: 3, capacity: 1 });
+    }
+    expect(flushed(to)).toEqual(["a"]);
+  });
+
+  it("counts bytes as well as requests", () => {
+    const to = lane({ bytesMax: 10 });
+    void put(to, "a long key that fills it");
+    void put(to, "b");
+    expect(flushed(to)).toEqual(["a long key that fills it"]);
+  });
+});
+
+describe("lane — own writes", () => {
+  it("counts a write until its reply has come, one that waits for room too", () => {
+    const to = lane({ messagesMax: 1 });
+    void put(to, "a", 7);
+    void put(to, "b", 8);
+    expect([to.pendingWrites(7), to.pendingWrites(8), to.writes]).toEqual([1, 1, 2]);
+    to.receive(replies("1"));
+    expect([to.pendingWrites(7), to.pendingWrites(8), to.writes]).toEqual([0, 1, 1]);
+    to.receive(replies("2"));
+    expect([to.pendingWrites(7), to.pendingWrites(8), to.writes]).toEqual([0, 0, 0]);
+  });
+
+  it("counts a clear for every key and a get for none", () => {
+    const to = lane();
+    void to.request(operation.get, 16, noBytes, 7, noBytes);
+    expect(to.pendingWrites(7)).toBe(0);
+    void to.request(operation.clear, 16, noBytes, 0, noBytes);
+    expect(to.pendingWrites(7)).toBe(1);
+    expect(to.pendingWrites(4_000_000_000)).toBe(1);
+  });
+});
+
+describe("lane — a task that is gone", () => {
+  const gone = new PartitaError("TASK_EXITED", { taskIds: [3], threadId: 1, reason: "test" });
+
+  it("rejects all who wait, later callers too, and counts no writes any more", async () => {
+    const to = lane({ messagesMax: 1 });
+    const calls = [put(to, "a"), put(to, "b")];
+    to.lose(gone);
+    const later = put(to, "c");
+    for (const call of [...calls, later]) {
+      expect(await call.catch((error: unknown) => error)).toBe(gone);
+    }
+    expect([to.pending, to.writes]).toEqual([0, 0]);
+    expect(flushed(to)).toEqual([]);
+  });
+
+  it("serves again after the task was started again", async () => {
+    const to = lane();
+    to.lose(gone);
+    to.reopen();
+    const call = put(to, "a");
+    expect(flushed(to)).toEqual(["a"]);
+    to.receive(replies("1"));
+    expect(await textOf(call)).toBe("1");
+  });
+});
