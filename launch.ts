@@ -13,14 +13,12 @@ import { programEntries } from "./runtime/compile.js";
 import type { ComputeOptions } from "./runtime/compute-call.js";
 import type { TaskReport } from "./runtime/hosting.js";
 import type { Topology, TopologyParts } from "./runtime/topology.js";
-import type { StoreDeclaration, Updates } from "./store/declaration.js";
+import type { StoreDeclaration } from "./store/declaration.js";
 import type { KeyValueStore } from "./store/key-value-store.js";
 
 /** The client type of a store declaration. */
 export type StoreClientOf<S> =
-  S extends StoreDeclaration<infer K, infer V, infer U extends Updates<V>>
-    ? KeyValueStore<K, V, U>
-    : never;
+  S extends StoreDeclaration<infer K, infer V, infer U> ? KeyValueStore<K, V, U> : never;
 
 /** The client type of an agent declaration. */
 export type AgentClientOf<A> =

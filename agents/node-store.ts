@@ -4,11 +4,11 @@
 // operations do (the runtime's KeyValueStore), what happens to those still under way when the node
 // function returns (active-node.ts).
 
-import type { Updates } from "../store/declaration.js";
+import type { ErasedUpdates } from "../store/declaration.js";
 import type { EntriesOptions, KeyValueStore, ModifyOptions } from "../store/key-value-store.js";
 
 /** A store of the topology, whatever its types. */
-export type AnyStoreClient = KeyValueStore<unknown, unknown, Updates<unknown>>;
+export type AnyStoreClient = KeyValueStore<unknown, unknown, ErasedUpdates>;
 
 /** Runs the operations of a node. */
 export interface NodeOperations {

@@ -24,9 +24,9 @@ export class Batch {
   messages = 0;
   records: readonly RecordWrite[] = [];
   clears: ReadonlyMap<TableId, number> = new Map();
-  readonly replies = new Map<number, ByteWriter>();
-  readonly notices = new Map<number, ByteWriter>();
-  readonly acks = new Map<number, Acknowledgement>();
+  readonly replies: Map<number, ByteWriter> = new Map();
+  readonly notices: Map<number, ByteWriter> = new Map();
+  readonly acks: Map<number, Acknowledgement> = new Map();
   readonly actions: (() => void)[] = [];
 
   /** Whether there is a frame to make durable before the gate opens. */

@@ -16,7 +16,7 @@ export async function compute({ name, args }: ComputeRequest): Promise<ComputeAn
   try {
     const result = await assertKnown(declared, name)(...decodeArguments(args));
     if (result === undefined) return { ok: true, result: undefined };
-    return { ok: true, result: encodeValue(result, `result of compute "${name}"`).slice() };
+    return { ok: true, result: encodeValue(result, `result of compute "${name}"`) };
   } catch (error) {
     return { ok: false, error: toWire(error) };
   }

@@ -128,7 +128,7 @@ export function assertKnown(declared: Topology, name: string): Callable {
 
 /** Arguments as they cross: an array, whose `undefined` elements the codec carries. */
 export function encodeArguments(name: string, args: readonly unknown[]): Uint8Array {
-  return encodeValue(args, `arguments of compute "${name}"`).slice();
+  return encodeValue(args, `arguments of compute "${name}"`);
 }
 
 export function decodeArguments(bytes: Uint8Array): unknown[] {

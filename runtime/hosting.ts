@@ -6,7 +6,7 @@
 
 import { type ErrorWire, fromWire } from "../base/error-wire.js";
 import { PartitaError } from "../base/errors.js";
-import type { Updates } from "../store/declaration.js";
+import type { ErasedUpdates } from "../store/declaration.js";
 import { hashKey } from "../store/key-hash.js";
 import type { KeyValueStore } from "../store/key-value-store.js";
 import { openTaskReader } from "../store/reader.js";
@@ -73,7 +73,7 @@ export class HostedThread {
   }
 
   /** A client of a declared store. @throws PartitaError STORE_UNKNOWN */
-  store(name: string): KeyValueStore<unknown, unknown, Updates<unknown>> {
+  store(name: string): KeyValueStore<unknown, unknown, ErasedUpdates> {
     const store = this.#stores.get(name);
     if (store === undefined) {
       throw new PartitaError("STORE_UNKNOWN", { store: name, known: [...this.#stores.keys()] });

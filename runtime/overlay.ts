@@ -132,7 +132,7 @@ export class Overlay {
   /** The encoded value; `undefined` when absent. Must not be changed. */
   encoded(row: Row): Uint8Array | undefined {
     if (!row.present) return undefined;
-    row.bytes ??= encodeValue(row.value).slice();
+    row.bytes ??= encodeValue(row.value);
     return row.bytes;
   }
 
@@ -147,7 +147,7 @@ export class Overlay {
    */
   setValue(row: Row, value: unknown): void {
     const bytes =
-      typeof value === "object" && value !== null ? encodeValue(value).slice() : undefined;
+      typeof value === "object" && value !== null ? encodeValue(value) : undefined;
     this.#change(row, true, bytes);
     row.value = value;
     this.#dirtyBytes += bytes?.length ?? 16;

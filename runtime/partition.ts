@@ -11,7 +11,7 @@ import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
 
 /** Number of different key hashes. */
-export const hashSpaceSize = 2 ** 32;
+export const hashSpaceSize: number = 2 ** 32;
 
 assert(limits.tasksMax <= hashSpaceSize, "every task needs a non-empty range");
 

@@ -4,10 +4,10 @@
 // directory.ts keeps what of it must not change. Nothing in `PlanShape` is a function, so it crosses
 // threads; `Plan` adds the declarations, which each thread gets from the topology module itself.
 
-import type { StoreDeclaration, Updates } from "../store/declaration.js";
+import type { ErasedUpdates, StoreDeclaration } from "../store/declaration.js";
 
 /** A declared store as the runtime handles it, whatever its types. */
-export type AnyStoreDeclaration = StoreDeclaration<unknown, unknown, Updates<unknown>>;
+export type AnyStoreDeclaration = StoreDeclaration<unknown, unknown, ErasedUpdates>;
 
 /** The part of a plan that is data. */
 export interface PlanShape {

@@ -15,7 +15,7 @@ import { type ErrorWire, fromWire } from "../base/error-wire.js";
 import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
-import type { Updates } from "../store/declaration.js";
+import type { ErasedUpdates } from "../store/declaration.js";
 import { hashKey } from "../store/key-hash.js";
 import type { EntriesOptions, KeyValueStore, ModifyOptions } from "../store/key-value-store.js";
 import { validate } from "../store/schema.js";
@@ -41,7 +41,7 @@ interface Versioned {
 
 const absent: Versioned = { version: 0, value: undefined };
 
-export class StoreClient implements KeyValueStore<unknown, unknown, Updates<unknown>> {
+export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdates> {
   readonly #store: PlannedStore;
   readonly #router: Router;
 
@@ -165,7 +165,7 @@ export class StoreClient implements KeyValueStore<unknown, unknown, Updates<unkn
   #value(value: unknown, operationName: string): Uint8Array {
     const where = `${operationName} on store "${this.#store.name}"`;
     if (value === undefined) throw new PartitaError("VALUE_UNDEFINED", { where });
-    return encodeValue(validate(this.#store.declaration.value, value, where), where).slice();
+    return encodeValue(validate(this.#store.declaration.value, value, where), where);
   }
 
   #arguments(number: number, name: string, args: readonly unknown[]): Uint8Array {

@@ -97,7 +97,7 @@ function update(
   try {
     const answer = isReply(outcome) ? outcome.reply : outcome;
     // The pooled bytes of the encoder are copied: encoding the value below reuses them.
-    if (answer !== undefined) reply = encodeValue(answer, `reply of update "${name}"`).slice();
+    if (answer !== undefined) reply = encodeValue(answer, `reply of update "${name}"`);
     const value = isReply(outcome) ? outcome.value : outcome;
     if (value !== undefined) {
       const where = `store "${store.name}", update "${name}"`;

@@ -9,7 +9,7 @@
 
 import { limits } from "../base/limits.js";
 import { optionInvalid } from "../base/options.js";
-import { keyRangeOf } from "../store/key.js";
+import { keyRangeOf } from "../store/key-range.js";
 import type { EntriesOptions } from "../store/key-value-store.js";
 import type { KeyRange, StoredRow } from "../store/storage.js";
 import { decodeValue } from "../store/value.js";
@@ -31,7 +31,10 @@ export async function* scanEntries(
   options: EntriesOptions<unknown>,
 ): AsyncGenerator<readonly [unknown, unknown], void, void> {
   router.assertOpen();
-  const range = keyRangeOf(store.declaration.key, options);
+  const range = {
+    ...keyRangeOf(store.declaration.key, options),
+    ...(options.reverse === true ? { reverse: true } : {}),
+  };
   const limit = checkedLimit(options.limit);
   const pageRows = Math.min(limit, limits.entriesPageRows);
   options.signal?.throwIfAborted();

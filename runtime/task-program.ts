@@ -13,7 +13,7 @@
 //   G3. Messages sent from one task to another are applied there once each, in the order sent.
 //   G4. A Turn is dead after `apply` has returned: using it then is a broken invariant.
 
-import type { Updates } from "../store/declaration.js";
+import type { ErasedUpdates } from "../store/declaration.js";
 import type { KeyValueStore } from "../store/key-value-store.js";
 import type { KeyRange, StoredRow, TableId } from "../store/storage.js";
 import type { ComputeCall } from "./compute-call.js";
@@ -81,7 +81,7 @@ export interface TaskPort {
   /** Committed rows in key order, in pages. */
   page(table: TableId, range: KeyRange, limit: number): readonly StoredRow[];
   /** A client of one of the topology's stores, bound to this thread. */
-  store(name: string): KeyValueStore<unknown, unknown, Updates<unknown>>;
+  store(name: string): KeyValueStore<unknown, unknown, ErasedUpdates>;
   /** Runs one of the topology's compute functions in the compute pool. */
   readonly compute: ComputeCall;
 }

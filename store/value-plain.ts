@@ -10,14 +10,16 @@
 //   A1. Nothing is carried here that the walk would refuse or box: every doubt is left to the walk.
 
 /** Room for one value; larger ones gain little. */
-const capacityBytes = 8_192;
-/** Heads and numbers take at most nine bytes: below this they need no check. */
-const headRoomEnd: number = capacityBytes - 16;
+const capacityBytes = 4_096;
+/** Values are written one behind the other into a chunk, then into the next one. */
+const chunkBytes = 32_768;
+/** Heads and numbers take at most nine bytes: with this much room they need no check. */
+const headRoomBytes = 16;
 /** Containers within containers; the walk knows the real limit. */
 const depthMax = 16;
 /** Above this, looking for an array's extra properties is for the walk. */
 const arrayLengthMax = 256;
-/** Up to this length a loop copies and reads faster than a call. */
+/** Up to this length a loop reads a text faster than a decoder, and bytes get an array of their own. */
 const shortBytesMax = 64;
 const two32 = 0x1_0000_0000;
 
@@ -38,46 +40,80 @@ const cbor = {
   float64: 0xfb,
 } as const;
 
-const buffer = new Uint8Array(capacityBytes);
-const view = new DataView(buffer.buffer);
+let chunk = new Uint8Array(chunkBytes);
+let view = new DataView(chunk.buffer);
+/** Where the next byte goes. Bytes before the value in hand belong to others. */
 let at = 0;
+/** Where the value in hand must stop. */
+let end = 0;
 /** A getter that is read here may encode a value itself. */
 let busy = false;
+const float = new DataView(new ArrayBuffer(8));
 
 /** The bytes of a value, or `undefined` when the walk and the codec have to look at it. */
 export function encodePlain(value: unknown): Uint8Array<ArrayBuffer> | undefined {
   if (busy) return undefined;
   busy = true;
-  at = 0;
+  const start = claim();
+  let done = false;
   try {
-    return put(value, 0) ? written() : undefined;
+    done = put(value, 0);
   } catch {
     // A getter threw, or a proxy: the walk finds out again, and says where.
-    return undefined;
-  } finally {
-    busy = false;
   }
+  busy = false;
+  if (done) return keep(start, at);
+  at = start;
+  return undefined;
 }
 
-function written(): Uint8Array<ArrayBuffer> {
-  if (at > shortBytesMax) return buffer.slice(0, at);
-  const bytes = new Uint8Array(at);
-  for (let index = 0; index < at; index += 1) bytes[index] = buffer[index] ?? 0;
+/** A copy of encoded bytes that stand in a buffer which is going to be reused. */
+export function keepEncoded(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { length } = bytes;
+  if (busy || length > capacityBytes) return new Uint8Array(bytes);
+  const start = claim();
+  chunk.set(bytes, start);
+  return keep(start, start + length);
+}
+
+/** Makes room for a value in the chunk and returns where it starts. */
+function claim(): number {
+  if (at > chunkBytes - capacityBytes) {
+    chunk = new Uint8Array(chunkBytes);
+    view = new DataView(chunk.buffer);
+    at = 0;
+  }
+  end = at + capacityBytes - headRoomBytes;
+  return at;
+}
+
+/**
+ * The bytes [start, stop) of the chunk as a value's. V8 keeps up to 64 bytes on its heap, where an
+ * array of their own costs nothing to speak of; above, it would cost more than the encoding.
+ */
+function keep(start: number, stop: number): Uint8Array<ArrayBuffer> {
+  if (stop - start > shortBytesMax) {
+    at = stop;
+    return chunk.subarray(start, stop);
+  }
+  at = start;
+  const bytes = new Uint8Array(stop - start);
+  for (let index = 0; index < bytes.length; index += 1) bytes[index] = chunk[start + index] ?? 0;
   return bytes;
 }
 
 function put(value: unknown, depth: number): boolean {
-  if (at > headRoomEnd) return false;
+  if (at > end) return false;
   switch (typeof value) {
     case "string":
       return putText(value);
     case "number":
       return putNumber(value);
     case "boolean":
-      buffer[at++] = value ? cbor.true : cbor.false;
+      chunk[at++] = value ? cbor.true : cbor.false;
       return true;
     case "undefined":
-      buffer[at++] = cbor.undefined;
+      chunk[at++] = cbor.undefined;
       return true;
     case "object":
       return value === null ? putNull() : putContainer(value, depth);
@@ -87,7 +123,7 @@ function put(value: unknown, depth: number): boolean {
 }
 
 function putNull(): boolean {
-  buffer[at++] = cbor.null;
+  chunk[at++] = cbor.null;
   return true;
 }
 
@@ -98,7 +134,7 @@ function putNumber(value: number): boolean {
   } else if (value < 0 && value >= -two32 && Number.isInteger(value)) {
     putHead(cbor.negative, -1 - value);
   } else {
-    buffer[at] = cbor.float64;
+    chunk[at] = cbor.float64;
     view.setFloat64(at + 1, value);
     at += 9;
   }
@@ -108,16 +144,16 @@ function putNumber(value: number): boolean {
 /** A major type with its number, below 2^32, in as few bytes as possible. */
 function putHead(major: number, value: number): void {
   if (value < cbor.oneByte) {
-    buffer[at++] = major + value;
+    chunk[at++] = major + value;
   } else if (value < 0x100) {
-    buffer[at++] = major + cbor.oneByte;
-    buffer[at++] = value;
+    chunk[at++] = major + cbor.oneByte;
+    chunk[at++] = value;
   } else if (value < 0x1_0000) {
-    buffer[at++] = major + cbor.twoBytes;
-    buffer[at++] = value >>> 8;
-    buffer[at++] = value;
+    chunk[at++] = major + cbor.twoBytes;
+    chunk[at++] = value >>> 8;
+    chunk[at++] = value;
   } else {
-    buffer[at++] = major + cbor.fourBytes;
+    chunk[at++] = major + cbor.fourBytes;
     view.setUint32(at, value);
     at += 4;
   }
@@ -125,12 +161,12 @@ function putHead(major: number, value: number): void {
 
 function putText(text: string): boolean {
   const { length } = text;
-  if (at + length > headRoomEnd) return false;
+  if (at + length > end) return false;
   putHead(cbor.text, length);
   for (let index = 0; index < length; index += 1) {
     const unit = text.charCodeAt(index);
     if (unit > 0x7f) return false;
-    buffer[at++] = unit;
+    chunk[at++] = unit;
   }
   return true;
 }
@@ -152,7 +188,7 @@ function putProperties(object: object, depth: number): boolean {
   // cast: every object can be read by property names
   const properties = object as Readonly<Record<string, unknown>>;
   for (const name of names) {
-    if (name === "__proto__" || at > headRoomEnd || !putText(name)) return false;
+    if (name === "__proto__" || at > end || !putText(name)) return false;
     if (!put(properties[name], depth)) return false;
   }
   return true;
@@ -178,8 +214,8 @@ export function decodePlain(bytes: Uint8Array): unknown {
   const first = bytes[0] ?? 0;
   if (length === 1) return decodeOneByte(first);
   if (length === 9 && first === cbor.float64) {
-    for (let index = 1; index < 9; index += 1) buffer[index] = bytes[index] ?? 0;
-    return view.getFloat64(1);
+    for (let index = 1; index < 9; index += 1) float.setUint8(index - 1, bytes[index] ?? 0);
+    return float.getFloat64(0);
   }
   if (first === cbor.text + length - 1 && length <= cbor.oneByte) return shortText(bytes, 1);
   if (first === cbor.text + cbor.oneByte && bytes[1] === length - 2 && length <= shortBytesMax) {

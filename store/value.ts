@@ -8,7 +8,8 @@
 //   N1. `decodeValue(encodeValue(v))` is deep-equal to `v`, with the same types and prototypes, or
 //       `encodeValue` throws. What is not kept: identity (an object that occurs twice becomes two),
 //       frozenness, properties that do not enumerate, and that a property was a getter.
-//   N2. Encoded bytes have an ArrayBuffer of their own; decoded values share no memory with the bytes.
+//   N2. Encoded bytes never change, but may be a view of an ArrayBuffer with other values' bytes: copy
+//       them before transferring them or keeping few of many. Decoded values share no memory with them.
 //   N3. A short cut writes the bytes that the codec would, and reads them as the codec would.
 //   N4. Equal values may have different bytes (the order of properties): never compare or hash them.
 
@@ -17,7 +18,7 @@ import { PartitaError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
 import { show, showKind } from "../base/show.js";
 import { Box, unbox } from "./value-box.js";
-import { decodePlain, encodePlain } from "./value-plain.js";
+import { decodePlain, encodePlain, keepEncoded } from "./value-plain.js";
 import { valueTooLarge } from "./value-trace.js";
 import { walkValue } from "./value-walk.js";
 
@@ -97,10 +98,7 @@ function encodeAny(value: unknown, where: string): Uint8Array<ArrayBuffer> {
   const { start = 0, end = 0 } = target;
   const count = end - start;
   if (count > limits.valueBytesMax) throw valueTooLarge(where, count);
-  // Not `slice`, which would give a Buffer.
-  const bytes = new Uint8Array(count);
-  bytes.set(target.subarray(start, end));
-  return bytes;
+  return keepEncoded(target.subarray(start, end));
 }
 
 function decodeAny(bytes: Uint8Array): unknown {

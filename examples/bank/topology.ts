@@ -2,8 +2,9 @@
 //
 // Guarantees:
 //   1. A transfer never overdraws: of two that the balance covers only once, one is refused.
-//   2. No cent is lost or made: what `debit` takes, `credit` gives, exactly once. Between the two
-//      the cents are in a durable message; when none is under way the total is what was paid in.
+//   2. No cent is lost or made: what `debit` takes, `credit` gives, exactly once, even if the
+//      process dies in between. Between the two the cents are in a durable message; when none is
+//      under way the total is what was paid in.
 //   3. One client's payments from one account apply in the order in which it sent them.
 //   4. Each account's ledger explains its balance: entries 1, 2, 3… without a gap, each with the
 //      balance after it.
@@ -24,6 +25,19 @@ export interface Account {
   readonly cents: number;
   /** How many ledger entries the account has. */
   readonly entries: number;
+  /** The newest withdrawal and the newest deposit. */
+  readonly debited?: Posting;
+  readonly credited?: Posting;
+}
+
+/** What a withdrawal or a deposit made of the account. */
+export interface Posting {
+  /** The invocation it belongs to. */
+  readonly by: string;
+  /** Number of its ledger entry. */
+  readonly number: number;
+  /** Balance after it. */
+  readonly cents: number;
 }
 
 export interface LedgerEntry {
@@ -55,12 +69,20 @@ const accounts = keyValueStore({
       current === undefined ? reply({ cents, entries: 0 }, true) : reply(current, false),
     // No race between the look at the balance and the withdrawal: both are one update, and the task
     // that owns the account runs one update of it at a time. The reply is null for a refusal.
-    withdraw: (current: Account | undefined, cents: number) => {
+    withdraw: (current: Account | undefined, cents: number, by: string) => {
+      // A process that dies in the middle of `debit` runs it again at the next launch, from its
+      // start. The node is keyed, so a withdrawal that is repeated is always the newest one.
+      if (current?.debited?.by === by) return reply(current, current.debited);
       if (current === undefined || current.cents < cents) return reply(current, null);
-      return afterEntry(current, -cents);
+      const debited = posting(current, -cents, by);
+      return reply({ ...current, ...balance(debited), debited }, debited);
     },
-    deposit: (current: Account | undefined, cents: number) =>
-      current === undefined ? reply(current, null) : afterEntry(current, cents),
+    deposit: (current: Account | undefined, cents: number, by: string) => {
+      if (current?.credited?.by === by) return reply(current, current.credited);
+      if (current === undefined) return reply(current, null);
+      const credited = posting(current, cents, by);
+      return reply({ ...current, ...balance(credited), credited }, credited);
+    },
   },
 });
 
@@ -86,10 +108,10 @@ const transfer = agent({
     }
     // This node is keyed by payer: the next transfer from the same account waits until this
     // function has returned, so payments leave an account in the order in which they were sent.
-    const payer = await ctx.stores.accounts.update("withdraw", from, cents);
+    const payer = await ctx.stores.accounts.update("withdraw", from, cents, ctx.invocationId);
     if (payer === null) return ctx.result({ ok: false, reason: "insufficient funds" });
-    // `entries` was counted inside the withdrawal: no other entry of this account has its number.
-    await ctx.stores.ledger.put([from, payer.entries], {
+    // The number was counted inside the withdrawal: no other entry of this account has it.
+    await ctx.stores.ledger.put([from, payer.number], {
       reference,
       other: to,
       change: -cents,
@@ -102,9 +124,9 @@ const transfer = agent({
   },
   async credit(ctx, { reference, from, to, cents }) {
     // Keyed by payee, and never refused: `debit` has made sure that the account exists.
-    const payee = await ctx.stores.accounts.update("deposit", to, cents);
+    const payee = await ctx.stores.accounts.update("deposit", to, cents, ctx.invocationId);
     if (payee === null) throw new Error(`account ${to} has disappeared`);
-    await ctx.stores.ledger.put([to, payee.entries], {
+    await ctx.stores.ledger.put([to, payee.number], {
       reference,
       other: from,
       change: cents,
@@ -114,9 +136,12 @@ const transfer = agent({
   },
 });
 
-function afterEntry(current: Account, change: number) {
-  const next = { cents: current.cents + change, entries: current.entries + 1 };
-  return reply(next, next);
+function posting(current: Account, change: number, by: string): Posting {
+  return { by, number: current.entries + 1, cents: current.cents + change };
+}
+
+function balance({ cents, number }: Posting): Account {
+  return { cents, entries: number };
 }
 
 export default topology("bank", import.meta.url, {

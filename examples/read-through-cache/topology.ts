@@ -25,7 +25,7 @@ const lookup = agent({
   nodes: {
     lookup: node({
       input: type<{ readonly limit: number }>(),
-      key: ({ limit }) => String(limit),
+      key: ({ limit }) => limit,
     }),
   },
 }).implement({

@@ -160,8 +160,7 @@ async function readAccounts(bank: Bank): Promise<Map<string, Account>> {
 
 async function readLedger(bank: Bank, owner: string): Promise<[number, LedgerEntry][]> {
   const ledger: [number, LedgerEntry][] = [];
-  const range = { from: [owner, 0], to: [owner, Number.MAX_SAFE_INTEGER] } as const;
-  for await (const [[, number], entry] of bank.store("ledger").entries(range)) {
+  for await (const [[, number], entry] of bank.store("ledger").entries({ prefix: [owner] })) {
     ledger.push([number, entry]);
   }
   return ledger;

@@ -1,0 +1,31 @@
+// Partita's public surface: everything a user imports, by name.
+
+export { agent, type AgentDeclaration } from "./agents/agent.js";
+export type { AgentClient, Invocation } from "./agents/client.js";
+export type { NodeContext } from "./agents/context.js";
+export { node, type NodeDeclaration } from "./agents/node.js";
+export type { ErrorDetails, PartitaErrorCode } from "./base/errors.js";
+export { PartitaError } from "./base/errors.js";
+export { launch, type Runtime, type RuntimeStats } from "./launch.js";
+export type { LaunchOptions, MailboxOptions } from "./runtime/cluster-options.js";
+export type { ComputeOptions } from "./runtime/compute-call.js";
+export { topology, type Topology } from "./runtime/topology.js";
+export { instanceOf } from "./store/class-registry.js";
+export {
+  keyValueStore,
+  type Reply,
+  reply,
+  type StoreDeclaration,
+  type Updates,
+} from "./store/declaration.js";
+export { bigint, boolean, bytes, integer, string, uuid } from "./store/key.js";
+export type { KeyCodec, KeyPrefix } from "./store/key-form.js";
+export type {
+  EntriesOptions,
+  KeyValueStore,
+  ModifyOptions,
+  ReadOnlyKeyValueStore,
+} from "./store/key-value-store.js";
+export { type Schema, type } from "./store/schema.js";
+export type { Durability } from "./store/task-storage.js";
+export { type DynamicKey, tuple } from "./store/tuple-key.js";

@@ -1,0 +1,484 @@
+// Program harness — runs a TaskProgram on several tasks without a runtime, in a seeded order.
+//
+// It keeps the contract of runtime/task-program.ts in the simplest way: rows in maps, messages in
+// queues, one event at a time. Which queue is served next is chosen by a seeded generator, so that one
+// seed is one interleaving; each queue is first in, first out. A crash drops what is volatile (mailbox,
+// the program, its running functions) and keeps rows, marks and unacknowledged messages.
+//
+// Invariants: G1 to G4 of runtime/task-program.ts, by construction:
+//   - a batch's rows, sends, replies, notices and actions take effect together or not at all;
+//   - a stream between two tasks is applied once, in order: its mark moves with the batch.
+
+import { PartitaError } from "../../base/errors.js";
+import type {
+  MessageOrigin,
+  ProgramClientPort,
+  ProgramEntry,
+  TaskPort,
+  TaskProgram,
+  TaskProgramFactory,
+  TopologyNames,
+  Turn,
+} from "../../runtime/task-program.js";
+import { BatchRows, CommittedRows } from "./program-rows.js";
+import { type StoreContent, storeClient } from "./program-store.js";
+
+/** What a harness runs. */
+export interface HarnessSettings {
+  readonly agents: Readonly<Record<string, ProgramEntry>>;
+  /** By the topology's name: the declaration that agents refer to, and what it holds. */
+  readonly stores?: Readonly<
+    Record<string, { readonly declared: object; readonly content: StoreContent }>
+  >;
+  readonly compute?: Readonly<Record<string, (...args: never[]) => unknown>>;
+  /** Default 3. */
+  readonly tasks?: number;
+  /** Which interleaving. Default 1. */
+  readonly seed?: number;
+  /** Default: the program of the first agent. */
+  readonly program?: TaskProgramFactory;
+}
+
+interface Received {
+  readonly origin: MessageOrigin;
+  readonly message: Uint8Array;
+  /** Streams only. */
+  readonly sequence: number;
+  readonly resolve: (reply: Uint8Array) => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface Stream {
+  /** Durable: messages that the destination has not committed, from `acknowledged + 1` on. */
+  unacknowledged: Uint8Array[];
+  acknowledged: number;
+  /** Volatile: newest message on its way or there. */
+  sent: number;
+}
+
+interface HarnessTask {
+  readonly id: number;
+  readonly rows: CommittedRows;
+  /** Durable: newest message applied from each task. */
+  readonly marks: Map<number, number>;
+  readonly streams: Map<number, Stream>;
+  mailbox: Received[];
+  program: TaskProgram;
+  /** What the program of this life holds; a dead one's calls have no effect. */
+  life: { alive: boolean };
+}
+
+interface ClientThread {
+  readonly thread: number;
+  readonly requests: Map<number, Received[]>;
+  readonly pending: Map<number, Set<Received>>;
+  notice: (task: number, notice: Uint8Array) => void;
+  lost: (tasks: readonly number[] | "all", error: Error) => void;
+}
+
+/** A small generator of numbers in [0, 1): the same seed gives the same numbers. */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+export class ProgramHarness {
+  readonly taskCount: number;
+  /** Milliseconds since the epoch, as tasks and clients see it. */
+  nowMs = 1_700_000_000_000;
+  readonly entries: ReadonlyMap<string, ProgramEntry>;
+  readonly #settings: HarnessSettings;
+  readonly #random: () => number;
+  readonly #tasks: HarnessTask[] = [];
+  readonly #threads: ClientThread[] = [];
+  /** What answers travel on, and store operations: one queue for each pair that must stay in order. */
+  readonly #actions = new Map<string, (() => void)[]>();
+
+  constructor(settings: HarnessSettings) {
+    this.#settings = settings;
+    this.taskCount = settings.tasks ?? 3;
+    this.#random = seededRandom(settings.seed ?? 1);
+    this.entries = new Map(Object.entries(settings.agents));
+    const names = this.#names();
+    for (const [name, entry] of this.entries) {
+      const problems = entry.problems(`agents.${name}`, names);
+      if (problems.length > 0) throw new Error(JSON.stringify(problems));
+    }
+    for (let id = 0; id < this.taskCount; id += 1) this.#tasks.push(this.#newTask(id));
+    for (const task of this.#tasks) task.program.start();
+  }
+
+  ownerOf(keyHash: number): number {
+    return Math.floor((keyHash / 2 ** 32) * this.taskCount);
+  }
+
+  /** A new thread of clients. */
+  clientPort(): ProgramClientPort & { readonly thread: number } {
+    const thread: ClientThread = {
+      thread: this.#threads.length,
+      requests: new Map(),
+      pending: new Map(),
+      notice: () => {},
+      lost: () => {},
+    };
+    this.#threads.push(thread);
+    return {
+      thread: thread.thread,
+      taskCount: this.taskCount,
+      ownerOf: (keyHash) => this.ownerOf(keyHash),
+      now: () => this.nowMs,
+      random: this.#random,
+      request: (task, message) => this.#request(thread, task, message),
+      onNotice: (listener) => {
+        thread.notice = listener;
+      },
+      onLost: (listener) => {
+        thread.lost = listener;
+      },
+    };
+  }
+
+  program(task: number): TaskProgram {
+    return this.#task(task).program;
+  }
+
+  /** Committed rows of a table over all tasks. */
+  rowCount(table: number): number {
+    return this.#tasks.reduce((sum, { rows }) => sum + rows.count(table), 0);
+  }
+
+  rows(task: number): CommittedRows {
+    return this.#task(task).rows;
+  }
+
+  /** Serves one queue; false when nothing is left to do. Runs what follows at once. */
+  async step(): Promise<boolean> {
+    await settled();
+    const choices = this.#choices();
+    const choice = choices[Math.floor(this.#random() * choices.length)];
+    if (choice === undefined) return false;
+    choice();
+    await settled();
+    return true;
+  }
+
+  /** Serves queues until nothing is left to do. */
+  async run(): Promise<void> {
+    while (await this.step());
+  }
+
+  /** Serves queues until `promise` is settled, and returns or throws what it holds. */
+  async until<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const noted = promise.then(
+      () => {
+        isSettled = true;
+      },
+      () => {
+        isSettled = true;
+      },
+    );
+    while (!isSettled && (await this.step()));
+    await settled();
+    if (!isSettled) throw new Error("nothing is left to do, and the promise is still pending");
+    await noted;
+    return promise;
+  }
+
+  /** Ends a task without warning and starts it again from its rows. */
+  crash(id: number): void {
+    const task = this.#task(id);
+    task.life.alive = false;
+    task.mailbox = [];
+    for (const key of [...this.#actions.keys()]) {
+      if (key.startsWith(`task ${id} `)) this.#actions.delete(key);
+    }
+    const error = new PartitaError("TASK_EXITED", { taskIds: [id], threadId: 1, reason: "a test" });
+    for (const thread of this.#threads) {
+      for (const request of thread.pending.get(id) ?? []) request.reject(error);
+      thread.pending.delete(id);
+      thread.requests.delete(id);
+      thread.lost([id], error);
+    }
+    // Both directions start again from what the destination has made durable.
+    for (const source of this.#tasks) {
+      for (const [destination, stream] of source.streams) {
+        if (source === task || destination === id) this.#resend(source, destination, stream);
+      }
+    }
+    task.life = { alive: true };
+    task.program = this.#newProgram(task);
+    task.program.start();
+  }
+
+  #resend(source: HarnessTask, destination: number, stream: Stream): void {
+    const applied = this.#task(destination).marks.get(source.id) ?? 0;
+    stream.unacknowledged = stream.unacknowledged.slice(applied - stream.acknowledged);
+    stream.acknowledged = applied;
+    stream.sent = applied;
+  }
+
+  #names(): TopologyNames {
+    const { stores = {}, compute = {} } = this.#settings;
+    return {
+      storeName: (declared) =>
+        Object.entries(stores).find(([, store]) => store.declared === declared)?.[0],
+      computeName: (fn) => Object.entries(compute).find(([, declared]) => declared === fn)?.[0],
+      storeNames: Object.keys(stores),
+      computeNames: Object.keys(compute),
+    };
+  }
+
+  #task(id: number): HarnessTask {
+    const task = this.#tasks[id];
+    if (task === undefined) throw new Error(`there is no task ${id}`);
+    return task;
+  }
+
+  #newTask(id: number): HarnessTask {
+    const seed: Omit<HarnessTask, "program"> = {
+      id,
+      rows: new CommittedRows(),
+      marks: new Map(),
+      streams: new Map(),
+      mailbox: [],
+      life: { alive: true },
+    };
+    return Object.assign(seed, { program: this.#newProgram(seed) });
+  }
+
+  #newProgram(task: Omit<HarnessTask, "program">): TaskProgram {
+    const factory = this.#settings.program ?? [...this.entries.values()][0]?.program;
+    if (factory === undefined) throw new Error("a harness needs an agent");
+    return factory(this.#taskPort(task), this.entries);
+  }
+
+  #taskPort(task: Omit<HarnessTask, "program">): TaskPort {
+    const { life, rows, id } = task;
+    const later = <T>(action: () => T): Promise<T> =>
+      new Promise((resolve, reject) => {
+        if (!life.alive) return;
+        this.#enqueue(`task ${id} store`, () => {
+          try {
+            resolve(action());
+          } catch (error) {
+            reject(error);
+          }
+        });
+      });
+    return {
+      taskId: id,
+      taskCount: this.taskCount,
+      ownerOf: (keyHash) => this.ownerOf(keyHash),
+      now: () => this.nowMs,
+      random: this.#random,
+      submit: (message) => {
+        if (!life.alive) return;
+        this.#task(id).mailbox.push(received({ kind: "self" }, message.slice()));
+      },
+      get: (table, key) => rows.get(table, key),
+      page: (table, range, limit) => rows.page(table, range, limit),
+      store: (name) => {
+        const store = this.#settings.stores?.[name];
+        if (store === undefined) throw new Error(`there is no store "${name}"`);
+        return storeClient(store.content, later);
+      },
+      compute: async (name, args, options) => {
+        options?.signal?.throwIfAborted();
+        const fn = this.#settings.compute?.[name];
+        if (fn === undefined) throw new Error(`there is no compute function "${name}"`);
+        // cast: the agent's types have made sure of the arguments
+        return await later(() => (fn as (...given: readonly unknown[]) => unknown)(...args));
+      },
+    };
+  }
+
+  #request(thread: ClientThread, task: number, message: Uint8Array): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const origin: MessageOrigin = { kind: "lane", thread: thread.thread };
+      const request = { ...received(origin, message.slice()), resolve, reject };
+      queueIn(thread.requests, task).push(request);
+      const pending = thread.pending.get(task) ?? new Set();
+      thread.pending.set(task, pending.add(request));
+    });
+  }
+
+  #enqueue(queue: string, action: () => void): void {
+    queueIn(this.#actions, queue).push(action);
+  }
+
+  /** What could happen next: one choice for each queue that is not empty. */
+  #choices(): (() => void)[] {
+    const choices: (() => void)[] = [];
+    for (const queue of this.#actions.values()) {
+      if (queue.length > 0) choices.push(() => queue.shift()?.());
+    }
+    for (const thread of this.#threads) {
+      for (const [task, queue] of thread.requests) {
+        if (queue.length > 0)
+          choices.push(() => this.#task(task).mailbox.push(...queue.splice(0, 1)));
+      }
+    }
+    for (const task of this.#tasks) {
+      if (task.mailbox.length > 0) choices.push(() => this.#batch(task));
+      for (const [destination, stream] of task.streams) {
+        const message = stream.unacknowledged[stream.sent - stream.acknowledged];
+        if (message === undefined) continue;
+        choices.push(() => {
+          stream.sent += 1;
+          const origin: MessageOrigin = { kind: "task", task: task.id };
+          this.#task(destination).mailbox.push(received(origin, message.slice(), stream.sent));
+        });
+      }
+    }
+    return choices;
+  }
+
+  /** Applies some of what has arrived as one batch, commits it, and reveals what it did. */
+  #batch(task: HarnessTask): void {
+    const count = 1 + Math.floor(this.#random() * task.mailbox.length);
+    const batch = new HarnessBatch(task.rows);
+    for (const message of task.mailbox.splice(0, count)) {
+      if (message.origin.kind === "task") {
+        const source = message.origin.task;
+        const mark = batch.marks.get(source) ?? task.marks.get(source) ?? 0;
+        // Sent again after a crash, and known already.
+        if (message.sequence <= mark) continue;
+        if (message.sequence > mark + 1) throw new Error(`task ${task.id} missed a message`);
+        batch.marks.set(source, message.sequence);
+      }
+      this.#apply(task, batch, message);
+    }
+    task.rows.commit(batch.rows);
+    for (const [source, mark] of batch.marks) this.#commitMark(task, source, mark);
+    for (const { destination, message } of batch.sends) {
+      const stream = task.streams.get(destination) ?? {
+        unacknowledged: [],
+        acknowledged: 0,
+        sent: 0,
+      };
+      task.streams.set(destination, stream);
+      stream.unacknowledged.push(message);
+    }
+    for (const reveal of batch.reveals) reveal();
+    for (const action of batch.actions) action();
+  }
+
+  #commitMark(task: HarnessTask, source: number, mark: number): void {
+    task.marks.set(source, mark);
+    const stream = this.#task(source).streams.get(task.id);
+    if (stream === undefined) throw new Error(`task ${source} never sent to task ${task.id}`);
+    stream.unacknowledged = stream.unacknowledged.slice(mark - stream.acknowledged);
+    stream.acknowledged = mark;
+    stream.sent = Math.max(stream.sent, mark);
+  }
+
+  /** One message, and what it sends to the task itself, as one step that happens or does not. */
+  #apply(task: HarnessTask, batch: HarnessBatch, first: Received): void {
+    const mark = batch.mark();
+    const answers = `task ${task.id} to thread `;
+    const own: Uint8Array[] = [];
+    const { origin } = first;
+    const reveal = (thread: number, action: () => void): void => {
+      batch.reveals.push(() => this.#enqueue(`${answers}${thread}`, action));
+    };
+    const turnOf = (from: MessageOrigin, state: { ended: boolean }): Turn => {
+      const alive = (): BatchRows => {
+        if (state.ended) throw new Error("a turn was used after its message had been applied");
+        return batch.rows;
+      };
+      return {
+        origin: from,
+        get: (table, key) => alive().get(table, key),
+        put: (table, key, value, fresh = false) => alive().put(table, key, value, fresh),
+        delete: (table, key) => alive().delete(table, key),
+        send: (destination, message) => {
+          alive();
+          if (destination === task.id) own.push(message);
+          else batch.sends.push({ destination, message: message.slice() });
+        },
+        notify: (thread, notice) => {
+          alive();
+          reveal(thread, () => this.#threads[thread]?.notice(task.id, notice.slice()));
+        },
+        afterCommit: (action) => {
+          alive();
+          batch.actions.push(action);
+        },
+      };
+    };
+    const state = { ended: false };
+    try {
+      const reply = task.program.apply(turnOf(origin, state), first.message);
+      for (let message = own.shift(); message !== undefined; message = own.shift()) {
+        task.program.apply(turnOf({ kind: "self" }, state), message);
+      }
+      if (origin.kind !== "lane") return;
+      reveal(origin.thread, () => this.#reply(origin.thread, task.id, first, reply));
+    } catch (error) {
+      if (!PartitaError.is(error) || origin.kind !== "lane") throw error;
+      batch.rollback(mark);
+      reveal(origin.thread, () => {
+        this.#threads[origin.thread]?.pending.get(task.id)?.delete(first);
+        first.reject(error);
+      });
+    } finally {
+      state.ended = true;
+    }
+  }
+
+  #reply(thread: number, task: number, request: Received, reply: Uint8Array | undefined): void {
+    this.#threads[thread]?.pending.get(task)?.delete(request);
+    request.resolve(reply?.slice() ?? new Uint8Array(0));
+  }
+}
+
+/** Everything that a batch has decided and not yet revealed. */
+class HarnessBatch {
+  readonly rows: BatchRows;
+  readonly marks = new Map<number, number>();
+  readonly sends: { readonly destination: number; readonly message: Uint8Array }[] = [];
+  readonly reveals: (() => void)[] = [];
+  readonly actions: (() => void)[] = [];
+
+  constructor(committed: CommittedRows) {
+    this.rows = new BatchRows(committed);
+  }
+
+  mark(): readonly number[] {
+    return [this.rows.mark(), this.sends.length, this.reveals.length, this.actions.length];
+  }
+
+  rollback(mark: readonly number[]): void {
+    const [rows = 0, sends = 0, reveals = 0, actions = 0] = mark;
+    this.rows.rollback(rows);
+    this.sends.length = sends;
+    this.reveals.length = reveals;
+    this.actions.length = actions;
+  }
+}
+
+function received(origin: MessageOrigin, message: Uint8Array, sequence = 0): Received {
+  return { origin, message, sequence, resolve: () => {}, reject: () => {} };
+}
+
+function queueIn<K, T>(queues: Map<K, T[]>, name: K): T[] {
+  let queue = queues.get(name);
+  if (queue === undefined) {
+    queue = [];
+    queues.set(name, queue);
+  }
+  return queue;
+}
+
+/** Resolves when no microtask is left to run. */
+export function settled(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
