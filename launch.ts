@@ -1,8 +1,8 @@
 // Launch — from a topology to a running one: the typed façade that users hold.
 //
-// Owns: the types that lead from a topology's declarations to its clients. Leaves to others: everything
-// that runs (runtime/cluster.ts) and the agents' clients (agents/client.ts). Here, and only here, runtime
-// and agents meet.
+// Owns: the types that lead from a topology's declarations to its clients. Leaves to others:
+// everything that runs (runtime/cluster.ts) and the agents' clients (agents/client.ts). Here, and
+// only here, runtime and agents meet.
 
 import type { AgentDeclaration } from "./agents/agent.js";
 import { type AgentClient, createAgentClients } from "./agents/client.js";
@@ -53,13 +53,14 @@ export interface Runtime<Parts extends TopologyParts> extends AsyncDisposable {
   /** Figures of every task. Costs a round trip to each thread. */
   stats(): Promise<RuntimeStats>;
   /**
-   * Resolves when everything accepted so far is done: no request, message or node is under way on any
-   * thread. With a steady stream of new calls it may never be.
+   * Resolves when everything accepted so far is done: no request, message or node is under way on
+   * any thread. With a steady stream of new calls it may never be.
    */
   drain(options?: { readonly signal?: AbortSignal }): Promise<void>;
   /**
    * Refuses new calls with CLOSED, waits at most `closeTimeoutMs` for what is under way, makes all
-   * durable, ends the threads and frees the directory. What was not finished goes on at the next launch.
+   * durable, ends the threads and frees the directory. What was not finished goes on at the next
+   * launch.
    * Idempotent: every call gets the same promise.
    */
   close(): Promise<void>;
@@ -68,9 +69,11 @@ export interface Runtime<Parts extends TopologyParts> extends AsyncDisposable {
 /**
  * Starts a topology on a data directory and resolves when it serves.
  *
- * @throws PartitaError OPTION_INVALID, OPTION_UNKNOWN, DIRECTORY_LOCKED (another process has it open),
- *   DIRECTORY_INVALID, FORMAT_UNKNOWN, TASK_COUNT_MISMATCH, TOPOLOGY_MISMATCH (it belongs to something
- *   else), LOG_CORRUPT, STORE_CORRUPT (with the place), MODULE_INVALID (a thread found another topology)
+ * @throws PartitaError OPTION_INVALID, OPTION_UNKNOWN, DIRECTORY_LOCKED (another process has it
+ * open),
+ *   DIRECTORY_INVALID, FORMAT_UNKNOWN, TASK_COUNT_MISMATCH, TOPOLOGY_MISMATCH (it belongs to
+ *   something else), LOG_CORRUPT, STORE_CORRUPT (with the place), MODULE_INVALID (a thread found
+ *   another topology)
  */
 export async function launch<const Parts extends TopologyParts>(
   declared: Topology<Parts>,
@@ -102,6 +105,7 @@ export async function launchWith<const Parts extends TopologyParts>(
     close: () => cluster.close(),
     [Symbol.asyncDispose]: () => cluster.close(),
   };
-  // cast: names lead to clients of the declarations' types; the runtime itself is untyped by design.
+  // cast: names lead to clients of the declarations' types; the runtime itself is untyped by
+  // design.
   return runtime as unknown as Runtime<Parts>;
 }

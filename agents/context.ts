@@ -3,7 +3,14 @@
 // Owns: the contract that users read. Leaves to others: what stands behind it (active-node.ts), types
 // that follow from the agent's shape (shape.ts).
 
-import type { AgentShape, ComputeOf, EmittedTo, GivenResultOf, StoresOf } from "./shape.js";
+import type {
+  AgentShape,
+  ComputeOf,
+  EmitTarget,
+  EmittedTo,
+  GivenResultOf,
+  StoresOf,
+} from "./shape.js";
 
 /**
  * The context of one node invocation. `emit` and `result` take effect when the function has returned
@@ -35,7 +42,7 @@ export interface NodeContext<A extends AgentShape, Target extends string> {
    * @throws PartitaError MESSAGE_TOO_LARGE when its emits take more than `limits.messageBytesMax` in all
    * @throws PartitaError OPTION_INVALID when there are more than `limits.emitsMax` of them
    */
-  emit<T extends Target>(target: T, message: EmittedTo<A, T>): void;
+  emit<T extends Target>(target: EmitTarget<T>, message: EmittedTo<A, T>): void;
 
   /**
    * Gives the result of the invocation; `null` and `undefined` are results too. The first result that

@@ -4,11 +4,13 @@
 // operations do (the runtime's KeyValueStore), what happens to those still under way when the node
 // function returns (active-node.ts).
 
-import type { ErasedUpdates } from "../store/declaration.js";
-import type { EntriesOptions, KeyValueStore, ModifyOptions } from "../store/key-value-store.js";
+import type { TaskPort } from "../runtime/task-program.js";
 
 /** A store of the topology, whatever its types. */
-export type AnyStoreClient = KeyValueStore<unknown, unknown, ErasedUpdates>;
+export type AnyStoreClient = ReturnType<TaskPort["store"]>;
+
+type EntriesBounds = Parameters<AnyStoreClient["entries"]>[0];
+type ModifyOptions = Parameters<AnyStoreClient["modify"]>[2];
 
 /** Runs the operations of a node. */
 export interface NodeOperations {
@@ -45,7 +47,7 @@ export class NodeStore implements AnyStoreClient {
     return this.#run("getMany", () => this.#store.getMany(keys));
   }
 
-  entries(options?: EntriesOptions<unknown>): AsyncIterable<readonly [unknown, unknown]> {
+  entries(options?: EntriesBounds): AsyncIterable<readonly [unknown, unknown]> {
     return {
       [Symbol.asyncIterator]: () => {
         const inner = this.#store.entries(options)[Symbol.asyncIterator]();

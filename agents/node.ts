@@ -13,19 +13,24 @@ declare const nodeTypes: unique symbol;
 /** Where a declaration keeps what it was given; read by definition.ts alone. */
 export const nodeOptions: unique symbol = Symbol.for("partita.nodeOptions");
 
+/** A node whatever its types. It names none, so that it lends none to what is inferred beside it. */
+export interface AnyNode {
+  readonly kind: "node";
+  readonly [nodeOptions]: unknown;
+}
+
 /**
  * One node of an agent. `Message` is what its function receives, `Target` the names of the nodes it may
  * emit to, `Input` what others emit to it: it differs from `Message` when the schema transforms.
  */
-export interface NodeDeclaration<Message, Target extends string = never, Input = Message> {
-  readonly kind: "node";
+export interface NodeDeclaration<Message, Target extends string = never, Input = Message>
+  extends AnyNode {
   /** Types only; never set. */
   readonly [nodeTypes]?: {
     readonly message: Message;
     readonly target: Target;
     readonly input: Input;
   };
-  readonly [nodeOptions]: unknown;
 }
 
 /** What `node()` is given. */
@@ -52,9 +57,6 @@ export function node<Message, Input = Message, const Target extends string = nev
 ): NodeDeclaration<Message, Target, Input> {
   return Object.freeze({ kind: "node", [nodeOptions]: options });
 }
-
-/** A node as records of nodes hold it. */
-export type AnyNode = NodeDeclaration<unknown, string, unknown>;
 
 /** What the function of a node receives. */
 export type MessageOf<N> =

@@ -88,6 +88,11 @@ type ComputeFunctionOf<F> = F extends (...args: infer Args) => infer R
   ? (...args: Args) => Promise<Awaited<R>>
   : never;
 
+/** What `ctx.emit` takes first; a sentence when there is nothing to take. */
+export type EmitTarget<Target extends string> = [Target] extends [never]
+  ? Refused<"this node does not declare any targets">
+  : Target;
+
 /** What a node that emits to `Target` passes on. */
 export type EmittedTo<A extends AgentShape, Target> = Target extends keyof NodesOf<A>
   ? NodeInputOf<NodesOf<A>[Target]>

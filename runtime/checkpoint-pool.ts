@@ -1,7 +1,9 @@
-// Checkpoint pool — runs checkpoint jobs in Piscina threads of their own, at most one for each task.
+// Checkpoint pool — runs checkpoint jobs in Piscina threads of their own, at most one for each
+// task.
 //
-// Owns: the pool, and the wait for a task's job before its thread is started again (the job reads the
-// frozen arena). Leaves to others: the job (store/checkpoint.ts), when to run one (task-storage.ts).
+// Owns: the pool, and the wait for a task's job before its thread is started again (the job reads
+// the frozen arena). Leaves to others: the job (store/checkpoint.ts), when to run one
+// (task-storage.ts).
 
 import { Piscina } from "piscina";
 import type { CheckpointJob, CheckpointResult } from "../store/checkpoint.js";

@@ -1,4 +1,5 @@
-// Cluster options — what `launch` can be told, its defaults, and the refusal of what makes no sense.
+// Cluster options — what `launch` can be told, its defaults, and the refusal of what makes no
+// sense.
 //
 // Owns: names, units, defaults, ranges. Every problem is found before anything is opened.
 
@@ -23,8 +24,8 @@ export interface LaunchOptions {
   /** The data directory; made when missing (0700). One process has it open at a time. */
   readonly directory: string;
   /**
-   * Partitions of the key space, fixed when the directory is made (default 4). Later launches may leave
-   * it out; another number is refused with TASK_COUNT_MISMATCH.
+   * Partitions of the key space, fixed when the directory is made (default 4). Later launches may
+   * leave it out; another number is refused with TASK_COUNT_MISMATCH.
    */
   readonly tasks?: number;
   /**
@@ -33,27 +34,32 @@ export interface LaunchOptions {
    */
   readonly threads?: number;
   /**
-   * When a write is acknowledged. `durable` (default): after it is on the device. `interval`: at once,
-   * synced every `syncIntervalMs`. `relaxed`: at once, synced at the system's pace. The latter two can
-   * lose the newest batches in a power cut, never more, and corrupt nothing; kill -9 loses nothing.
+   * When a write is acknowledged. `durable` (default): after it is on the device. `interval`: at
+   * once, synced every `syncIntervalMs`. `relaxed`: at once, synced at the system's pace. The
+   * latter two can lose the newest batches in a power cut, never more, and corrupt nothing; kill -9
+   * loses nothing.
    */
   readonly durability?: Durability;
   /** Mode `interval` alone: milliseconds between syncs. Default 100. */
   readonly syncIntervalMs?: number;
   /**
-   * Bytes of one of the two memtable arenas of a task (default 64 MiB, taken from the system as it is
-   * written). Larger ones make checkpoints cheaper for each row, and a launch after a crash slower.
+   * Bytes of one of the two memtable arenas of a task (default 64 MiB, taken from the system as it
+   * is written). Larger ones make checkpoints cheaper for each row, and a launch after a crash
+   * slower.
    * No value may be larger than a quarter of it.
    */
   readonly arenaBytes?: number;
   readonly mailbox?: MailboxOptions;
   /**
-   * What the death of a task thread means. `stop` (default): every caller is rejected with TASK_EXITED,
-   * all threads end. `restart`: callers that waited on it are rejected, the thread is started again and
-   * recovers from its logs (at most 10 times).
+   * What the death of a task thread means. `stop` (default): every caller is rejected with
+   * TASK_EXITED, all threads end. `restart`: callers that waited on it are rejected, the thread is
+   * started again and recovers from its logs (at most 10 times).
    */
   readonly onThreadExit?: "stop" | "restart";
-  /** How long `close` waits for work under way. Default 10,000 ms; the rest goes on at the next launch. */
+  /**
+   * How long `close` waits for work under way. Default 10,000 ms; the rest goes on at the next
+   * launch.
+   */
   readonly closeTimeoutMs?: number;
   /** Threads of the compute pool, started with the first call. Default: the machine's cores. */
   readonly computeThreads?: number;

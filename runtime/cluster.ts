@@ -4,8 +4,9 @@
 //      │            └──► failed ──► closed       (a thread died and the launch asked to stop)
 //      └──► closed                               (whatever was opened is closed again)
 //
-// Owns: the life of threads, pools and lock, and what the death of a thread means. Leaves to others: the
-// launching thread's own part (hosting.ts), the grip on a thread (task-thread-handle.ts).
+// Owns: the life of threads, pools and lock, and what the death of a thread means. Leaves to
+// others: the launching thread's own part (hosting.ts), the grip on a thread
+// (task-thread-handle.ts).
 //
 // Invariants:
 //   F1. A directory is open while its lock is held, and the lock goes last.
@@ -313,7 +314,8 @@ async function hostSpec(declared: Topology, options: ClusterOptions): Promise<Ho
     durability: options.durability,
     syncIntervalMs: options.syncIntervalMs,
     bounds: options.bounds,
-    // A frame is a batch and what one more message may add: it must fit an arena with room to spare.
+    // A frame is a batch and what one more message may add: it must fit an arena with room to
+    // spare.
     batchBytesMax: Math.min(limits.batchBytesMax, Math.floor(options.arenaBytes / 4)),
   };
 }

@@ -1,4 +1,5 @@
-// Compute thread — what a thread of the compute pool runs: it imports the topology and calls by name.
+// Compute thread — what a thread of the compute pool runs: it imports the topology and calls by
+// name.
 
 import { workerData } from "node:worker_threads";
 import { toWire } from "../base/error-wire.js";

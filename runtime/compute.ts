@@ -1,8 +1,11 @@
-// Compute — runs a topology's compute functions in a Piscina pool, so they never block a task thread.
+// Compute — runs a topology's compute functions in a Piscina pool, so they never block a task
+// thread.
 //
-// Owns: the pool, time limits, cancellation, the bound of the queue, the bytes of arguments and results.
-// Leaves to others: the thread that imports the topology and calls the function (compute-thread.ts), how
-// task threads reach the pool (control.ts). Inline mode calls the function on its own thread.
+// Owns: the pool, time limits, cancellation, the bound of the queue, the bytes of arguments and
+// results.
+// Leaves to others: the thread that imports the topology and calls the function
+// (compute-thread.ts), how task threads reach the pool (control.ts). Inline mode calls the function
+// on its own thread.
 //
 // Invariants:
 //   E1. Aborting or timing out ends the pool thread that runs the function: the work really stops.
@@ -82,14 +85,17 @@ export class ComputePool {
       minThreads: 1,
       maxThreads: this.#threads,
       maxQueue: limits.computeQueueMax,
-      // Piscina's default blocks the thread's event loop between calls: async functions would freeze.
+      // Piscina's default blocks the thread's event loop between calls: async functions would
+      // freeze.
       atomics: "disabled",
     });
     return this.#pool;
   }
 }
 
-/** Calls the function on this thread: for inline mode. A timeout or abort ends the waiting alone. */
+/**
+ * Calls the function on this thread: for inline mode. A timeout or abort ends the waiting alone.
+ */
 export function inlineCompute(declared: Topology): ComputeCall {
   return async (name, args, options = {}) => {
     const fn = assertKnown(declared, name);

@@ -1,7 +1,7 @@
 // Control — the slow plane between the launching thread and its task threads: comlink calls.
 //
-// Owns: the two interfaces, and that every call ends: comlink neither rejects when the other thread dies
-// nor keeps an error's code, so each call returns a tagged result and races the thread's exit.
+// Owns: the two interfaces, and that every call ends: comlink neither rejects when the other thread
+// dies nor keeps an error's code, so each call returns a tagged result and races the thread's exit.
 // Leaves to others: the data plane (transport.ts), when threads start and stop (cluster.ts).
 //
 // Invariants:
@@ -13,6 +13,9 @@ import * as Comlink from "comlink";
 import { type ErrorWire, fromWire, toWire } from "../base/error-wire.js";
 import type { CheckpointJob, CheckpointResult } from "../store/checkpoint.js";
 import type { TaskReport } from "./hosting.js";
+
+/** The launching thread's view of a `ThreadControl`. */
+export type ThreadControlProxy = Comlink.Remote<ThreadControl>;
 
 /** The result of a call as it crosses. */
 export type Tagged<T> =
@@ -72,13 +75,15 @@ export function offer(api: ThreadControl | ThreadServices, port: MessagePort): v
   Comlink.expose(api, endpoint(port));
 }
 
-/** The other side's `ThreadServices`, on a task thread. Hold it: a collected proxy drops replies. */
+/**
+ * The other side's `ThreadServices`, on a task thread. Hold it: a collected proxy drops replies.
+ */
 export function servicesAt(port: MessagePort): Comlink.Remote<ThreadServices> {
   return Comlink.wrap<ThreadServices>(endpoint(port));
 }
 
 /** The other side's `ThreadControl`, on the launching thread. Hold it. */
-export function controlAt(port: MessagePort): Comlink.Remote<ThreadControl> {
+export function controlAt(port: MessagePort): ThreadControlProxy {
   return Comlink.wrap<ThreadControl>(endpoint(port));
 }
 

@@ -1,9 +1,12 @@
 // Host — one thread's part of the runtime: its lanes to every task and the tasks it runs itself.
 //
-// The launching thread's host has lanes only (or, inline, all tasks); a task thread's host has tasks and
-// the lanes its nodes use. Everything that leaves goes through one packet per peer and flush.
-// Owns: flushing, dispatch of arriving sections, the pace of its tasks (task-driver.ts has the gate).
-// Leaves to others: which task (router in store-client.ts), starting and ending threads (cluster.ts).
+// The launching thread's host has lanes only (or, inline, all tasks); a task thread's host has
+// tasks and the lanes its nodes use. Everything that leaves goes through one packet per peer and
+// flush.
+// Owns: flushing, dispatch of arriving sections, the pace of its tasks (task-driver.ts has the
+// gate).
+// Leaves to others: which task (router in store-client.ts), starting and ending threads
+// (cluster.ts).
 //
 // Invariants:
 //   H1. Bytes to one peer leave in the order they were written; to this thread itself too.
@@ -133,8 +136,8 @@ export class Host {
   }
 
   /**
-   * A thread died: what it sent and was not applied yet is still applied, but nobody is told, since a
-   * thread started in its place has lanes of its own that never sent those requests.
+   * A thread died: what it sent and was not applied yet is still applied, but nobody is told, since
+   * a thread started in its place has lanes of its own that never sent those requests.
    */
   threadExited(thread: number): void {
     this.#packets.delete(thread);
@@ -179,8 +182,8 @@ export class Host {
     this.#packets.clear();
     for (const [thread, packet] of packets) {
       const bytes = packet.finish();
-      // Even to this thread itself a packet goes as bytes, in a later turn: one path for all.
-      if (thread === this.thread) this.system.later(() => this.#receive(bytes));
+      // To this thread itself a packet goes as bytes too: one path for all.
+      if (thread === this.thread) this.#receive(bytes);
       else this.#transport.send(thread, bytes);
     }
   }

@@ -1,7 +1,8 @@
-// Hosting — assembles what one thread runs: host, router, readers, and its tasks with their storage.
+// Hosting — assembles what one thread runs: host, router, readers, and its tasks with their
+// storage.
 //
-// The same function serves the launching thread (lanes only), a task thread (its tasks) and the inline
-// mode (all tasks), so that they differ in nothing but the parts they are given.
+// The same function serves the launching thread (lanes only), a task thread (its tasks) and the
+// inline mode (all tasks), so that they differ in nothing but the parts they are given.
 // Owns: the wiring and its undoing. Leaves to others: everything that is wired.
 
 import { type ErrorWire, fromWire } from "../base/error-wire.js";

@@ -1,16 +1,17 @@
 // Lane — one thread's way to one task: requests go out in order, replies come back in that order.
 //
-// Owns: the bytes not flushed yet, the ring of callers that wait for replies, the window that bounds
-// what is on the way, and the count of writes on the way per hash bucket (so that a read can tell
-// whether one of its own thread's writes is still to come).
-// Leaves to others: when to flush and how bytes travel (host.ts), which lane (router), what requests
-// mean (store-operations.ts).
+// Owns: the bytes not flushed yet, the ring of callers that wait for replies, the window that
+// bounds what is on the way, and the count of writes on the way per hash bucket (so that a read can
+// tell whether one of its own thread's writes is still to come).
+// Leaves to others: when to flush and how bytes travel (host.ts), which lane (router), what
+// requests mean (store-operations.ts).
 //
 // Invariants:
 //   L1. Requests leave in the order of the calls; a caller that waits for room keeps its place.
 //   L2. The n-th reply belongs to the n-th request: replies carry no ids.
-//   L3. At most `messagesMax` requests and about `bytesMax` bytes are on the way; callers beyond that
-//       wait, at most `waitingMax` of them, or are refused at once with MAILBOX_FULL when asked so.
+//   L3. At most `messagesMax` requests and about `bytesMax` bytes are on the way; callers beyond
+//       that wait, at most `waitingMax` of them, or are refused at once with MAILBOX_FULL when
+//       asked so.
 //   L4. `pendingWrites(keyHash)` is 0 only if no write of this thread to that key is on the way.
 
 import { ByteReader } from "../base/byte-reader.js";
@@ -86,8 +87,8 @@ export class Lane {
   }
 
   /**
-   * Sends a request; resolves with its reply after the task's gate. The bytes are read at once or when
-   * there is room, so they must not change.
+   * Sends a request; resolves with its reply after the task's gate. The bytes are read at once or
+   * when there is room, so they must not change.
    * @throws PartitaError MAILBOX_FULL, or the error the lane was lost with
    */
   request(

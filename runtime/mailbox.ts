@@ -1,8 +1,10 @@
 // Mailbox — what has arrived at one task and was not applied yet.
 //
-// Owns: the order of arrival. Never runs user code (task.ts does), never picks a task (router.ts does).
-// Leaves the bound to those who send: a lane has a window (lane.ts), a stream has a window (outbox.ts),
-// and the task's own submissions are one for each running node; the mailbox asserts their sum.
+// Owns: the order of arrival. Never runs user code (task.ts does), never picks a task (router.ts
+// does).
+// Leaves the bound to those who send: a lane has a window (lane.ts), a stream has a window
+// (outbox.ts), and the task's own submissions are one for each running node; the mailbox asserts
+// their sum.
 //
 // Invariants:
 //   M1. Messages of one lane or stream leave in the order they arrived, so do those for one key.

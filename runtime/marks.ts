@@ -1,7 +1,7 @@
 // Marks — the newest sequence number this task has applied from each source.
 //
-// A mark changes in the same frame as the effects of the messages it counts, so a message that comes
-// again after a crash is known, and one that was lost is missed.
+// A mark changes in the same frame as the effects of the messages it counts, so a message that
+// comes again after a crash is known, and one that was lost is missed.
 // Owns: duplicate, gap or next. Leaves to others: resending (outbox.ts at the source).
 //
 // Invariants:

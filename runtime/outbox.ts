@@ -1,17 +1,18 @@
 // Outbox — the streams from one task to others: every message it sends is a durable row first.
 //
-// A stream is one ordered (source, destination) pair with dense sequence numbers from 1. A message's
-// row is in the frame of the batch that caused it; it is sent after that frame is durable, resent from
-// the row when the destination starts again, and trimmed in a later batch once it is acknowledged.
-// Owns: numbering, the window, resend, trimming. Leaves to others: what was applied (marks.ts at the
-// destination), packets (host.ts), frames (task.ts).
+// A stream is one ordered (source, destination) pair with dense sequence numbers from 1. A
+// message's row is in the frame of the batch that caused it; it is sent after that frame is
+// durable, resent from the row when the destination starts again, and trimmed in a later batch once
+// it is acknowledged.
+// Owns: numbering, the window, resend, trimming. Leaves to others: what was applied (marks.ts at
+// the destination), packets (host.ts), frames (task.ts).
 //
 // Invariants:
 //   Q1. Rows `acknowledged + 1 … next - 1` exist, dense (trimmed ones are at most `acknowledged`).
 //   Q2. A row is sent only after its frame is durable, in order: `sent < next` counts durable rows.
 //   Q3. `acknowledged <= last applied < next`: anything else is divergent history and refused.
-//   Q4. At most `windowMessages` rows of a stream are unacknowledged on the way; the rest stay rows,
-//       so cycles of tasks cannot deadlock on memory.
+//   Q4. At most `windowMessages` rows of a stream are unacknowledged on the way; the rest stay
+//       rows, so cycles of tasks cannot deadlock on memory.
 
 import { ByteReader } from "../base/byte-reader.js";
 import { ByteWriter } from "../base/byte-writer.js";
@@ -189,8 +190,10 @@ export class Outbox {
   }
 
   /**
-   * The destination has made everything up to `lastApplied` durable. `resend`: it missed what follows.
-   * @throws PartitaError STREAM_DIVERGED when it knows more than was sent or less than it acknowledged
+   * The destination has made everything up to `lastApplied` durable. `resend`: it missed what
+   * follows.
+   * @throws PartitaError STREAM_DIVERGED when it knows more than was sent or less than it
+   * acknowledged
    */
   acknowledge(destination: number, lastApplied: number, resend: boolean): void {
     const stream = this.#streams.get(destination) ?? this.#open(destination, 1, 0);

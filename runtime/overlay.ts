@@ -1,14 +1,14 @@
 // Overlay — the rows of one task as the batch in hand leaves them, over the committed state.
 //
-// Owns: the bounded write-through cache of decoded rows (so that a hot read-modify-write neither looks
-// up nor decodes), the dirty rows of the batch, versions, and undo within one message.
+// Owns: the bounded write-through cache of decoded rows (so that a hot read-modify-write neither
+// looks up nor decodes), the dirty rows of the batch, versions, and undo within one message.
 // Leaves to others: task.ts decides what is applied, the storage makes the frame durable.
 //
 // Invariants:
-//   O1. A row's version is the task's update counter at its last change: it strictly increases and is
-//       never reused, deletes included.
-//   O2. After `rollback` every row is as it was at `savepoint`; values handed to user code are decoded
-//       anew, since a function that threw may have changed them in place.
+//   O1. A row's version is the task's update counter at its last change: it strictly increases and
+//       is never reused, deletes included.
+//   O2. After `rollback` every row is as it was at `savepoint`; values handed to user code are
+//       decoded anew, since a function that threw may have changed them in place.
 //   O3. Between `committed` and the next change no row is dirty. The cache forgets only then, so it
 //       never drops a dirty row; it holds at most about `rowsMax` rows and `bytesMax` bytes.
 //   O4. A row with a version of at most its table's clear in this batch is absent.
@@ -26,7 +26,10 @@ export interface Row {
   /** 0 when the key was never seen. */
   version: number;
   present: boolean;
-  /** Encoded value; `undefined` while only `value` is current (immutable values, encoded once a frame). */
+  /**
+   * Encoded value; `undefined` while only `value` is current (immutable values, encoded once a
+   * frame).
+   */
   bytes: Uint8Array | undefined;
   /** Decoded value, or `notDecoded`. */
   value: unknown;
@@ -119,7 +122,9 @@ export class Overlay {
     });
   }
 
-  /** The decoded value; `undefined` when absent. User code may change it in place only to return it. */
+  /**
+   * The decoded value; `undefined` when absent. User code may change it in place only to return it.
+   */
   decoded(row: Row): unknown {
     if (!row.present) return undefined;
     if (row.value === notDecoded) {
@@ -142,12 +147,11 @@ export class Overlay {
   }
 
   /**
-   * Gives the row a value. Objects are encoded here, because a later update may change them in place;
-   * the rest is encoded once a frame. Throws what the codec refuses, with the row unchanged.
+   * Gives the row a value. Objects are encoded here, because a later update may change them in
+   * place; the rest is encoded once a frame. Throws what the codec refuses, with the row unchanged.
    */
   setValue(row: Row, value: unknown): void {
-    const bytes =
-      typeof value === "object" && value !== null ? encodeValue(value) : undefined;
+    const bytes = typeof value === "object" && value !== null ? encodeValue(value) : undefined;
     this.#change(row, true, bytes);
     row.value = value;
     this.#dirtyBytes += bytes?.length ?? 16;
@@ -236,7 +240,8 @@ export class Overlay {
     this.#dirty = [];
     this.#dirtyBytes = 0;
     this.#cleared.clear();
-    // Two generations stand in for an exact order of use: one that was not asked for again is dropped.
+    // Two generations stand in for an exact order of use: one that was not asked for again is
+    // dropped.
     if (this.#youngRows > this.#rowsMax / 2 || this.#youngBytes > this.#bytesMax / 2) {
       this.#old = this.#young;
       this.#young = new Map();

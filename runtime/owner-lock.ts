@@ -1,8 +1,8 @@
 // Owner lock — one process for each data directory.
 //
-// A socket whose name is made of the directory's real path: the kernel frees it when the process dies,
-// kill -9 included, so a lock is never stale. A file beside the data names the owner's pid, for the
-// message that a second opener gets; it decides nothing.
+// A socket whose name is made of the directory's real path: the kernel frees it when the process
+// dies, kill -9 included, so a lock is never stale. A file beside the data names the owner's pid,
+// for the message that a second opener gets; it decides nothing.
 // Gotcha: on Linux the name is an abstract socket, which is scoped to the network namespace: two
 // containers that share a volume but not a network do not see each other's lock.
 //
@@ -47,7 +47,8 @@ async function listen(address: string, directory: string): Promise<Server> {
   const first = await tryListen(address);
   if (first !== undefined) return first;
   if (address.startsWith("/") && !(await answers(address))) {
-    // A socket file outlives its process where sockets have no abstract names; nobody answers on it.
+    // A socket file outlives its process where sockets have no abstract names; nobody answers on
+    // it.
     await unlink(address).catch(() => {});
     const second = await tryListen(address);
     if (second !== undefined) return second;

@@ -1,8 +1,9 @@
 // Plan — a compiled topology as every thread knows it: numbers instead of names.
 //
 // Owns: the tables of stores, where tasks and threads stand. Leaves to others: compile.ts makes it,
-// directory.ts keeps what of it must not change. Nothing in `PlanShape` is a function, so it crosses
-// threads; `Plan` adds the declarations, which each thread gets from the topology module itself.
+// directory.ts keeps what of it must not change. Nothing in `PlanShape` is a function, so it
+// crosses threads; `Plan` adds the declarations, which each thread gets from the topology module
+// itself.
 
 import type { ErasedUpdates, StoreDeclaration } from "../store/declaration.js";
 

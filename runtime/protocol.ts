@@ -1,17 +1,20 @@
 // Protocol — every byte that crosses from one thread to another on the data plane.
 //
-// A packet is what one thread posts to another in one flush: sections, one after the other. A section
-// belongs to one lane (thread, task) or to one stream (task, task) and holds messages in order.
-// Owns: the layouts below and their writers and readers. Leaves to others: lane.ts and mailbox.ts keep
-// the order of requests and replies, outbox.ts the numbers of streams, transport.ts carries packets.
+// A packet is what one thread posts to another in one flush: sections, one after the other. A
+// section belongs to one lane (thread, task) or to one stream (task, task) and holds messages in
+// order.
+// Owns: the layouts below and their writers and readers. Leaves to others: lane.ts and mailbox.ts
+// keep the order of requests and replies, outbox.ts the numbers of streams, transport.ts carries
+// packets.
 //
 //   section   [kind u8][0 u8][from u16][to u16][0 u16][body length u32][body]
-//   requests  from thread, to task:   [operation u8][table u16][key length u16][argument length u32]
+//   requests  from thread, to task:   [operation u8][table u16][key length u16][argument length
+//   u32]
 //                                     [key][argument], again and again
 //   replies   from task, to thread:   [status u8][length u32][bytes], again and again
 //   notices   from task, to thread:   [length u32][bytes], again and again
-//   stream    from task, to task:     [first sequence u64], then [length u32][bytes], again and again
-//   ack       from task, to task:     [last applied sequence u64][resend u8]
+//   stream    from task, to task:     [first sequence u64], then [length u32][bytes], again and
+//   again ack       from task, to task:     [last applied sequence u64][resend u8]
 //   hello     from task, to task:     [next sequence u64][acknowledged sequence u64]
 //
 // Invariants:
@@ -41,9 +44,13 @@ export const operation = {
   put: 2,
   /** Reply: one byte, whether the key existed. */
   delete: 3,
-  /** Argument: `[update u16][count u8]`, then per argument `[length u32][value]`. Reply: a value. */
+  /**
+   * Argument: `[update u16][count u8]`, then per argument `[length u32][value]`. Reply: a value.
+   */
   update: 4,
-  /** Argument: `[expected version u64][keep u8][value]`. Reply: one byte, whether it was applied. */
+  /**
+   * Argument: `[expected version u64][keep u8][value]`. Reply: one byte, whether it was applied.
+   */
   replace: 5,
   /** No key. Reply: empty. */
   clear: 6,

@@ -1,8 +1,11 @@
-// Router — from a key's bytes to the task that owns it: its lane for requests, its reader for reads.
+// Router — from a key's bytes to the task that owns it: its lane for requests, its reader for
+// reads.
 //
-// Owns: the choice, and the refusal of calls after close. Leaves to others: the hash (store/key-hash.ts),
-// the ranges (partition.ts), order (lane.ts). One router per thread, shared by all its clients.
-// Invariant P2 of partition.ts: what is sent to a task hashes into its range; the task asserts it too.
+// Owns: the choice, and the refusal of calls after close. Leaves to others: the hash
+// (store/key-hash.ts), the ranges (partition.ts), order (lane.ts). One router per thread, shared by
+// all its clients.
+// Invariant P2 of partition.ts: what is sent to a task hashes into its range; the task asserts it
+// too.
 
 import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";

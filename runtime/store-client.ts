@@ -1,14 +1,16 @@
-// Store client — what nodes and callers hold: direct reads, routed writes (store/key-value-store.ts).
+// Store client — what nodes and callers hold: direct reads, routed writes
+// (store/key-value-store.ts).
 //
-// Owns: encoding and validation at the edge, and the choice between a direct read of shared memory and a
-// read through the owner's mailbox. Leaves to others: the owner's side (store-operations.ts), merging of
-// ranges (store-scan.ts).
+// Owns: encoding and validation at the edge, and the choice between a direct read of shared memory
+// and a read through the owner's mailbox. Leaves to others: the owner's side (store-operations.ts),
+// merging of ranges (store-scan.ts).
 //
 // Invariants:
 //   C1. Everything that can be refused is refused before a request is sent.
-//   C2. A read goes through the mailbox while a write of this thread to that key may be on the way, so
-//       a client sees its own earlier writes; otherwise it reads what any thread can see.
-//   C3. Errors of the owner are thrown from the async function the user awaits: the stack names his line.
+//   C2. A read goes through the mailbox while a write of this thread to that key may be on the way,
+//       so a client sees its own earlier writes; otherwise it reads what any thread can see.
+//   C3. Errors of the owner are thrown from the async function the user awaits: the stack names his
+//       line.
 
 import { ByteWriter } from "../base/byte-writer.js";
 import { type ErrorWire, fromWire } from "../base/error-wire.js";

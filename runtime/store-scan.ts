@@ -1,7 +1,7 @@
 // Store scan — the entries of a store in key order, merged over all tasks.
 //
-// Owns: the k-way merge of the tasks' pages and the translation of a range. Leaves to others: a page of
-// one task, read at one instant (store/reader.ts).
+// Owns: the k-way merge of the tasks' pages and the translation of a range. Leaves to others: a
+// page of one task, read at one instant (store/reader.ts).
 //
 // Invariants:
 //   N1. Entries come in the order of encoded keys, each key once, at most `limit`.

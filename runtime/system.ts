@@ -1,4 +1,5 @@
-// System — the only door through which time, chance, the event loop and the end of the process enter.
+// System — the only door through which time, chance, the event loop and the end of the process
+// enter.
 //
 // Everything below runtime/ that decides anything takes a System as a parameter, so a simulator can
 // replay it; this file also has the production one.
@@ -47,7 +48,8 @@ export const realSystem: System = {
   stop: (diagnosis) => {
     // Straight to the descriptor: a stream would need an event loop that must not turn again.
     writeSync(2, `partita: stopped: ${diagnosis}\n`);
-    // From a task thread `process.exit` would end the thread alone, and a handler could delay an abort.
+    // From a task thread `process.exit` would end the thread alone, and a handler could delay an
+    // abort.
     process.kill(process.pid, "SIGKILL");
     throw new Error(diagnosis);
   },

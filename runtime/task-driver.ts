@@ -1,13 +1,14 @@
-// Task driver — gives one task its turns and opens the output gate: apply, log, sync, publish, reveal.
+// Task driver — gives one task its turns and opens the output gate: apply, log, sync, publish,
+// reveal.
 //
-// Owns: the order of these five steps and the pace (one batch in hand; what arrives meanwhile is the next
-// group commit, without artificial delay). Leaves to others: what a batch holds (task.ts), the frame on
-// disk (storage), packets (host.ts).
+// Owns: the order of these five steps and the pace (one batch in hand; what arrives meanwhile is
+// the next group commit, without artificial delay). Leaves to others: what a batch holds (task.ts),
+// the frame on disk (storage), packets (host.ts).
 //
 // Invariants:
 //   D1. Nothing of a batch is posted before its frame is durable (in mode `durable`) and visible.
-//   D2. After a failed write or sync the process ends: nothing more is acknowledged, nothing retried,
-//       because after a failed sync the kernel forgets what was not written.
+//   D2. After a failed write or sync the process ends: nothing more is acknowledged, nothing
+//       retried, because after a failed sync the kernel forgets what was not written.
 //   D3. While the arenas have no room the task takes nothing from its mailbox.
 
 import { ByteWriter } from "../base/byte-writer.js";
@@ -161,7 +162,9 @@ export class TaskDriver {
     if (this.task.hasWork) this.#schedule();
   }
 
-  /** The gate is open: replies first, then messages to other tasks, then what the program does next. */
+  /**
+   * The gate is open: replies first, then messages to other tasks, then what the program does next.
+   */
   #reveal(batch: Batch): void {
     const host = this.#host;
     const { taskId } = this.task;

@@ -1,8 +1,8 @@
 // The seam between a task and what it runs beside store operations: agents plug in here.
 //
 // Owns: what a program is given (TaskPort, Turn) and what it must offer (TaskProgram), and the same
-// for its clients (ProgramClientPort). The runtime knows programs by this contract alone, so it never
-// imports agents.
+// for its clients (ProgramClientPort). The runtime knows programs by this contract alone, so it
+// never imports agents.
 // Leaves to others: the meaning of every message byte to the program; batches, frames, lanes and
 // streams between tasks to task.ts, outbox.ts and host.ts.
 //
@@ -40,7 +40,9 @@ export interface Turn {
    * To this task itself: applied within this batch, after the message in hand, in order.
    */
   send(task: number, message: Uint8Array): void;
-  /** Volatile message to the clients on a thread, sent after the gate; lost when the thread dies. */
+  /**
+   * Volatile message to the clients on a thread, sent after the gate; lost when the thread dies.
+   */
   notify(thread: number, notice: Uint8Array): void;
   /** Runs on this thread after the frame is durable and visible, in order of registration. */
   afterCommit(action: () => void): void;
@@ -50,8 +52,8 @@ export interface Turn {
 export interface TaskProgram {
   /**
    * Applies one message. The returned bytes are the reply when it came from a lane (empty when
-   * `undefined`). A thrown PartitaError rejects the lane's caller; from any other origin, and for any
-   * other error, a throw is a broken invariant and stops the process.
+   * `undefined`). A thrown PartitaError rejects the lane's caller; from any other origin, and for
+   * any other error, a throw is a broken invariant and stops the process.
    */
   apply(turn: Turn, message: Uint8Array): Uint8Array | undefined;
   /** Called once, after the task's rows are recovered and before its first message. */

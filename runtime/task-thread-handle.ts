@@ -1,14 +1,15 @@
-// Task thread handle — the launching thread's grip on one task thread: start it, call it, see it end.
+// Task thread handle — the launching thread's grip on one task thread: start it, call it, see it
+// end.
 //
-// Owns: the Worker, its control proxy, and the first cause of its end. Leaves to others: what its end
-// means for callers and tasks (cluster.ts).
+// Owns: the Worker, its control proxy, and the first cause of its end. Leaves to others: what its
+// end means for callers and tasks (cluster.ts).
 //
 // Invariants:
 //   Z1. (control.ts) Every call settles when the thread exits, with the cause of the exit.
 //   Z3. `onExit` is called once, and only for an end that `end()` did not ask for.
 
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
-import type { Remote } from "comlink";
+
 import { toWire } from "../base/error-wire.js";
 import { PartitaError } from "../base/errors.js";
 import type { CheckpointPool } from "./checkpoint-pool.js";
@@ -18,7 +19,7 @@ import {
   moved,
   offer,
   type Tagged,
-  type ThreadControl,
+  type ThreadControlProxy,
   type ThreadServices,
   tagged,
   untagged,
@@ -38,7 +39,7 @@ export class TaskThreadHandle {
   readonly thread: number;
   readonly tasks: readonly number[];
   readonly #worker: Worker;
-  readonly #control: Remote<ThreadControl>;
+  readonly #control: ThreadControlProxy;
   readonly #exited: Promise<never>;
   #ending = false;
 

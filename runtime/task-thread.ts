@@ -70,7 +70,8 @@ async function open(): Promise<void> {
   const declared = await importTopology(module, topology);
   const found = shapeHash(declared);
   if (found !== spec.plan.shapeHash) {
-    const reason = `its structure is ${found} here and ${spec.plan.shapeHash} in the launching thread`;
+    const { shapeHash: expected } = spec.plan;
+    const reason = `its structure is ${found} here and ${expected} in the launching thread`;
     throw new PartitaError("MODULE_INVALID", { module, topology, reason });
   }
   hosted = await openHost(declared, spec, transport, {

@@ -1,10 +1,12 @@
 // Task — one partition's state machine: it takes what its mailbox holds and says what follows.
 //
-// `step()` applies messages to the overlay and returns a Batch; the host makes its frame durable, calls
-// `committed(batch)` and lets out what waited behind the gate. No I/O, no threads, no clock of its own:
+// `step()` applies messages to the overlay and returns a Batch; the host makes its frame durable,
+// calls `committed(batch)` and lets out what waited behind the gate. No I/O, no threads, no clock
+// of its own:
 // everything nondeterministic comes in through the constructor, so a simulator runs this very code.
-// Owns: the order of application and the bounds of a batch. Leaves to others: what a store operation
-// means (store-operations.ts), what a program's message means (agents), durability (storage).
+// Owns: the order of application and the bounds of a batch. Leaves to others: what a store
+// operation means (store-operations.ts), what a program's message means (agents), durability
+// (storage).
 //
 // Invariants:
 //   A0. One batch in hand: `step` is not called again before `committed`.

@@ -18,7 +18,9 @@ export class ThreadTransport implements Transport {
     this.thread = thread;
   }
 
-  /** Uses `port` to talk to `peer`; an earlier port to it is closed, what it still holds is dropped. */
+  /**
+   * Uses `port` to talk to `peer`; an earlier port to it is closed, what it still holds is dropped.
+   */
   connect(peer: number, port: MessagePort): void {
     this.#ports.get(peer)?.close();
     this.#ports.set(peer, port);

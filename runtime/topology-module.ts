@@ -1,4 +1,5 @@
-// Topology module — how a thread gets the functions of a topology: it imports the module that exports it.
+// Topology module — how a thread gets the functions of a topology: it imports the module that
+// exports it.
 
 import { PartitaError } from "../base/errors.js";
 import { isTopology, type Topology } from "./topology.js";
@@ -19,6 +20,7 @@ export async function importTopology(module: string, topology: string): Promise<
   const found = Object.values(exported).find((value) => isTopology(value, topology));
   // `find` with a type guard narrows to what isTopology promises.
   if (isTopology(found, topology)) return found;
-  const reason = `it exports ${Object.keys(exported).join(", ") || "nothing"}, and no topology of that name`;
+  const names = Object.keys(exported).join(", ") || "nothing";
+  const reason = `it exports ${names}, and no topology of that name`;
   throw new PartitaError("MODULE_INVALID", { module, topology, reason });
 }

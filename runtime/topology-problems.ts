@@ -97,7 +97,7 @@ function checkStores(stores: readonly Entry[], add: Add): void {
     }
     const other = seen.get(store);
     if (other !== undefined) {
-      const message = `"${entry}" is the same declaration as "${other}": references would be ambiguous`;
+      const message = `"${entry}" is the declaration of "${other}": references are ambiguous`;
       add("STORE_DUPLICATE", path, message, ["a keyValueStore() of its own"]);
     }
     seen.set(store, entry);

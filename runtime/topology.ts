@@ -1,15 +1,17 @@
 // Topology — the immutable logical declaration of stores, agents and compute functions.
 //
 // Owns: the value users write and pass to `launch`, and that every thread imports from its module.
-// Leaves to others: finding all problems of a declaration (topology-problems.ts), numbers and threads
-// (compile.ts).
+// Leaves to others: finding all problems of a declaration (topology-problems.ts), numbers and
+// threads (compile.ts).
 
 import { PartitaError } from "../base/errors.js";
 import type { AnyStoreDeclaration } from "./plan.js";
 import type { ProgramEntry } from "./task-program.js";
 import { topologyProblems } from "./topology-problems.js";
 
-/** A function that runs in the compute pool: arguments and result are carried by the value codec. */
+/**
+ * A function that runs in the compute pool: arguments and result are carried by the value codec.
+ */
 export type ComputeFunction = (...args: never[]) => unknown;
 
 /** What a topology declares, by name. */
@@ -34,10 +36,10 @@ export interface Topology<Parts extends TopologyParts = TopologyParts> {
 /**
  * Declares a topology.
  *
- * `module` is `import.meta.url` of the module that exports it: functions do not cross threads, so every
- * task thread imports that module, which therefore must have no side effects of its own.
- * `stores`, `agents` and `compute` give names to declarations; an agent refers to a store or a compute
- * function by value, and the topology must hold that very value under some name.
+ * `module` is `import.meta.url` of the module that exports it: functions do not cross threads, so
+ * every task thread imports that module, which therefore must have no side effects of its own.
+ * `stores`, `agents` and `compute` give names to declarations; an agent refers to a store or a
+ * compute function by value, and the topology must hold that very value under some name.
  *
  * @throws PartitaError TOPOLOGY_INVALID with every problem found: code, path, what would be valid
  */
@@ -67,7 +69,8 @@ export function isTopology(value: unknown, name: string): value is Topology {
 
 /** The stores of a topology by name. */
 export function storesOf(declared: Topology): ReadonlyMap<string, AnyStoreDeclaration> {
-  // cast: topology() has refused whatever is no store declaration; their types differ, the shape does not.
+  // cast: topology() has refused whatever is no store declaration; their types differ, the shape
+  // does not.
   const stores = (declared.parts.stores ?? {}) as Readonly<Record<string, AnyStoreDeclaration>>;
   return new Map(Object.entries(stores));
 }

@@ -1,8 +1,8 @@
 // Transport — carries packets between threads, and the inline one that stays on this thread.
 //
 // Owns: the contract, and `InlineNetwork`, whose endpoints live on one thread but still hand over
-// copied bytes, so that nothing but names and bytes can ever cross. Leaves to others: worker threads
-// and ports to thread-transport.ts, the meaning of packets to host.ts.
+// copied bytes, so that nothing but names and bytes can ever cross. Leaves to others: worker
+// threads and ports to thread-transport.ts, the meaning of packets to host.ts.
 //
 // Invariants:
 //   X1. Packets from one thread to another arrive in the order they were sent, each once.

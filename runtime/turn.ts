@@ -1,7 +1,8 @@
 // Turn — one message's view of the batch it is applied in: what a program may do (task-program.ts).
 //
-// Owns: buffering notices and messages to the task itself until the message has been applied, so that
-// a throw leaves nothing. Leaves to others: rows (overlay.ts), messages to other tasks (outbox.ts).
+// Owns: buffering notices and messages to the task itself until the message has been applied, so
+// that a throw leaves nothing. Leaves to others: rows (overlay.ts), messages to other tasks
+// (outbox.ts).
 // Invariants: G1, G2 and G4 of task-program.ts.
 
 import { assert } from "../base/invariant.js";

@@ -1,10 +1,12 @@
 // Arena scan — the keys of one table in an arena, sorted, kept from page to page of a scan.
 //
-// An arena has no order, so the first page of a scan collects and sorts; later pages only add what was
-// published since. Owns: that list. Leaves to others: ranges and precedence (view.ts).
+// An arena has no order, so the first page of a scan collects and sorts; later pages only add what
+// was published since. Owns: that list. Leaves to others: ranges and precedence (view.ts).
 //
 // Invariants:
-//   A1. The list has every key of the table published before `end`, each once, in byte order.
+//   A1. The list has every key of the table published before `end`, each once, in byte order. It
+//       may have keys that were published since: the index names only the newest record of a key,
+//       so what is new cannot be told from what is newer.
 
 import { type Arena, arenaStart } from "./arena.js";
 import { frameHeaderBytes } from "./frame.js";
@@ -22,27 +24,26 @@ export class ArenaScan {
     this.#arena = arena;
   }
 
-  /** Offsets of one record for each key of `table`, by key. O(new records), or O(arena) at first. */
+  /**
+   * Offsets of one record for each key of `table`, by key. O(new records), or O(arena) at first.
+   */
   keys(table: TableId, generation: number, end: number): readonly number[] {
     if (this.#table !== table || this.#generation !== generation) {
       this.#table = table;
       this.#generation = generation;
-      this.#offsets = this.#sorted(this.#arena.offsets(), end);
+      this.#offsets = this.#sorted(this.#arena.offsets());
     } else if (end > this.#end) {
-      this.#offsets = this.#merged(
-        this.#offsets,
-        this.#sorted(this.#appended(this.#end, end), end),
-      );
+      this.#offsets = this.#merged(this.#offsets, this.#sorted(this.#appended(this.#end, end)));
     }
     this.#end = end;
     return this.#offsets;
   }
 
-  #sorted(offsets: Iterable<number>, end: number): number[] {
+  #sorted(offsets: Iterable<number>): number[] {
     const { records } = this.#arena;
     const own: number[] = [];
     for (const offset of offsets) {
-      if (offset < end && records.table(offset) === this.#table) own.push(offset);
+      if (records.table(offset) === this.#table) own.push(offset);
     }
     return own.sort((a, b) => this.#compare(a, b));
   }
@@ -54,7 +55,8 @@ export class ArenaScan {
     for (let frame = Math.max(from, arenaStart); frame < to; ) {
       const frameEnd = frame + view.getUint32(frame + 4, true);
       for (let at = frame + frameHeaderBytes; at < frameEnd; at = records.end(at)) yield at;
-      // Memory that is being reused can hold anything; the reader's generation check discards the page.
+      // Memory that is being reused can hold anything; the reader's generation check discards the
+      // page.
       if (frameEnd <= frame) return;
       frame = frameEnd;
     }

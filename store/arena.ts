@@ -1,13 +1,13 @@
 // Arena — one of the two stretches of shared memory that hold a task's newest records.
 //
-// Records lie in it in the order of the log (arena bytes are segment bytes); an open-addressing index
-// leads from a key to its newest record.
+// Records lie in it in the order of the log (arena bytes are segment bytes); an open-addressing
+// index leads from a key to its newest record.
 // Owns: appending, indexing, look-up. Leaves to others: which arena is active (memtable.ts), when a
 // look is valid (reader.ts).
 //
 // Invariants:
-//   R1. A slot's hash is written before its offset, and an offset is one atomic store: any thread sees
-//       no record or a whole one. Slots are never emptied but with the whole arena.
+//   R1. A slot's hash is written before its offset, and an offset is one atomic store: any thread
+//       sees no record or a whole one. Slots are never emptied but with the whole arena.
 //   R2. At most three quarters of the slots are taken, so a probe always ends.
 
 import { assert } from "../base/invariant.js";
@@ -115,7 +115,9 @@ export class Arena {
   }
 }
 
-/** Spreads hashes that share their high bits: a task's keys all come from one range of the space. */
+/**
+ * Spreads hashes that share their high bits: a task's keys all come from one range of the space.
+ */
 function mixed(keyHash: number): number {
   const product = Math.imul(keyHash ^ (keyHash >>> 15), 0x2c1b_3c6d);
   return product ^ (product >>> 12);

@@ -1,12 +1,14 @@
-// Checkpoint — the job that writes a frozen arena into the environment, in key order, in bounded steps.
+// Checkpoint — the job that writes a frozen arena into the environment, in key order, in bounded
+// steps.
 //
-// Runs in a pool thread (or inline); it shares with the owner nothing but the frozen arena, which nobody
-// changes while it runs. Owns: the order, the steps, the mark at the end. Leaves to others: when to run
-// (task-storage.ts), transactions (environment.ts).
+// Runs in a pool thread (or inline); it shares with the owner nothing but the frozen arena, which
+// nobody changes while it runs. Owns: the order, the steps, the mark at the end. Leaves to others:
+// when to run (task-storage.ts), transactions (environment.ts).
 //
 // Invariants:
-//   C1. Steps are idempotent: a job that died is run again from the start, over the same or a replayed
-//       arena. Readers see the arena's records first, so half a job changes nothing they see.
+//   C1. Steps are idempotent: a job that died is run again from the start, over the same or a
+//       replayed arena. Readers see the arena's records first, so half a job changes nothing they
+//       see.
 //   C2. The mark is in the last step: what it covers is in the environment.
 //   C3. A tombstone of a row born in this arena is left out: no layer below ever held the row.
 
@@ -147,8 +149,8 @@ function purge(environment: Environment, table: number, version: number): number
 }
 
 /**
- * Offsets by table and key. Most comparisons are settled by a number made of the table and the first
- * five bytes of the key: comparing bytes each time costs several times as much.
+ * Offsets by table and key. Most comparisons are settled by a number made of the table and the
+ * first five bytes of the key: comparing bytes each time costs several times as much.
  */
 function inKeyOrder(records: RecordMemory, offsets: Int32Array): Int32Array {
   const prefixes = new Float64Array(offsets.length);

@@ -1,41 +1,54 @@
-// Declaration — what a topology says of a store: keys, values, and the named updates its owner applies.
+// Declaration — what a store is: its key, its value, and the updates that may be applied to it by name.
 //
-// Owns: `keyValueStore()` and the types that lead from a declaration to its clients. Leaves to others:
-// codecs (key-form.ts), schemas (schema.ts), running updates (the runtime). A declaration is a frozen
-// value without behaviour; references to a store are references to this value.
+// Owns: `keyValueStore`, `reply`, and the types that carry a declaration's key, value and updates to
+// every place that uses the store. Leaves to others: where it lives (runtime), what it does
+// (key-value-store.ts).
+//
+// Invariants:
+//   D1. A declaration is immutable and has no name: the topology that holds it gives it one.
+//   D2. Everything about it is checked here, at once, before anything exists.
+//   D3. Updates are named, so that only a name and arguments cross a thread, never a function.
 
+import { isAsyncFunction } from "node:util/types";
+import { PartitaError } from "../base/errors.js";
 import { isName, nameRule } from "../base/name.js";
 import { checkOptionNames, optionInvalid } from "../base/options.js";
 import { checkedKeyCodec } from "./custom-key.js";
 import type { KeyCodec } from "./key-form.js";
 import { checkSchema, type Schema } from "./schema.js";
 
-/** What an update returns when its reply is not the new value: made by `reply(value, reply)`. */
+const replyBrand: unique symbol = Symbol.for("partita.reply");
+
+/** What an update returns to answer with something other than the new value. Made by `reply`. */
 export interface Reply<V, R> {
-  readonly [replyMark]: true;
   /** The key's new value; `undefined` deletes it. */
   readonly value: V;
   /** What the caller gets. */
   readonly reply: R;
+  readonly [replyBrand]: true;
 }
 
-const replyMark: unique symbol = Symbol.for("partita.reply");
-
-/** The outcome of an update that answers something else than the new value. */
+/**
+ * In an update: the key's new value, and what the caller gets instead of it. A `value` of `undefined`
+ * deletes the key; to leave it as it is, pass the current one.
+ *
+ *     withdraw: (cents = 0, amount: number) =>
+ *       cents < amount ? reply(cents, false) : reply(cents - amount, true),
+ */
 export function reply<V, R>(value: V, answer: R): Reply<V, R> {
-  return Object.freeze({ [replyMark]: true, value, reply: answer });
+  return Object.freeze({ value, reply: answer, [replyBrand]: true as const });
 }
 
-/** Whether an update returned a `reply(...)`. */
+/** Whether an update's outcome was made by `reply`: a value that merely looks like one is a value. */
 export function isReply(outcome: unknown): outcome is Reply<unknown, unknown> {
-  return typeof outcome === "object" && outcome !== null && replyMark in outcome;
+  return typeof outcome === "object" && outcome !== null && replyBrand in outcome;
 }
 
 /**
  * A named update: a synchronous function of the current value (`undefined` when there is none) and the
- * caller's arguments. It returns the new value, which is also the caller's reply, or `reply(value, …)`;
- * `undefined` deletes the key. The owner runs it, one after another for a key. It must depend on its
- * arguments alone. When it throws, nothing is changed and the caller gets UPDATE_THREW.
+ * caller's arguments, whose types must be written. It returns the new value, which is also the caller's
+ * reply, or `reply(value, ...)`; `undefined` deletes the key. The key's owner runs it, one at a time per
+ * key. It must be pure: it can run again after a crash. When it throws, nothing is changed.
  */
 export type UpdateFunction<V> = (
   current: V | undefined,
@@ -50,80 +63,89 @@ export type ErasedUpdates = Readonly<
   Record<string, (current: unknown, ...args: unknown[]) => unknown>
 >;
 
-/** The caller's arguments of an update. */
+/** The arguments of an update behind the current value. */
 export type ArgsOf<F> = F extends (current: never, ...args: infer A) => unknown ? A : never;
 
-/** What the caller of an update gets. */
+/** What a caller of an update gets: what it replies, or else the new value. */
 export type ReplyOf<F> = F extends (...args: never[]) => infer R
   ? R extends Reply<unknown, infer X>
     ? X
     : R
   : never;
 
-/** A declared store. `K`, `V` and `U` lead to the type of its clients. */
-export interface StoreDeclaration<K, V, U extends Updates<V>> {
+const declarationBrand: unique symbol = Symbol.for("partita.store");
+
+/** A declared store: keys `K`, values `V`, updates `U`. Put it into a topology. */
+export interface StoreDeclaration<K, V, U> {
   readonly kind: "keyValueStore";
   readonly key: KeyCodec<K>;
-  readonly value: Schema<V>;
+  /** Asked about values from anywhere, so its input is anything. */
+  readonly value: Schema<V, unknown>;
   readonly updates: U;
+  readonly [declarationBrand]: true;
 }
 
-/** Options of `keyValueStore`. */
-export interface KeyValueStoreOptions<K, V, U extends Updates<V>> {
-  /** How keys become bytes: `string`, `uuid`, `integer`, `bigint`, `bytes`, `boolean`, `tuple(...)`, or your own. */
+/** The options of `keyValueStore`. */
+export interface KeyValueStoreOptions<K, I, V extends I, U> {
+  /** `string`, `uuid`, `integer`, `bigint`, `bytes`, `boolean`, `tuple(...)`, or your own codec. */
   readonly key: KeyCodec<K>;
-  /** Any Standard Schema, `type<T>()`, or `instanceOf(...)`. Checked on every write. */
-  readonly value: Schema<V>;
-  /** Named updates; their arguments and replies are inferred. */
+  /** `type<V>()`, or a synchronous Standard Schema that accepts the values it returns. */
+  readonly value: Schema<V, I>;
+  /** Functions by name: see `UpdateFunction`. Their arguments and replies are inferred. */
   readonly updates?: U;
 }
 
-const where = "keyValueStore";
+type NoUpdates = Readonly<Record<never, never>>;
 
 /**
- * Declares a typed key-value store.
+ * Declares a store of `V`s by `K`s.
  *
- * @example
- * const counters = keyValueStore({
- *   key: string,
- *   value: type<number>(),
- *   updates: { add: (count = 0, by: number) => count + by },
- * });
+ *     const balances = keyValueStore({
+ *       key: string,
+ *       value: type<number>(),
+ *       updates: { deposit: (cents = 0, amount: number) => cents + amount },
+ *     });
  *
- * @throws PartitaError OPTION_UNKNOWN, OPTION_INVALID
+ * @throws PartitaError OPTION_UNKNOWN for an option that does not exist
+ * @throws PartitaError OPTION_INVALID for a missing or wrong option, naming what is valid
  */
-export function keyValueStore<K, V, const U extends Updates<V> = Record<never, never>>(
-  options: KeyValueStoreOptions<K, V, U>,
+export function keyValueStore<K, I, V extends I, const U extends Updates<V> = NoUpdates>(
+  options: KeyValueStoreOptions<K, I, V, U>,
 ): StoreDeclaration<K, V, U> {
+  const where = "keyValueStore";
   checkOptionNames(where, options, ["key", "value", "updates"]);
   const key = checkedKeyCodec(options.key, where);
   checkSchema(options.value, where, "value");
-  // cast: without updates U is inferred as an empty record.
-  const updates = options.updates ?? ({} as U);
-  checkUpdates(updates);
-  const frozen = Object.freeze({ ...updates });
-  return Object.freeze({ kind: "keyValueStore", key, value: options.value, updates: frozen });
+  checkUpdates(where, options.updates ?? {});
+  return Object.freeze({
+    kind: "keyValueStore",
+    key,
+    // cast: `put` and updates give it what they are given; it refuses what it does not accept
+    value: options.value as Schema<V, unknown>,
+    // cast: without `updates`, U is NoUpdates
+    updates: Object.freeze({ ...options.updates }) as U,
+    [declarationBrand]: true as const,
+  });
 }
 
 /** Whether `value` was made by `keyValueStore`. */
-export function isStoreDeclaration(value: unknown): boolean {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "kind" in value &&
-    value.kind === "keyValueStore" &&
-    "updates" in value
-  );
+export function isStoreDeclaration(
+  value: unknown,
+): value is StoreDeclaration<unknown, unknown, ErasedUpdates> {
+  return typeof value === "object" && value !== null && declarationBrand in value;
 }
 
-function checkUpdates(updates: unknown): void {
+function checkUpdates(where: string, updates: unknown): void {
   if (typeof updates !== "object" || updates === null || Array.isArray(updates)) {
     throw optionInvalid(where, "updates", updates, "an object of functions");
   }
   for (const [name, update] of Object.entries(updates)) {
-    if (!isName(name)) throw optionInvalid(where, "updates", name, `named by ${nameRule}`);
-    if (typeof update !== "function") {
-      throw optionInvalid(where, `updates.${name}`, update, "a function");
+    if (!isName(name)) {
+      const valid = `named with ${nameRule}`;
+      throw new PartitaError("OPTION_INVALID", { where, option: "updates", value: name, valid });
+    }
+    if (typeof update !== "function" || isAsyncFunction(update)) {
+      throw optionInvalid(where, `updates.${name}`, update, "a synchronous function");
     }
   }
 }

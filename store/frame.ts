@@ -1,15 +1,15 @@
 // Frame — the bytes of one batch in the log: a header and its records, whole or not at all.
 //
-//   0 magic u32 │ 4 length u32 │ 8 batch u64 │ 16 synced through u64 │ 24 records u32 │ 28 checksum u32
-//   32 records
+//   0 magic u32 │ 4 length u32 │ 8 batch u64 │ 16 synced through u64 │ 24 records u32 │ 28 checksum
+//   u32 32 records
 //
-// Owns: the header, and judging whether a stretch of bytes is a frame. Leaves to others: what follows
-// from a bad one (replay.ts), the records (record.ts).
+// Owns: the header, and judging whether a stretch of bytes is a frame. Leaves to others: what
+// follows from a bad one (replay.ts), the records (record.ts).
 //
 // Invariants:
 //   M1. A frame starts at a multiple of 8; its length is one too and counts the header.
-//   M2. Batch numbers are dense. `syncedThrough` is the newest batch that was on the device when the
-//       frame was written: a frame it covers cannot be missing or torn by a power cut.
+//   M2. Batch numbers are dense. `syncedThrough` is the newest batch that was on the device when
+//       the frame was written: a frame it covers cannot be missing or torn by a power cut.
 
 import { checksum } from "./checksum.js";
 
@@ -39,8 +39,8 @@ export function sealFrame(bytes: Uint8Array, at: number, header: FrameHeader): v
 }
 
 /**
- * The frame at `at`, `"end"` where nothing was ever written (zeros), `"bad"` otherwise. Frames do not
- * reach beyond `end`.
+ * The frame at `at`, `"end"` where nothing was ever written (zeros), `"bad"` otherwise. Frames do
+ * not reach beyond `end`.
  */
 export function readFrame(bytes: Uint8Array, at: number, end: number): FrameHeader | "end" | "bad" {
   if (at + frameHeaderBytes > end) return isZero(bytes, at, end) ? "end" : "bad";

@@ -1,92 +1,130 @@
-// Key-value store — the contracts of what clients and nodes hold. Interfaces alone; no code.
+// Key-value store — what nodes and clients do with a store. Contracts only; the runtime implements
+// them.
 //
-// Promises for one key: linearizable, whoever asks on whatever thread; updates one at a time, in order.
-// Promises for one client: its operations on one key apply in the order of its calls, awaited or not, and
-// its later reads see its earlier writes. Not promised: anything about two keys at one instant.
+// Promises of every operation, whoever asks and wherever the key lives:
+//   - Operations of one client on one key take effect in the order they were called (FIFO per
+//     client and key), awaited or not. Operations on different keys have no order.
+//   - Each operation on one key is atomic, and the history of a key is linearizable over all
+//     clients.
+//   - A client sees its own writes: a read waits for earlier writes of the client on that key.
+//   - When the promise of a write resolves, the write is durable (in durability mode `durable`) and
+//     every reader on every thread sees it. What a reader has seen is durable.
+//   - What is refused (KEY_*, VALUE_*, SCHEMA_*) is refused before anything changes.
 //
-// Every method rejects with PartitaError: KEY_INVALID, KEY_EMPTY, KEY_TOO_LARGE for what is no key, CLOSED
-// after `close`, TASK_EXITED when the owner's thread died meanwhile (whether the operation took effect is
-// then unknown), MAILBOX_FULL when `launch` was asked to refuse instead of wait. What is refused has
-// changed nothing.
+// All of them reject with CLOSED after `close`, and with TASK_EXITED when the thread of the key's
+// owner dies while they wait: then a write may or may not have happened. Values returned are
+// private copies.
 
-import type { ArgsOf, ReplyOf, Updates } from "./declaration.js";
-import type { KeyPrefix } from "./key-form.js";
+import type { ArgsOf, ReplyOf } from "./declaration.js";
+import type { KeyBounds } from "./key-range.js";
 
-/** Options of `entries`. All bounds that are given hold. */
-export interface EntriesOptions<K> {
-  /** First key, included. */
-  readonly from?: K;
-  /** End, excluded. */
-  readonly to?: K;
-  /** Only keys that begin with this: a text, bytes, or the leading parts of a tuple. */
-  readonly prefix?: KeyPrefix<K>;
-  /** At most so many entries. */
-  readonly limit?: number;
-  /** From the greatest key down. `from` and `to` keep their meaning. */
-  readonly reverse?: boolean;
-  /** Aborting ends the iteration with `signal.reason`. */
-  readonly signal?: AbortSignal;
+/** What `entries` goes over. All bounds that are given hold. */
+export interface EntriesOptions<K> extends KeyBounds<K> {
+  /** At most so many entries; a whole number, 0 or more. Default: all. */
+  readonly limit?: number | undefined;
+  /** From the last key to the first; the bounds keep their meaning (`from` <= key < `to`). */
+  readonly reverse?: boolean | undefined;
+  /** Ends the iteration by throwing `signal.reason`. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Options of `modify`. */
 export interface ModifyOptions {
-  /** Aborting stops the rounds with `signal.reason`; a round that was sent may still take effect. */
-  readonly signal?: AbortSignal;
+  /**
+   * Ends the rounds by rejecting with `signal.reason`; a round that was sent may still take effect.
+   */
+  readonly signal?: AbortSignal | undefined;
 }
 
-/** Reads. They go straight to shared memory and LMDB: no message, unless an own write is on the way. */
+/** Reading a store. A read is one look-up in shared memory or in a memory-mapped file. */
 export interface ReadOnlyKeyValueStore<K, V> {
-  /** The newest value; `undefined` when there is none. */
-  get(key: K): Promise<V | undefined>;
-  /** The newest value; `fallback` when there is none. */
-  get(key: K, fallback: V): Promise<V>;
-  /** Whether there is a value. */
-  contains(key: K): Promise<boolean>;
-  /** The values of several keys, in their order; each key is read for itself. */
-  getMany(keys: Iterable<K>): Promise<(V | undefined)[]>;
   /**
-   * Entries in key order (that of encoded keys: numbers by value, text by code point), merged over all
-   * tasks, each key once. An entry that was committed before the iteration asked for it is seen; it is no
-   * snapshot. Cost: O(entries yielded), and for the first one O(rows in memory) on each task.
-   * @throws PartitaError RANGE_INVALID, OPTION_INVALID from the first `next()`
+   * The key's value, or `undefined` (or `fallback`) when it has none. The fallback is neither
+   * validated nor stored. Cost: O(1) without a message, unless this client's own writes to the key
+   * are on the way.
+   * @throws PartitaError KEY_INVALID, KEY_EMPTY, KEY_TOO_LARGE
+   */
+  get(key: K): Promise<V | undefined>;
+  get(key: K, fallback: V): Promise<V>;
+
+  /** Whether the key has a value (`null` is one). Cost and errors as `get`. */
+  contains(key: K): Promise<boolean>;
+
+  /**
+   * The values of many keys, in their order, `undefined` for a key without one; a key may occur
+   * twice.
+   * Each key is read for itself: together they are no snapshot. Cost and errors as `get` for each.
+   */
+  getMany(keys: Iterable<K>): Promise<(V | undefined)[]>;
+
+  /**
+   * The entries within the bounds, in key order (numbers by value, texts by code point, tuples part
+   * by part), merged over all tasks. Read page by page while it is consumed: an entry that is
+   * written or deleted meanwhile may or may not be seen, every other one is seen exactly once. This
+   * client's earlier writes are seen. Cost: O(log n) per page and task, O(tasks) pages in memory.
+   * Stopping early (`break`, `return`) frees them.
+   * @throws PartitaError RANGE_INVALID, OPTION_INVALID, OPTION_UNKNOWN, and KEY_* for a bound, at
+   * the
+   *   first step
    */
   entries(options?: EntriesOptions<K>): AsyncIterable<readonly [K, V]>;
 }
 
-/** Reads and writes. A write resolves when it is committed: durable in mode `durable`, and visible. */
-export interface KeyValueStore<K, V, U extends Updates<V>> extends ReadOnlyKeyValueStore<K, V> {
+/** Reading and writing a store. */
+export interface KeyValueStore<K, V, U> extends ReadOnlyKeyValueStore<K, V> {
   /**
-   * Sets a value.
+   * Gives the key a value, whatever it had. What is stored is what the store's schema returns.
    * @throws PartitaError VALUE_UNDEFINED, VALUE_UNSUPPORTED, VALUE_CYCLIC, VALUE_TOO_DEEP,
-   *   VALUE_TOO_LARGE, SCHEMA_INVALID
+   *   VALUE_TOO_LARGE, SCHEMA_INVALID, SCHEMA_ASYNC, KEY_*; MAILBOX_FULL
    */
   put(key: K, value: V): Promise<void>;
-  /** Sets several values, each for itself: all are refused when one of them cannot be encoded. */
-  putMany(entries: Iterable<readonly [K, V]>): Promise<void>;
-  /** Removes a key. Resolves with whether there was a value. */
-  delete(key: K): Promise<boolean>;
-  /** Removes every entry. Atomic for each task; O(1), the space comes back with the next checkpoint. */
-  clear(): Promise<void>;
+
   /**
-   * Applies a declared update at the key's owner and resolves with its reply.
-   * @throws PartitaError UPDATE_UNKNOWN, UPDATE_THREW (its cause is what the update threw),
-   *   SCHEMA_INVALID and the codec's errors for a new value that is none
+   * Removes the key. Resolves with whether it had a value; removing nothing is no error.
+   * @throws PartitaError KEY_*; MAILBOX_FULL
+   */
+  delete(key: K): Promise<boolean>;
+
+  /**
+   * Removes every key, task by task: each task's keys go at one instant, and no instant covers all
+   * tasks. This client's earlier writes are removed, its later ones are not. Cost: O(tasks); the
+   * space comes back with later checkpoints.
+   */
+  clear(): Promise<void>;
+
+  /**
+   * Puts many entries, in their order: of two with one key the later wins. Every key and value is
+   * checked before the first is sent. Each put is atomic, all of them together are not; resolves
+   * when all are done, and rejects with the first failure after all have settled.
+   * @throws PartitaError as `put`
+   */
+  putMany(entries: Iterable<readonly [K, V]>): Promise<void>;
+
+  /**
+   * Applies a declared update on the key's owner and resolves with its reply, or with the new value
+   * (`undefined` when it deleted the key). Cost: one message; the value does not travel.
+   * @throws PartitaError UPDATE_UNKNOWN; UPDATE_THREW with what it threw as the cause, nothing
+   * changed;
+   *   VALUE_* and SCHEMA_* for an argument, the new value or the reply; KEY_*; MAILBOX_FULL
    */
   update<N extends keyof U & string>(
     name: N,
     key: K,
     ...args: ArgsOf<U[N]>
   ): Promise<ReplyOf<U[N]>>;
+
   /**
-   * Applies a function atomically, from any thread: reads, calls `change`, and writes unless somebody was
-   * faster; then once more with the newer value. `change` may run several times and must not keep
-   * what it is given. `undefined` deletes the key. Resolves with the new value. Under contention a
-   * declared update is cheaper.
-   * @throws PartitaError MODIFY_CONFLICT after 1,000 rounds; whatever `change` throws
+   * Replaces the key's value by what `fn` makes of it, atomically: `fn` runs on this thread with
+   * the current value (`undefined` when there is none), and again with a newer one when another
+   * writer came in between, so it may run several times and must have no other effect. `undefined`
+   * deletes the key.
+   * Resolves with the new value. What `fn` throws rejects the call, and nothing changes. Prefer a
+   * named update for keys that many write: it never runs twice.
+   * @throws PartitaError MODIFY_CONFLICT after `limits.modifyAttemptsMax` rounds; else as `put`
    */
   modify(
     key: K,
-    change: (current: V | undefined) => V | undefined,
+    fn: (current: V | undefined) => V | undefined,
     options?: ModifyOptions,
   ): Promise<V | undefined>;
 }

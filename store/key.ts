@@ -28,8 +28,9 @@ const two32 = 0x1_0000_0000;
 function encodeText(text: string, path: string): Uint8Array {
   if (typeof text !== "string") throw keyInvalid("string", path, text, "it must be a string");
   const { length } = text;
-  if (length >= limits.keyBytesMax)
+  if (length >= limits.keyBytesMax) {
     throw keyTooLarge("string", 1 + Buffer.byteLength(text, "utf8"));
+  }
   const tagged = new Uint8Array(length + 1);
   tagged[0] = keyTag.string;
   for (let index = 0; index < length; index += 1) {
@@ -74,20 +75,27 @@ export const string: KeyCodec<string> = codecOf("string", stringForm);
 // --- uuid: its sixteen bytes
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const uuidRule = "it must look like 123e4567-e89b-12d3-a456-426614174000";
+const hyphen = 0x2d;
+
+/** The value of a hexadecimal digit in either case: letters have bit 6 set, and end in 1 to 6. */
+function hexDigit(unit: number): number {
+  return (unit & 0xf) + (unit > 0x40 ? 9 : 0);
+}
 
 const uuidForm: KeyForm<string> = {
   encode(uuid, path) {
     if (typeof uuid !== "string" || !uuidPattern.test(uuid)) {
-      throw keyInvalid(
-        "uuid",
-        path,
-        uuid,
-        "it must look like 123e4567-e89b-12d3-a456-426614174000",
-      );
+      throw keyInvalid("uuid", path, uuid, uuidRule);
     }
     const tagged = new Uint8Array(1 + uuidBytes);
     tagged[0] = keyTag.uuid;
-    tagged.set(Buffer.from(uuid.replaceAll("-", ""), "hex"), 1);
+    let at = 0;
+    for (let index = 1; index <= uuidBytes; index += 1) {
+      if (uuid.charCodeAt(at) === hyphen) at += 1;
+      tagged[index] = (hexDigit(uuid.charCodeAt(at)) << 4) | hexDigit(uuid.charCodeAt(at + 1));
+      at += 2;
+    }
     return tagged;
   },
   decode(tagged) {

@@ -1,12 +1,13 @@
 // Reader — any thread's look at a task's committed state, without a message to its owner.
 //
-// A seqlock: note the generation, look, copy out, and see whether it is the same; otherwise look again.
+// A seqlock: note the generation, look, copy out, and see whether it is the same; otherwise look
+// again.
 // Owns: that check and this thread's read-only environment. Leaves to others: the layers (view.ts).
 //
 // Invariants:
 //   G1. What is returned was true at one instant between the call and its return.
-//   G2. The environment's snapshot is renewed when the generation changed since it was last used: it is
-//       never older than the arenas that were looked at before it.
+//   G2. The environment's snapshot is renewed when the generation changed since it was last used:
+//       it is never older than the arenas that were looked at before it.
 
 import { join } from "node:path";
 import { Arena } from "./arena.js";
@@ -62,15 +63,16 @@ class SharedReader implements TaskReader {
     await environment?.close();
   }
 
-  #consistent<T>(look: () => T): T | "busy" {
+  #consistent<T>(look: () => T | "moved"): T | "busy" {
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
       this.#generation = this.#control.generation;
       if (this.#generation % 2 !== 0) continue;
       try {
         const found = look();
-        if (this.#control.generation === this.#generation) return found;
+        if (found !== "moved" && this.#control.generation === this.#generation) return found;
       } catch (error) {
-        // Memory that is being reused can lead a look astray; only under one generation is it a fault.
+        // Memory that is being reused can lead a look astray; only under one generation is it a
+        // fault.
         if (this.#control.generation === this.#generation) throw error;
       }
     }

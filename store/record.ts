@@ -1,9 +1,11 @@
 // Record — the bytes of one entry, in a frame of the log and in an arena alike.
 //
 //   0   table u16 │ 2 flags u8 │ 3 zero u8 │ 4 key length u16 │ 6 zero u16 │ 8 value length u32
-//   12  key hash u32 │ 16 version u64 │ 24 checksum u32 │ 28 zero u32 │ 32 key, value, zeros to 8 bytes
+//   12  key hash u32 │ 16 version u64 │ 24 checksum u32 │ 28 zero u32 │ 32 key, value, zeros to 8
+//   bytes
 //
-// Numbers are little-endian. Owns: this layout, and reading its fields where they lie, without objects.
+// Numbers are little-endian. Owns: this layout, and reading its fields where they lie, without
+// objects.
 // Leaves to others: frames (frame.ts), finding a record (memtable.ts).
 //
 // Invariants:
@@ -14,11 +16,11 @@ import { checksum } from "./checksum.js";
 import type { RecordWrite, StoredRow, StoredValue, TableId } from "./storage.js";
 
 /** Bytes before the key. */
-export const recordHeaderBytes = 32;
+const recordHeaderBytes = 32;
 /** The key was removed. */
-export const tombstoneFlag = 1;
+const tombstoneFlag = 1;
 /** No layer below this arena holds the key: a tombstone with it need not be checkpointed. */
-export const bornFlag = 2;
+const bornFlag = 2;
 
 const two32 = 2 ** 32;
 
@@ -27,7 +29,9 @@ export function recordBytes(keyBytes: number, valueBytes: number): number {
   return (recordHeaderBytes + keyBytes + valueBytes + 7) & ~7;
 }
 
-/** Views of one stretch of memory that holds records; all fields are read and written through them. */
+/**
+ * Views of one stretch of memory that holds records; all fields are read and written through them.
+ */
 export class RecordMemory {
   readonly bytes: Uint8Array;
   readonly #view: DataView;

@@ -1,10 +1,12 @@
 // Recovery — brings a task's arenas to where its log ends.
 //
-// Owns: which recovered segment goes into which arena, and taking over, before anything is served, the
-// segments that fit none. Leaves to others: judging the log (replay.ts), the storage that results.
+// Owns: which recovered segment goes into which arena, and taking over, before anything is served,
+// the segments that fit none. Leaves to others: judging the log (replay.ts), the storage that
+// results.
 //
 // Invariants:
-//   R1. Afterwards environment, frozen and active arena together hold every durable record, newest first.
+//   R1. Afterwards environment, frozen and active arena together hold every durable record, newest
+//       first.
 //   R2. What is indexed was checked: the frame's checksum covers it.
 
 import { limits } from "../base/limits.js";

@@ -1,12 +1,12 @@
 // Replay — what the log says after a stop, clean or not: which frames are whole, and what to cut.
 //
-// Owns: the judgement on segments and frames. A bad frame is the torn end of the log unless a later frame
-// says that it had been durable: then something took it away, and nothing may go on.
+// Owns: the judgement on segments and frames. A bad frame is the torn end of the log unless a later
+// frame says that it had been durable: then something took it away, and nothing may go on.
 // Leaves to others: reading frames (frame.ts), loading them into arenas (recovery.ts).
 //
 // Invariants:
-//   P1. Only the end of the log is ever cut, and only frames of which no later frame says that they were
-//       on the device.
+//   P1. Only the end of the log is ever cut, and only frames of which no later frame says that they
+//       were on the device.
 //   P2. What is returned is dense: batch numbers without a gap from the checkpoint on.
 
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync } from "node:fs";
@@ -28,7 +28,9 @@ export interface ReplayedSegment {
 }
 
 export interface Replay {
-  /** Segments with frames that the environment does not have, oldest first; the newest may be empty. */
+  /**
+   * Segments with frames that the environment does not have, oldest first; the newest may be empty.
+   */
   readonly segments: readonly ReplayedSegment[];
   readonly cutBytes: number;
 }
@@ -97,7 +99,10 @@ function isClean(bytes: Uint8Array, from: number): boolean {
   return true;
 }
 
-/** Cuts `file` at `end` and deletes the later segments, unless a frame there says that it must not be. */
+/**
+ * Cuts `file` at `end` and deletes the later segments, unless a frame there says that it must not
+ * be.
+ */
 function dropTail(
   taskDirectory: string,
   file: SegmentFile,

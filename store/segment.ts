@@ -1,15 +1,17 @@
 // Segment — one append-only file of the log: a header, frames, and zeros filled in ahead of them.
 //
-// An append that grows a file also has to flush the file's metadata; where zeros were written before, a
-// sync is about a third cheaper. So the file is kept filled some way ahead of its tail, off the path of
-// commits.
-//   header: 0 magic u32 │ 4 format u32 │ 8 task u32 │ 12 checksum u32 │ 16 first batch u64 │ 24 zeros to 64
-// Owns: the file. Leaves to others: what is in it (frame.ts), which segments there are (task-files.ts).
+// An append that grows a file also has to flush the file's metadata; where zeros were written
+// before, a sync is about a third cheaper. So the file is kept filled some way ahead of its tail,
+// off the path of commits.
+//   header: 0 magic u32 │ 4 format u32 │ 8 task u32 │ 12 checksum u32 │ 16 first batch u64 │ 24
+//   zeros to 64
+// Owns: the file. Leaves to others: what is in it (frame.ts), which segments there are
+// (task-files.ts).
 //
 // Invariants:
 //   L1. Bytes are written once, never again; no file is ever used for another segment.
-//   L2. An append never meets zeros that are on their way to the same place: `writableEnd` says how far
-//       it may go.
+//   L2. An append never meets zeros that are on their way to the same place: `writableEnd` says how
+//       far it may go.
 
 import { closeSync, fdatasyncSync, fsyncSync, openSync, write, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -104,7 +106,8 @@ export class Segment {
     if (this.#filling !== undefined || this.#closed || length <= 0) return;
     this.#filling = new Promise((resolve) => {
       write(this.#descriptor, zeros, 0, length, start, (error, written) => {
-        // Zeros are a help, not data: without them appends grow the file, and a full disk shows there.
+        // Zeros are a help, not data: without them appends grow the file, and a full disk shows
+        // there.
         if (error === null) this.#filledEnd = start + written;
         this.#filling = undefined;
         resolve();

@@ -1,8 +1,9 @@
 // The storage contract of one task: what the batch loop may ask of log, memtable and environment.
 //
 // Owns: the words (frame, record, durable, visible) and the order of the three steps of a commit.
-// Leaves to others: task-storage.ts keeps it on disk, memory-storage.ts in memory with a durable and
-// a volatile image; both pass the same contract suite. Who writes what is the runtime's business.
+// Leaves to others: task-storage.ts keeps it on disk, memory-storage.ts in memory with a durable
+// and a volatile image; both pass the same contract suite. Who writes what is the runtime's
+// business.
 //
 // Invariants:
 //   T1. Only the owner calls `append`, `sync`, `publish`; always in this order, one frame in hand.
@@ -25,7 +26,9 @@ export interface RecordWrite {
   readonly version: number;
   /** Encoded value; `undefined` removes the key (a tombstone is kept until the checkpoint). */
   readonly value: Uint8Array | undefined;
-  /** The owner knows that no layer holds this key: lets a checkpoint skip rows that lived briefly. */
+  /**
+   * The owner knows that no layer holds this key: lets a checkpoint skip rows that lived briefly.
+   */
   readonly fresh: boolean;
 }
 
@@ -79,12 +82,14 @@ export interface TaskStorage {
   page(table: TableId, range: KeyRange, limit: number): readonly StoredRow[];
   /**
    * Hides every record of `table` with a version of at most `version`, in O(1); takes part in the
-   * frame in hand like a record (durable with it, visible with it). Space is reclaimed by checkpoints.
+   * frame in hand like a record (durable with it, visible with it). Space is reclaimed by
+   * checkpoints.
    */
   clear(table: TableId, version: number): void;
   /**
    * Whether a frame with these records fits now. When not, a checkpoint is already under way and
-   * `whenRoom()` resolves when it is worth asking again. Starts arena swaps and checkpoints by itself.
+   * `whenRoom()` resolves when it is worth asking again. Starts arena swaps and checkpoints by
+   * itself.
    * @throws PartitaError FRAME_TOO_LARGE when it could never fit.
    */
   hasRoom(writes: readonly RecordWrite[]): boolean;

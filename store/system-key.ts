@@ -1,7 +1,9 @@
-// System keys — rows of table 0, which the storage keeps for itself beside the runtime's own tables.
+// System keys — rows of table 0, which the storage keeps for itself beside the runtime's own
+// tables.
 //
 //   "c" [table u16 BE]  → [version u64]              the table is cleared up to this version
-//   "k"                 → [batch u64][version u64]   checkpoint: newest batch in the environment, and the
+//   "k"                 → [batch u64][version u64]   checkpoint: newest batch in the environment,
+//   and the
 //                                                    highest version ever used up to it
 // Part of the on-disk format.
 

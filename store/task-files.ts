@@ -3,7 +3,8 @@
 //   <task>/log/0000000000000001.seg   a segment, by the number of its first batch
 //   <task>/environment/               the LMDB environment
 //
-// A file's name is durable only when its directory was synced: every creation and removal here ends so.
+// A file's name is durable only when its directory was synced: every creation and removal here ends
+// so.
 
 import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";

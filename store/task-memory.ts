@@ -1,6 +1,8 @@
-// Task memory — the shared memory of one task: two arenas and the control words that order their reads.
+// Task memory — the shared memory of one task: two arenas and the control words that order their
+// reads.
 //
-// Owns: the layout and its typed views. Leaves to others: writing (memtable.ts), reading (reader.ts).
+// Owns: the layout and its typed views. Leaves to others: writing (memtable.ts), reading
+// (reader.ts).
 //
 // Control words (Int32):
 //   0 generation: odd while the owner changes anything but the publication of single keys
@@ -29,7 +31,7 @@ export interface ArenaMemory {
   readonly index: SharedArrayBuffer;
 }
 
-export const control = {
+const control = {
   generation: 0,
   active: 1,
   frozen: 2,
@@ -120,7 +122,10 @@ export class ControlWords {
     Atomics.store(this.words, control.frozen, frozen ? 1 : 0);
   }
 
-  /** The version up to which a table is cleared; 0 when it never was. Valid under an even generation. */
+  /**
+   * The version up to which a table is cleared; 0 when it never was. Valid under an even
+   * generation.
+   */
   cleared(table: number): number {
     const at = controlWords + table * 2;
     const low = Atomics.load(this.words, at) >>> 0;

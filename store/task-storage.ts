@@ -1,16 +1,18 @@
 // Task storage — log, memtable and environment of one task as one thing (the contract: storage.ts).
 //
 //   append ──► arena + segment        sync ──► device        publish ──► index: visible
-//   arena full ──► swap: it is frozen, a new segment begins ──► checkpoint job ──► emptied, segment deleted
+//   arena full ──► swap: it is frozen, a new segment begins ──► checkpoint job ──► emptied, segment
+//   deleted
 //
-// Owns: the three steps of a commit, swaps, and what follows a failure. Leaves to others: bytes (frame.ts,
-// record.ts), files (segment.ts), the job (checkpoint.ts), opening after a stop (recovery.ts).
+// Owns: the three steps of a commit, swaps, and what follows a failure. Leaves to others: bytes
+// (frame.ts, record.ts), files (segment.ts), the job (checkpoint.ts), opening after a stop
+// (recovery.ts).
 //
 // Invariants:
 //   T1-T5 of storage.ts, and
 //   T6. A segment is deleted only when the environment has recorded that it covers it.
-//   T7. After a failed write, sync or checkpoint every call throws that first failure: nothing is tried
-//       again, because after a failed sync nobody knows what the device has.
+//   T7. After a failed write, sync or checkpoint every call throws that first failure: nothing is
+//       tried again, because after a failed sync nobody knows what the device has.
 
 import { join } from "node:path";
 import { PartitaError } from "../base/errors.js";
@@ -38,7 +40,10 @@ import { View } from "./view.js";
 
 export type { CheckpointRunner } from "./recovery.js";
 
-/** When a frame is on the device: before it is visible, every few milliseconds, or when the system likes. */
+/**
+ * When a frame is on the device: before it is visible, every few milliseconds, or when the system
+ * likes.
+ */
 export type Durability = "durable" | "interval" | "relaxed";
 
 export interface TaskStorageOptions {
@@ -156,7 +161,9 @@ class LogFirstStorage implements TaskStorage {
 
   page(table: TableId, range: KeyRange, limit: number): readonly StoredRow[] {
     this.#assertSound();
-    return this.#view.page(table, range, limit);
+    const rows = this.#view.page(table, range, limit);
+    assert(rows !== "moved", "only the owner publishes");
+    return rows;
   }
 
   clear(table: TableId, version: number): void {
@@ -251,7 +258,8 @@ class LogFirstStorage implements TaskStorage {
   }
 
   async checkpoint(): Promise<void> {
-    await this.#checkpoint;
+    // Several may wait for the same job, and the next one may begin before they go on.
+    while (this.#checkpoint !== undefined) await this.#checkpoint;
     this.#assertSound();
     assert(this.#pending === undefined, "a checkpoint within a commit");
     if (this.#arenas[this.#active].tail > arenaStart) this.#swap();
@@ -289,7 +297,9 @@ class LogFirstStorage implements TaskStorage {
     await this.#environment.close();
   }
 
-  /** Freezes the active arena, begins a segment for the other, and hands the frozen one to a job. */
+  /**
+   * Freezes the active arena, begins a segment for the other, and hands the frozen one to a job.
+   */
   #swap(): void {
     assert(
       this.#checkpoint === undefined && this.#pending === undefined,

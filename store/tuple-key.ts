@@ -95,10 +95,13 @@ function encodeDynamic(key: DynamicKey, path: string, depth: number): Uint8Array
 
 function tupleForm(name: string, forms: readonly KeyForm<unknown>[]): KeyForm<readonly unknown[]> {
   const steps = forms.map((_, index) => `[${index}]`);
-  const encodeLeading = (parts: readonly unknown[], path: string): Uint8Array =>
-    joinParts(
-      Array.from(parts, (part, index) => formAt(forms, index).encode(part, path + steps[index])),
-    );
+  const encodeLeading = (parts: readonly unknown[], path: string): Uint8Array => {
+    const encoded: Uint8Array[] = [];
+    for (let index = 0; index < parts.length; index += 1) {
+      encoded.push(formAt(forms, index).encode(parts[index], path + steps[index]));
+    }
+    return joinParts(encoded);
+  };
   return {
     encode(key, path) {
       if (!Array.isArray(key) || key.length !== forms.length) {
@@ -150,11 +153,11 @@ function partBytes(part: Uint8Array): number {
 
 function putPart(out: Uint8Array, start: number, part: Uint8Array): number {
   const tag = part[0] ?? 0;
-  if (isDelimited(tag)) {
-    out.set(part, start);
-    return start + part.length;
-  }
   let at = start;
+  if (isDelimited(tag)) {
+    for (let index = 0; index < part.length; index += 1) out[at++] = part[index] ?? 0;
+    return at;
+  }
   out[at++] = tag;
   for (let index = 1; index < part.length; index += 1) {
     const byte = part[index] ?? 0;
@@ -177,29 +180,36 @@ function splitParts(name: string, tagged: Uint8Array): Uint8Array[] {
       parts.push(tagged.subarray(at, end));
       at = end;
     } else {
-      const part = [tag];
-      at = takeEscaped(name, tagged, at + 1, part);
-      parts.push(Uint8Array.from(part));
+      const end = endOfEscaped(name, tagged, at + 1);
+      parts.push(unescaped(tagged, at, end));
+      at = end + 2;
     }
   }
   return parts;
 }
 
-/** Appends the body that starts at `start` to `body`; returns where the next part starts. */
-function takeEscaped(name: string, tagged: Uint8Array, start: number, body: number[]): number {
-  for (let at = start; at < tagged.length; at += 1) {
-    const byte = tagged[at] ?? 0;
-    if (byte !== 0) {
-      body.push(byte);
-      continue;
-    }
+/** Where the terminator of the escaped body that starts at `start` stands. */
+function endOfEscaped(name: string, tagged: Uint8Array, start: number): number {
+  for (let at = start; at + 1 < tagged.length; at += 1) {
+    if (tagged[at] !== 0) continue;
     const next = tagged[at + 1];
-    if (next === 0) return at + 2;
+    if (next === 0) return at;
     if (next !== 0xff) break;
-    body.push(0);
     at += 1;
   }
   throw notAKey(name, tagged);
+}
+
+/** The bytes [start, end) with each 00 FF as 00. */
+function unescaped(tagged: Uint8Array, start: number, end: number): Uint8Array {
+  const part = new Uint8Array(end - start);
+  let length = 0;
+  for (let at = start; at < end; at += 1) {
+    const byte = tagged[at] ?? 0;
+    part[length++] = byte;
+    if (byte === 0) at += 1;
+  }
+  return part.subarray(0, length);
 }
 
 function formAt(forms: readonly KeyForm<unknown>[], index: number): KeyForm<unknown> {

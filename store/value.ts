@@ -15,6 +15,7 @@
 
 import { addExtension, Encoder } from "cbor-x";
 import { PartitaError } from "../base/errors.js";
+import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
 import { show, showKind } from "../base/show.js";
 import { Box, unbox } from "./value-box.js";
@@ -81,24 +82,29 @@ export function decodeValue(bytes: Uint8Array): unknown {
 }
 
 function encodeAny(value: unknown, where: string): Uint8Array<ArrayBuffer> {
-  const walked = walkValue(value, where);
-  let target: EncodedInPlace;
-  try {
-    target = codec.encode(walked, inPlace);
-  } catch (cause) {
-    // A getter or a proxy answered the walk and gave the encoder something else.
-    const details = {
-      where,
-      path: "$",
-      value: showKind(value),
-      reason: `encoding threw ${show(cause)}`,
-    };
-    throw new PartitaError("VALUE_UNSUPPORTED", details, { cause });
-  }
+  const target = encodeWalked(walkValue(value, where), where);
   const { start = 0, end = 0 } = target;
   const count = end - start;
   if (count > limits.valueBytesMax) throw valueTooLarge(where, count);
   return keepEncoded(target.subarray(start, end));
+}
+
+/** The codec has one buffer: a getter that encodes a value while it is read would spoil both. */
+let encoding = false;
+
+function encodeWalked(walked: unknown, where: string): EncodedInPlace {
+  assert(!encoding, "a getter encoded a value while its own object was being encoded");
+  encoding = true;
+  try {
+    return codec.encode(walked, inPlace);
+  } catch (cause) {
+    // A getter or a proxy answered the walk and gave the encoder something else.
+    const reason = `encoding threw ${show(cause)}`;
+    const details = { where, path: "$", value: showKind(walked), reason };
+    throw new PartitaError("VALUE_UNSUPPORTED", details, { cause });
+  } finally {
+    encoding = false;
+  }
 }
 
 function decodeAny(bytes: Uint8Array): unknown {

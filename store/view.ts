@@ -1,11 +1,13 @@
 // View — one thread's look at a task's committed state: active arena, frozen arena, environment.
 //
-// Owns: precedence (newer layers first), tombstones, clears, and pages merged in key order. Leaves to
-// others: whether the look was valid (reader.ts: the generation; the owner's looks always are).
+// Owns: precedence (newer layers first), tombstones, clears, and pages merged in key order. Leaves
+// to others: whether the look was valid (reader.ts: the generation; the owner's looks always are).
 //
 // Invariants:
 //   W1. The first layer that knows a key decides; a tombstone or a clear decides for absent.
 //   W2. A page has every key committed before the call, whatever was cached for an earlier page.
+//   W3. A page is of one instant: that at which it noted the ends of the arenas. A row that was
+//       published since ends it with "moved".
 
 import type { Arena } from "./arena.js";
 import { ArenaScan } from "./arena-scan.js";
@@ -44,8 +46,8 @@ export class View {
     return found !== undefined && found.version <= this.#control.cleared(table) ? undefined : found;
   }
 
-  /** See TaskReader.page. */
-  page(table: TableId, range: KeyRange, limit: number): StoredRow[] {
+  /** See TaskReader.page; `"moved"` when the owner published rows of it meanwhile. */
+  page(table: TableId, range: KeyRange, limit: number): StoredRow[] | "moved" {
     const reverse = range.reverse === true;
     const { active } = this.#control;
     const { generation } = this.#control;
@@ -56,7 +58,7 @@ export class View {
     for (const arena of arenas) {
       const end = this.#control.publishedEnd(arena);
       const keys = this.#scans[arena].keys(table, generation, end);
-      layers.push(new ArenaLayer(this.#arenas[arena], table, keys, range));
+      layers.push(new ArenaLayer(this.#arenas[arena], table, { keys, end }, range));
     }
     layers.push(new EnvironmentLayer(this.#environment(), table, range, limit));
     const cleared = this.#control.cleared(table);
@@ -64,7 +66,7 @@ export class View {
     while (rows.length < limit) {
       const key = nextKey(layers, reverse);
       if (key === undefined) break;
-      let row: StoredRow | undefined;
+      let row: StoredRow | undefined | "moved";
       let decided = false;
       for (const layer of layers) {
         const known = layer.key;
@@ -73,6 +75,7 @@ export class View {
         decided = true;
         layer.advance();
       }
+      if (row === "moved") return row;
       if (row !== undefined && row.version > cleared) rows.push(row);
     }
     return rows;
@@ -90,8 +93,10 @@ export class View {
 interface Layer {
   /** The next key; `undefined` at the end. */
   readonly key: Uint8Array | undefined;
-  /** Its row; `undefined` when the layer says that it is gone. */
-  row(): StoredRow | undefined;
+  /**
+   * Its row; `undefined` when the layer says that it is gone, `"moved"` when it is too new (W3).
+   */
+  row(): StoredRow | undefined | "moved";
   advance(): void;
 }
 
@@ -105,18 +110,27 @@ function nextKey(layers: readonly Layer[], reverse: boolean): Uint8Array | undef
   return best;
 }
 
+/** One record of each key of a table, by key, and where the arena ended when they were listed. */
+interface ListedKeys {
+  readonly keys: readonly number[];
+  readonly end: number;
+}
+
 class ArenaLayer implements Layer {
   readonly #arena: Arena;
   readonly #table: TableId;
   readonly #offsets: readonly number[];
+  readonly #publishedEnd: number;
   readonly #step: 1 | -1;
   #index: number;
   readonly #end: number;
 
-  constructor(arena: Arena, table: TableId, offsets: readonly number[], range: KeyRange) {
+  constructor(arena: Arena, table: TableId, listed: ListedKeys, range: KeyRange) {
+    const offsets = listed.keys;
     this.#arena = arena;
     this.#table = table;
     this.#offsets = offsets;
+    this.#publishedEnd = listed.end;
     const first = range.from === undefined ? 0 : this.#lowerBound(range.from);
     const end = range.to === undefined ? offsets.length : this.#lowerBound(range.to);
     const reverse = range.reverse === true;
@@ -130,12 +144,13 @@ class ArenaLayer implements Layer {
     return this.#arena.records.key(this.#offsets[this.#index] ?? 0);
   }
 
-  row(): StoredRow | undefined {
+  row(): StoredRow | undefined | "moved" {
     const { records } = this.#arena;
     const listed = this.#offsets[this.#index] ?? 0;
     // The list names each key by one of its records; the newest is where the index leads.
     const newest = this.#arena.find(this.#table, records.key(listed), records.keyHash(listed));
     const offset = newest === 0 ? listed : newest;
+    if (offset >= this.#publishedEnd) return "moved";
     return records.isTombstone(offset) ? undefined : records.row(offset);
   }
 

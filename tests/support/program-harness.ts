@@ -18,10 +18,12 @@ import type {
   TaskProgram,
   TaskProgramFactory,
   TopologyNames,
-  Turn,
 } from "../../runtime/task-program.js";
-import { BatchRows, CommittedRows } from "./program-rows.js";
+import { HarnessBatch, HarnessTurns } from "./program-batch.js";
+import { CommittedRows } from "./program-rows.js";
 import { type StoreContent, storeClient } from "./program-store.js";
+import { HarnessThread, queueIn, type Received, received } from "./program-thread.js";
+import { seededRandom } from "./seeded-random.js";
 
 /** What a harness runs. */
 export interface HarnessSettings {
@@ -37,15 +39,6 @@ export interface HarnessSettings {
   readonly seed?: number;
   /** Default: the program of the first agent. */
   readonly program?: TaskProgramFactory;
-}
-
-interface Received {
-  readonly origin: MessageOrigin;
-  readonly message: Uint8Array;
-  /** Streams only. */
-  readonly sequence: number;
-  readonly resolve: (reply: Uint8Array) => void;
-  readonly reject: (error: Error) => void;
 }
 
 interface Stream {
@@ -68,25 +61,6 @@ interface HarnessTask {
   life: { alive: boolean };
 }
 
-interface ClientThread {
-  readonly thread: number;
-  readonly requests: Map<number, Received[]>;
-  readonly pending: Map<number, Set<Received>>;
-  notice: (task: number, notice: Uint8Array) => void;
-  lost: (tasks: readonly number[] | "all", error: Error) => void;
-}
-
-/** A small generator of numbers in [0, 1): the same seed gives the same numbers. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 export class ProgramHarness {
   readonly taskCount: number;
   /** Milliseconds since the epoch, as tasks and clients see it. */
@@ -95,7 +69,7 @@ export class ProgramHarness {
   readonly #settings: HarnessSettings;
   readonly #random: () => number;
   readonly #tasks: HarnessTask[] = [];
-  readonly #threads: ClientThread[] = [];
+  readonly #threads: HarnessThread[] = [];
   /** What answers travel on, and store operations: one queue for each pair that must stay in order. */
   readonly #actions = new Map<string, (() => void)[]>();
 
@@ -119,13 +93,7 @@ export class ProgramHarness {
 
   /** A new thread of clients. */
   clientPort(): ProgramClientPort & { readonly thread: number } {
-    const thread: ClientThread = {
-      thread: this.#threads.length,
-      requests: new Map(),
-      pending: new Map(),
-      notice: () => {},
-      lost: () => {},
-    };
+    const thread = new HarnessThread(this.#threads.length);
     this.#threads.push(thread);
     return {
       thread: thread.thread,
@@ -133,7 +101,7 @@ export class ProgramHarness {
       ownerOf: (keyHash) => this.ownerOf(keyHash),
       now: () => this.nowMs,
       random: this.#random,
-      request: (task, message) => this.#request(thread, task, message),
+      request: (task, message) => thread.request(task, message),
       onNotice: (listener) => {
         thread.notice = listener;
       },
@@ -199,12 +167,7 @@ export class ProgramHarness {
       if (key.startsWith(`task ${id} `)) this.#actions.delete(key);
     }
     const error = new PartitaError("TASK_EXITED", { taskIds: [id], threadId: 1, reason: "a test" });
-    for (const thread of this.#threads) {
-      for (const request of thread.pending.get(id) ?? []) request.reject(error);
-      thread.pending.delete(id);
-      thread.requests.delete(id);
-      thread.lost([id], error);
-    }
+    for (const thread of this.#threads) thread.lose(id, error);
     // Both directions start again from what the destination has made durable.
     for (const source of this.#tasks) {
       for (const [destination, stream] of source.streams) {
@@ -293,19 +256,10 @@ export class ProgramHarness {
         const fn = this.#settings.compute?.[name];
         if (fn === undefined) throw new Error(`there is no compute function "${name}"`);
         // cast: the agent's types have made sure of the arguments
-        return await later(() => (fn as (...given: readonly unknown[]) => unknown)(...args));
+        const call = fn as (...given: readonly unknown[]) => unknown;
+        return await (await later(() => ({ returned: call(...args) }))).returned;
       },
     };
-  }
-
-  #request(thread: ClientThread, task: number, message: Uint8Array): Promise<Uint8Array> {
-    return new Promise((resolve, reject) => {
-      const origin: MessageOrigin = { kind: "lane", thread: thread.thread };
-      const request = { ...received(origin, message.slice()), resolve, reject };
-      queueIn(thread.requests, task).push(request);
-      const pending = thread.pending.get(task) ?? new Set();
-      thread.pending.set(task, pending.add(request));
-    });
   }
 
   #enqueue(queue: string, action: () => void): void {
@@ -320,8 +274,8 @@ export class ProgramHarness {
     }
     for (const thread of this.#threads) {
       for (const [task, queue] of thread.requests) {
-        if (queue.length > 0)
-          choices.push(() => this.#task(task).mailbox.push(...queue.splice(0, 1)));
+        if (queue.length === 0) continue;
+        choices.push(() => this.#task(task).mailbox.push(...queue.splice(0, 1)));
       }
     }
     for (const task of this.#tasks) {
@@ -381,99 +335,39 @@ export class ProgramHarness {
   /** One message, and what it sends to the task itself, as one step that happens or does not. */
   #apply(task: HarnessTask, batch: HarnessBatch, first: Received): void {
     const mark = batch.mark();
-    const answers = `task ${task.id} to thread `;
-    const own: Uint8Array[] = [];
     const { origin } = first;
     const reveal = (thread: number, action: () => void): void => {
-      batch.reveals.push(() => this.#enqueue(`${answers}${thread}`, action));
+      batch.reveals.push(() => this.#enqueue(`task ${task.id} to thread ${thread}`, action));
     };
-    const turnOf = (from: MessageOrigin, state: { ended: boolean }): Turn => {
-      const alive = (): BatchRows => {
-        if (state.ended) throw new Error("a turn was used after its message had been applied");
-        return batch.rows;
-      };
-      return {
-        origin: from,
-        get: (table, key) => alive().get(table, key),
-        put: (table, key, value, fresh = false) => alive().put(table, key, value, fresh),
-        delete: (table, key) => alive().delete(table, key),
-        send: (destination, message) => {
-          alive();
-          if (destination === task.id) own.push(message);
-          else batch.sends.push({ destination, message: message.slice() });
-        },
-        notify: (thread, notice) => {
-          alive();
-          reveal(thread, () => this.#threads[thread]?.notice(task.id, notice.slice()));
-        },
-        afterCommit: (action) => {
-          alive();
-          batch.actions.push(action);
-        },
-      };
-    };
-    const state = { ended: false };
+    const turns = new HarnessTurns(task.id, batch, (thread, notice) => {
+      reveal(thread, () => this.#threads[thread]?.notice(task.id, notice));
+    });
     try {
-      const reply = task.program.apply(turnOf(origin, state), first.message);
-      for (let message = own.shift(); message !== undefined; message = own.shift()) {
-        task.program.apply(turnOf({ kind: "self" }, state), message);
+      const reply = task.program.apply(turns.turn(origin), first.message);
+      for (let own = turns.takeOwn(); own !== undefined; own = turns.takeOwn()) {
+        task.program.apply(turns.turn({ kind: "self" }), own);
       }
       if (origin.kind !== "lane") return;
-      reveal(origin.thread, () => this.#reply(origin.thread, task.id, first, reply));
+      reveal(origin.thread, () =>
+        this.#answered(origin.thread, task.id, first).resolve(copy(reply)),
+      );
     } catch (error) {
       if (!PartitaError.is(error) || origin.kind !== "lane") throw error;
       batch.rollback(mark);
-      reveal(origin.thread, () => {
-        this.#threads[origin.thread]?.pending.get(task.id)?.delete(first);
-        first.reject(error);
-      });
+      reveal(origin.thread, () => this.#answered(origin.thread, task.id, first).reject(error));
     } finally {
-      state.ended = true;
+      turns.end();
     }
   }
 
-  #reply(thread: number, task: number, request: Received, reply: Uint8Array | undefined): void {
-    this.#threads[thread]?.pending.get(task)?.delete(request);
-    request.resolve(reply?.slice() ?? new Uint8Array(0));
+  #answered(thread: number, task: number, request: Received): Received {
+    this.#threads[thread]?.answered(task, request);
+    return request;
   }
 }
 
-/** Everything that a batch has decided and not yet revealed. */
-class HarnessBatch {
-  readonly rows: BatchRows;
-  readonly marks = new Map<number, number>();
-  readonly sends: { readonly destination: number; readonly message: Uint8Array }[] = [];
-  readonly reveals: (() => void)[] = [];
-  readonly actions: (() => void)[] = [];
-
-  constructor(committed: CommittedRows) {
-    this.rows = new BatchRows(committed);
-  }
-
-  mark(): readonly number[] {
-    return [this.rows.mark(), this.sends.length, this.reveals.length, this.actions.length];
-  }
-
-  rollback(mark: readonly number[]): void {
-    const [rows = 0, sends = 0, reveals = 0, actions = 0] = mark;
-    this.rows.rollback(rows);
-    this.sends.length = sends;
-    this.reveals.length = reveals;
-    this.actions.length = actions;
-  }
-}
-
-function received(origin: MessageOrigin, message: Uint8Array, sequence = 0): Received {
-  return { origin, message, sequence, resolve: () => {}, reject: () => {} };
-}
-
-function queueIn<K, T>(queues: Map<K, T[]>, name: K): T[] {
-  let queue = queues.get(name);
-  if (queue === undefined) {
-    queue = [];
-    queues.set(name, queue);
-  }
-  return queue;
+function copy(reply: Uint8Array | undefined): Uint8Array {
+  return reply?.slice() ?? new Uint8Array(0);
 }
 
 /** Resolves when no microtask is left to run. */

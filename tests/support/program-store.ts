@@ -4,7 +4,6 @@
 // ways that the seed finds. Keys are told apart by their JSON.
 
 import type { AnyStoreClient } from "../../agents/node-store.js";
-import type { EntriesOptions } from "../../store/key-value-store.js";
 
 /** A named function as store declarations have it. */
 export type UpdateFunction = (current: unknown, ...args: unknown[]) => unknown;
@@ -39,7 +38,7 @@ export function storeClient(content: StoreContent, later: Later): AnyStoreClient
     get: (key: unknown, fallback?: unknown) => later(() => values.get(nameOf(key)) ?? fallback),
     contains: (key) => later(() => values.has(nameOf(key))),
     getMany: (keys) => later(() => Array.from(keys, (key) => values.get(nameOf(key)))),
-    entries: (_options?: EntriesOptions<unknown>) => entriesOf(values, later),
+    entries: () => entriesOf(values, later),
     put: (key, value) => later(() => void write(key, value)),
     putMany: (entries) =>
       later(() => {

@@ -3,9 +3,10 @@
 
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { z } from "zod";
-import { agent, type AgentDeclaration } from "../../agents/agent.js";
+import { type AgentDeclaration, agent } from "../../agents/agent.js";
 import type { AgentClient, Invocation } from "../../agents/client.js";
 import { node } from "../../agents/node.js";
+import type { CheckedShape, EmitTarget, Refused } from "../../agents/shape.js";
 import { keyValueStore, reply } from "../../store/declaration.js";
 import { integer, string } from "../../store/key.js";
 import { type } from "../../store/schema.js";
@@ -157,6 +158,33 @@ describe("agent types — inference", () => {
 });
 
 describe("agent types — refusals", () => {
+  it("says in a sentence what is refused", () => {
+    type Nodes = { a: ReturnType<typeof node<string, string, "nowhere">> };
+    type Shape = {
+      entry: "b";
+      nodes: Nodes;
+      result: typeof result;
+      store: 1;
+      stores: { s: object };
+    };
+    const result = type<number>();
+    type Checked = CheckedShape<Shape>;
+    expectTypeOf<Checked["nodes"]["a"]>().toEqualTypeOf<
+      Refused<'node "a" emits to "nowhere", which this agent does not declare'>
+    >();
+    expectTypeOf<Checked["entry"]>().toEqualTypeOf<
+      Refused<'entry "b" is not a node of this agent'>
+    >();
+    expectTypeOf<Checked["store"]>().toEqualTypeOf<Refused<'agent() has no option "store"'>>();
+    expectTypeOf<Checked["stores"]["s"]>().toEqualTypeOf<
+      Refused<'"s" is not a store: declare it with keyValueStore()'>
+    >();
+    expectTypeOf<EmitTarget<never>>().toEqualTypeOf<
+      Refused<"this node does not declare any targets">
+    >();
+    expect(result["~standard"].version).toBe(1);
+  });
+
   it("refuses an edge to a node that the agent does not declare", () => {
     const nodes = { a: node({ input: type<string>(), to: ["nowhere"] }) };
     // @ts-expect-error: node "a" emits to "nowhere", which this agent does not declare

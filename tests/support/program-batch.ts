@@ -1,0 +1,84 @@
+// Batch of one harness task, and the turns of the messages in it (runtime/task-program.ts).
+
+import type { MessageOrigin, Turn } from "../../runtime/task-program.js";
+import { BatchRows, type CommittedRows } from "./program-rows.js";
+
+/** Everything that a batch has decided and not yet revealed. */
+export class HarnessBatch {
+  readonly rows: BatchRows;
+  readonly marks = new Map<number, number>();
+  readonly sends: { readonly destination: number; readonly message: Uint8Array }[] = [];
+  readonly reveals: (() => void)[] = [];
+  readonly actions: (() => void)[] = [];
+
+  constructor(committed: CommittedRows) {
+    this.rows = new BatchRows(committed);
+  }
+
+  mark(): readonly number[] {
+    return [this.rows.mark(), this.sends.length, this.reveals.length, this.actions.length];
+  }
+
+  rollback(mark: readonly number[]): void {
+    const [rows = 0, sends = 0, reveals = 0, actions = 0] = mark;
+    this.rows.rollback(rows);
+    this.sends.length = sends;
+    this.reveals.length = reveals;
+    this.actions.length = actions;
+  }
+}
+
+/** The turns of one message and of what it sends to the task itself. */
+export class HarnessTurns {
+  readonly #task: number;
+  readonly #batch: HarnessBatch;
+  readonly #notify: (thread: number, notice: Uint8Array) => void;
+  readonly #own: Uint8Array[] = [];
+  #ended = false;
+
+  constructor(
+    task: number,
+    batch: HarnessBatch,
+    notify: (thread: number, notice: Uint8Array) => void,
+  ) {
+    this.#task = task;
+    this.#batch = batch;
+    this.#notify = notify;
+  }
+
+  turn(origin: MessageOrigin): Turn {
+    const rows = (): BatchRows => {
+      if (this.#ended) throw new Error("a turn was used after its message had been applied");
+      return this.#batch.rows;
+    };
+    return {
+      origin,
+      get: (table, key) => rows().get(table, key),
+      put: (table, key, value, fresh = false) => rows().put(table, key, value, fresh),
+      delete: (table, key) => rows().delete(table, key),
+      send: (destination, message) => {
+        rows();
+        if (destination === this.#task) this.#own.push(message);
+        else this.#batch.sends.push({ destination, message: message.slice() });
+      },
+      notify: (thread, notice) => {
+        rows();
+        this.#notify(thread, notice.slice());
+      },
+      afterCommit: (action) => {
+        rows();
+        this.#batch.actions.push(action);
+      },
+    };
+  }
+
+  /** The oldest message to the task itself that was not applied yet. */
+  takeOwn(): Uint8Array | undefined {
+    return this.#own.shift();
+  }
+
+  /** The message is applied: its turns are dead. */
+  end(): void {
+    this.#ended = true;
+  }
+}

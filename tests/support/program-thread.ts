@@ -1,0 +1,65 @@
+// One thread of clients in the program harness: its requests on the way, and who waits for replies.
+
+import type { MessageOrigin } from "../../runtime/task-program.js";
+
+/** A message in, or on its way to, a task's mailbox. */
+export interface Received {
+  readonly origin: MessageOrigin;
+  readonly message: Uint8Array;
+  /** Streams only. */
+  readonly sequence: number;
+  readonly resolve: (reply: Uint8Array) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class HarnessThread {
+  readonly thread: number;
+  /** By task: sent and not delivered; first in, first out. */
+  readonly requests = new Map<number, Received[]>();
+  notice: (task: number, notice: Uint8Array) => void = () => {};
+  lost: (tasks: readonly number[] | "all", error: Error) => void = () => {};
+  /** By task: without a reply. */
+  readonly #pending = new Map<number, Set<Received>>();
+
+  constructor(thread: number) {
+    this.thread = thread;
+  }
+
+  request(task: number, message: Uint8Array): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const origin: MessageOrigin = { kind: "lane", thread: this.thread };
+      const request = { ...received(origin, message.slice()), resolve, reject };
+      queueIn(this.requests, task).push(request);
+      const pending = this.#pending.get(task) ?? new Set();
+      this.#pending.set(task, pending.add(request));
+    });
+  }
+
+  /** The request has its reply. */
+  answered(task: number, request: Received): void {
+    this.#pending.get(task)?.delete(request);
+  }
+
+  /** The task is gone, and with it what was on the way to it. */
+  lose(task: number, error: Error): void {
+    for (const request of this.#pending.get(task) ?? []) request.reject(error);
+    this.#pending.delete(task);
+    this.requests.delete(task);
+    this.lost([task], error);
+  }
+}
+
+/** A message without anybody who waits for its reply. */
+export function received(origin: MessageOrigin, message: Uint8Array, sequence = 0): Received {
+  return { origin, message, sequence, resolve: () => {}, reject: () => {} };
+}
+
+/** The queue of that name, made when it is asked for. */
+export function queueIn<K, T>(queues: Map<K, T[]>, name: K): T[] {
+  let queue = queues.get(name);
+  if (queue === undefined) {
+    queue = [];
+    queues.set(name, queue);
+  }
+  return queue;
+}

@@ -1,0 +1,16 @@
+// Bugs here would look like a page that shows code which does not compile, or an output nobody gets.
+import { describe, expect, it } from "vitest";
+import { compileSnippets, runSnippet, snippetsOf } from "../support/snippets.js";
+import { tempDirectory } from "../support/temp-directory.js";
+
+describe.each(["README.md"])("docs — %s", (page) => {
+  const snippets = snippetsOf(page);
+
+  it("shows code that compiles and prints what the page says", () => {
+    expect(snippets.length).toBeGreaterThan(0);
+    const folder = compileSnippets(page, snippets);
+    for (const { kind, name, text } of snippets) {
+      if (kind === "output") expect(runSnippet(folder, name, tempDirectory())).toBe(text);
+    }
+  });
+});

@@ -1,0 +1,82 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  decodeRecord,
+  encodeRecord,
+  failuresBytesMax,
+  failuresMax,
+  hasEnded,
+  type InvocationRecord,
+  type InvocationState,
+  outcomeOf,
+  withFailure,
+} from "../../../agents/invocation-record.js";
+import { check } from "../../support/property.js";
+
+const bytes = fc.uint8Array({ maxLength: 30 });
+const word = fc.nat(2 ** 32 - 1);
+const state: fc.Arbitrary<InvocationState> = fc.oneof(
+  fc.constant({ kind: "pending" as const }),
+  fc.record({ kind: fc.constant("result" as const), value: bytes }),
+  fc.record({
+    kind: fc.constant("failed" as const),
+    reason: fc.string({ unit: "grapheme" }),
+    failuresThen: word,
+  }),
+);
+const record: fc.Arbitrary<InvocationRecord> = fc.record({
+  agent: fc.stringMatching(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/),
+  createdNo: fc.maxSafeNat(),
+  outstanding: fc.record({ high: word, low: word }),
+  failures: fc.array(bytes),
+  failuresLost: word,
+  state,
+});
+
+const empty: InvocationRecord = {
+  agent: "a",
+  createdNo: 1,
+  outstanding: { high: 1, low: 2 },
+  failures: [],
+  failuresLost: 0,
+  state: { kind: "pending" },
+};
+
+describe("invocation record — the row", () => {
+  it("is the same after it has been bytes, and tells without decoding whether it has ended", async () => {
+    await check(
+      fc.property(record, (written) => {
+        const row = encodeRecord(written);
+        expect(decodeRecord(row)).toEqual(written);
+        expect(hasEnded(row)).toBe(written.state.kind !== "pending");
+        expect(outcomeOf(written) === undefined).toBe(written.state.kind === "pending");
+      }),
+    );
+  });
+
+  it("refuses a state that the format does not have", () => {
+    const row = encodeRecord(empty);
+    row[0] = 9;
+    expect(() => decodeRecord(row)).toThrow(/invocation state 9/);
+  });
+});
+
+describe("invocation record — failures", () => {
+  it("keeps failures in order up to a number, and counts those beyond", () => {
+    let kept = empty;
+    for (let n = 0; n < failuresMax + 5; n += 1) kept = withFailure(kept, Uint8Array.of(n));
+    expect(kept.failures.map((failure) => failure[0])).toEqual(
+      Array.from({ length: failuresMax }, (_, n) => n),
+    );
+    expect(kept.failuresLost).toBe(5);
+  });
+
+  it("keeps failures up to a size, and the first one in any case", () => {
+    const large = new Uint8Array(failuresBytesMax + 1);
+    const one = withFailure(empty, large);
+    expect(one.failures.length).toBe(1);
+    const two = withFailure(one, Uint8Array.of(1));
+    expect(two.failures.length).toBe(1);
+    expect(two.failuresLost).toBe(1);
+  });
+});

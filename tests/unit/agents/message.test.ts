@@ -1,0 +1,145 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  type AgentMessage,
+  decodeAgentMessage,
+  decodeRun,
+  encodeAck,
+  encodeAwait,
+  encodeCompleted,
+  encodeInitiate,
+  encodeRun,
+} from "../../../agents/message.js";
+import {
+  type AwaitReply,
+  decodeNotice,
+  decodeReply,
+  encodeNotice,
+  encodeReply,
+  type Outcome,
+} from "../../../agents/outcome.js";
+import { decodeMessage, encodeMessage } from "../../../agents/wire-field.js";
+import { check } from "../../support/property.js";
+
+const name = fc.stringMatching(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/);
+const bytes = fc.uint8Array({ maxLength: 40 });
+const key = fc.option(fc.uint8Array({ minLength: 1, maxLength: 1_976 }), { nil: undefined });
+const invocationId = fc.uint8Array({ minLength: 16, maxLength: 16 });
+const word = fc.nat(2 ** 32 - 1);
+const nodeInvocationId = fc.record({ high: word, low: word });
+const end = fc.oneof(
+  fc.constant({ kind: "plain" as const }),
+  fc.record({ kind: fc.constant("result" as const), value: bytes }),
+  fc.record({ kind: fc.constant("failure" as const), error: bytes }),
+);
+const emit = fc.record({ node: name, key, message: bytes });
+
+const message: fc.Arbitrary<AgentMessage> = fc.oneof(
+  fc.record({
+    kind: fc.constant("initiate" as const),
+    agent: name,
+    invocationId,
+    subscribe: fc.boolean(),
+    key,
+    input: bytes,
+  }),
+  fc.record({
+    kind: fc.constant("run" as const),
+    agent: name,
+    invocationId,
+    node: name,
+    nodeInvocationId,
+    key,
+    message: bytes,
+  }),
+  fc.record({
+    kind: fc.constant("completed" as const),
+    arrivalNo: fc.maxSafeNat(),
+    emits: fc.array(emit),
+    end,
+  }),
+  fc.record({
+    kind: fc.constant("ack" as const),
+    invocationId,
+    xor: nodeInvocationId,
+    end,
+  }),
+  fc.record({ kind: fc.constant("await" as const), agent: name, invocationId }),
+);
+
+const outcome: fc.Arbitrary<Outcome> = fc.oneof(
+  fc.record({ kind: fc.constant("result" as const), value: bytes }),
+  fc.record({
+    kind: fc.constant("failed" as const),
+    reason: fc.string({ unit: "grapheme" }),
+    failuresThen: word,
+    failures: fc.array(bytes),
+  }),
+);
+
+const reply: fc.Arbitrary<AwaitReply> = fc.oneof(
+  fc.constant({ kind: "unknown" as const }),
+  fc.constant({ kind: "pending" as const }),
+  fc.record({ kind: fc.constant("ended" as const), outcome }),
+);
+
+function encode(sent: AgentMessage): Uint8Array {
+  switch (sent.kind) {
+    case "initiate":
+      return encodeInitiate(sent);
+    case "run":
+      return encodeRun(sent);
+    case "completed":
+      return encodeCompleted(sent);
+    case "ack":
+      return encodeAck(sent);
+    case "await":
+      return encodeAwait(sent);
+  }
+}
+
+describe("messages — there and back", () => {
+  it("every message is the same after it has been bytes", async () => {
+    await check(
+      fc.property(message, (sent) => {
+        expect(decodeAgentMessage(encode(sent))).toEqual(sent);
+      }),
+    );
+  });
+
+  it("every reply and notice is the same after it has been bytes", async () => {
+    await check(
+      fc.property(reply, outcome, invocationId, (sent, ended, id) => {
+        expect(decodeReply(encodeReply(sent))).toEqual(sent);
+        const notice = { kind: "outcome" as const, invocationId: id, outcome: ended };
+        expect(decodeNotice(encodeNotice(notice))).toEqual(notice);
+      }),
+    );
+  });
+
+  it("undefined and null are messages, and stay apart", () => {
+    expect(decodeMessage(encodeMessage(undefined, "x"))).toBe(undefined);
+    expect(decodeMessage(encodeMessage(null, "x"))).toBe(null);
+    expect(encodeMessage(undefined, "x").length).toBe(0);
+    expect(encodeMessage("", "x").length).toBeGreaterThan(0);
+  });
+});
+
+describe("messages — bytes that are none", () => {
+  it("is a broken invariant, not an error that a caller could handle", () => {
+    expect(() => decodeAgentMessage(Uint8Array.of(99))).toThrow(/message kind 99/);
+    expect(() => decodeReply(Uint8Array.of(9))).toThrow(/reply 9/);
+    expect(() => decodeNotice(Uint8Array.of(9))).toThrow(/notice 9/);
+    expect(() => decodeReply(Uint8Array.of(2, 9))).toThrow(/outcome 9/);
+    const ack = encodeAck({
+      kind: "ack",
+      invocationId: new Uint8Array(16),
+      xor: { high: 0, low: 0 },
+      end: { kind: "plain" },
+    });
+    expect(() => decodeRun(ack)).toThrow(/holds a message "ack"/);
+    expect(() => decodeAgentMessage(ack.subarray(0, ack.length - 1))).toThrow(/leaves the/);
+    ack[ack.length - 1] = 7;
+    expect(() => decodeAgentMessage(ack)).toThrow(/node end 7/);
+  });
+});
