@@ -39,7 +39,7 @@ export interface ClusterSeams {
   readonly delivery?: Delivery;
 }
 
-type State = "running" | "failed" | "closing" | "closed";
+type State = "opening" | "running" | "failed" | "closing" | "closed";
 
 export class Cluster {
   readonly local: HostedThread;
@@ -52,7 +52,7 @@ export class Cluster {
   readonly #pools: Pools | undefined;
   readonly #lock: OwnerLock;
   readonly #threads = new Map<number, TaskThreadHandle>();
-  #state: State = "running";
+  #state: State = "opening";
   #restarts = 0;
   #restarting: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined;
@@ -99,7 +99,15 @@ export class Cluster {
       compute,
     });
     local.start();
-    return new Cluster({ ...parts, local, compute, transport: undefined, pools: undefined });
+    const cluster = new Cluster({
+      ...parts,
+      local,
+      compute,
+      transport: undefined,
+      pools: undefined,
+    });
+    cluster.#state = "running";
+    return cluster;
   }
 
   static async #openThreads(parts: OpeningParts): Promise<Cluster> {
@@ -119,6 +127,7 @@ export class Cluster {
       const local = await openHost(declared, spec, transport, services);
       cluster = new Cluster({ ...parts, local, compute, transport, pools });
       await cluster.#startThreads();
+      cluster.#state = "running";
       return cluster;
     } catch (error) {
       if (cluster !== undefined) {
@@ -317,5 +326,6 @@ async function hostSpec(declared: Topology, options: ClusterOptions): Promise<Ho
     // A frame is a batch and what one more message may add: it must fit an arena with room to
     // spare.
     batchBytesMax: Math.min(limits.batchBytesMax, Math.floor(options.arenaBytes / 4)),
+    valueBytesMax: Math.min(limits.valueBytesMax, Math.floor(options.arenaBytes / 4)),
   };
 }

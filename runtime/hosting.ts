@@ -41,6 +41,7 @@ export interface HostSpec {
   readonly syncIntervalMs: number;
   readonly bounds: LaneBounds;
   readonly batchBytesMax: number;
+  readonly valueBytesMax: number;
 }
 
 /** What a thread's tasks need from outside. */
@@ -192,9 +193,10 @@ async function openTasks(
         runCheckpoint: services.runCheckpoint,
       });
       const { taskCount, threadCount } = spec.plan;
-      const { batchBytesMax } = spec;
+      const { batchBytesMax, valueBytesMax } = spec;
       const { system } = services;
-      const parts = { taskId, taskCount, threadCount, storage, stores, system, batchBytesMax };
+      const bounds = { batchBytesMax, valueBytesMax };
+      const parts = { taskId, taskCount, threadCount, storage, stores, system, ...bounds };
       return new TaskDriver(host, new Task(parts), storage);
     }),
   );

@@ -36,14 +36,21 @@ export interface LaneBounds {
   readonly whenFull: "wait" | "reject";
 }
 
-interface Request {
+/** A caller that has no reply yet. */
+interface Caller {
   readonly operation: Operation;
-  readonly table: number;
-  readonly key: Uint8Array;
   readonly keyHash: number;
-  readonly argument: Uint8Array;
+  /** Bytes of the request. */
+  readonly bytes: number;
   readonly resolve: (reply: Reply) => void;
   readonly reject: (error: Error) => void;
+}
+
+/** A caller whose request has not left, since there is no room. */
+interface WaitingCaller extends Caller {
+  readonly table: number;
+  readonly key: Uint8Array;
+  readonly argument: Uint8Array;
 }
 
 const bucketCount = 4096;
@@ -53,8 +60,8 @@ export class Lane {
   readonly #bounds: LaneBounds;
   /** Tells the host that there are bytes to flush. */
   readonly #dirty: (lane: Lane) => void;
-  readonly #sent: Ring<Request>;
-  readonly #waiting: Ring<Request>;
+  readonly #sent: Ring<Caller>;
+  readonly #waiting: Ring<WaitingCaller>;
   readonly #buckets = new Uint32Array(bucketCount);
   #wideWrites = 0;
   #writes = 0;
@@ -87,8 +94,8 @@ export class Lane {
   }
 
   /**
-   * Sends a request; resolves with its reply after the task's gate. The bytes are read at once or
-   * when there is room, so they must not change.
+   * Sends a request; resolves with its reply after the task's gate. `argument` is copied at once,
+   * `key` when there is room.
    * @throws PartitaError MAILBOX_FULL, or the error the lane was lost with
    */
   request(
@@ -107,10 +114,11 @@ export class Lane {
       return Promise.reject(this.#fullError());
     }
     return new Promise((resolve, reject) => {
-      const request = { operation: kind, table, key, keyHash, argument, resolve, reject };
-      this.#count(request, 1);
-      if (full) this.#waiting.push(request);
-      else this.#send(request);
+      const bytes = requestHeaderBytes + key.length + argument.length;
+      const caller: Caller = { operation: kind, keyHash, bytes, resolve, reject };
+      this.#count(caller, 1);
+      if (full) this.#waiting.push({ ...caller, table, key, argument: argument.slice() });
+      else this.#send(caller, table, key, argument);
     });
   }
 
@@ -129,16 +137,16 @@ export class Lane {
       // cast: the status byte was written by writeReply.
       const kind = reader.u8() as Status;
       const bytes = reader.bytes(reader.u32());
-      const request = this.#sent.shift();
-      assert(request !== undefined, () => `task ${this.task} replied to no request`);
-      this.#bytesOnTheWay -= requestBytes(request);
-      this.#count(request, -1);
-      request.resolve({ status: kind, bytes });
+      const caller = this.#sent.shift();
+      assert(caller !== undefined, () => `task ${this.task} replied to no request`);
+      this.#bytesOnTheWay -= caller.bytes;
+      this.#count(caller, -1);
+      caller.resolve({ status: kind, bytes });
     }
     while (!this.#full) {
       const next = this.#waiting.shift();
       if (next === undefined) break;
-      this.#send(next);
+      this.#send(next, next.table, next.key, next.argument);
     }
   }
 
@@ -146,9 +154,9 @@ export class Lane {
   lose(error: Error): void {
     this.#lost = error;
     for (const ring of [this.#sent, this.#waiting]) {
-      for (let request = ring.shift(); request !== undefined; request = ring.shift()) {
-        this.#count(request, -1);
-        request.reject(error);
+      for (let caller = ring.shift(); caller !== undefined; caller = ring.shift()) {
+        this.#count(caller, -1);
+        caller.reject(error);
       }
     }
     this.#bytesOnTheWay = 0;
@@ -166,18 +174,17 @@ export class Lane {
     );
   }
 
-  #send(request: Request): void {
-    this.#sent.push(request);
-    this.#bytesOnTheWay += requestBytes(request);
-    const { operation: kind, table, key, argument } = request;
-    writeRequest(this.#body, kind, table, key, argument);
+  #send(caller: Caller, table: number, key: Uint8Array, argument: Uint8Array): void {
+    this.#sent.push(caller);
+    this.#bytesOnTheWay += caller.bytes;
+    writeRequest(this.#body, caller.operation, table, key, argument);
     if (this.#flushWanted) return;
     this.#flushWanted = true;
     this.#dirty(this);
   }
 
-  #count(request: Request, change: 1 | -1): void {
-    switch (request.operation) {
+  #count(caller: Caller, change: 1 | -1): void {
+    switch (caller.operation) {
       case operation.get:
       case operation.barrier:
       case operation.program:
@@ -186,7 +193,7 @@ export class Lane {
         this.#wideWrites += change;
         break;
       default: {
-        const bucket = request.keyHash % bucketCount;
+        const bucket = caller.keyHash % bucketCount;
         this.#buckets[bucket] = (this.#buckets[bucket] ?? 0) + change;
       }
     }
@@ -199,8 +206,4 @@ export class Lane {
       capacity: this.#bounds.messagesMax,
     });
   }
-}
-
-function requestBytes(request: Request): number {
-  return requestHeaderBytes + request.key.length + request.argument.length;
 }

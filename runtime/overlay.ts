@@ -13,6 +13,7 @@
 //       never drops a dirty row; it holds at most about `rowsMax` rows and `bytesMax` bytes.
 //   O4. A row with a version of at most its table's clear in this batch is absent.
 
+import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
 import { hashKey } from "../store/key-hash.js";
 import type { RecordWrite, TableId, TaskStorage } from "../store/storage.js";
@@ -46,6 +47,15 @@ interface UndoEntry {
   readonly fresh: boolean;
 }
 
+/** How much an overlay takes. */
+export interface OverlayBounds {
+  /** Rows that the cache keeps, and about their bytes. */
+  readonly rowsMax: number;
+  readonly bytesMax: number;
+  /** One value: a frame must hold it. */
+  readonly valueBytesMax: number;
+}
+
 const notDecoded: unique symbol = Symbol("not decoded");
 
 /** Bytes of a record around its key and value, for the size of a batch. */
@@ -55,6 +65,7 @@ export class Overlay {
   readonly #storage: TaskStorage;
   readonly #rowsMax: number;
   readonly #bytesMax: number;
+  readonly #valueBytesMax: number;
   #young = new Map<TableId, Map<string, Row>>();
   #old = new Map<TableId, Map<string, Row>>();
   #youngRows = 0;
@@ -65,10 +76,11 @@ export class Overlay {
   readonly #cleared = new Map<TableId, number>();
   #undo: UndoEntry[] | undefined;
 
-  constructor(storage: TaskStorage, bounds: { rowsMax: number; bytesMax: number }) {
+  constructor(storage: TaskStorage, bounds: OverlayBounds) {
     this.#storage = storage;
     this.#rowsMax = bounds.rowsMax;
     this.#bytesMax = bounds.bytesMax;
+    this.#valueBytesMax = bounds.valueBytesMax;
     this.#version = storage.versionLast;
   }
 
@@ -100,7 +112,7 @@ export class Overlay {
       bytes: present ? stored.value : undefined,
       value: notDecoded,
       dirty: false,
-      fresh: !present,
+      fresh: stored === undefined,
     });
   }
 
@@ -147,18 +159,19 @@ export class Overlay {
   }
 
   /**
-   * Gives the row a value. Objects are encoded here, because a later update may change them in
-   * place; the rest is encoded once a frame. Throws what the codec refuses, with the row unchanged.
+   * Gives the row a value. What the codec could refuse, or a later update change in place, is encoded
+   * here; numbers and the like once a frame. Throws what is refused, with the row unchanged.
    */
   setValue(row: Row, value: unknown): void {
-    const bytes = typeof value === "object" && value !== null ? encodeValue(value) : undefined;
+    const bytes = isAlwaysCarried(value) ? undefined : this.#fitting(encodeValue(value));
     this.#change(row, true, bytes);
     row.value = value;
     this.#dirtyBytes += bytes?.length ?? 16;
   }
 
-  /** Gives the row encoded bytes, which are copied. */
+  /** Gives the row encoded bytes, which are copied. Throws VALUE_TOO_LARGE with the row unchanged. */
   setBytes(row: Row, bytes: Uint8Array): void {
+    this.#fitting(bytes);
     this.#change(row, true, bytes.slice());
     row.value = notDecoded;
     this.#dirtyBytes += bytes.length;
@@ -181,7 +194,8 @@ export class Overlay {
         row.bytes = undefined;
         row.value = notDecoded;
         row.dirty = false;
-        row.fresh = true;
+        // The layers below hold it until the clear is committed.
+        row.fresh = false;
       }
     }
     this.#dirty = this.#dirty.filter((row) => row.dirty);
@@ -256,6 +270,13 @@ export class Overlay {
     return this.#version;
   }
 
+  #fitting(bytes: Uint8Array): Uint8Array {
+    const valueBytesMax = this.#valueBytesMax;
+    if (bytes.length <= valueBytesMax) return bytes;
+    const details = { where: "a row of this task", valueBytes: bytes.length, valueBytesMax };
+    throw new PartitaError("VALUE_TOO_LARGE", details);
+  }
+
   #change(row: Row, present: boolean, bytes: Uint8Array | undefined): void {
     this.#undo?.push({
       row,
@@ -296,6 +317,11 @@ export class Overlay {
     this.#youngBytes += row.key.length + (row.bytes?.length ?? 0) + recordOverheadBytes;
     return row;
   }
+}
+
+/** Whether a value cannot be changed in place, and no codec refuses it. */
+function isAlwaysCarried(value: unknown): boolean {
+  return typeof value === "number" || typeof value === "boolean" || value === null;
 }
 
 function latin1(key: Uint8Array): string {

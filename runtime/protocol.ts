@@ -45,7 +45,7 @@ export const operation = {
   /** Reply: one byte, whether the key existed. */
   delete: 3,
   /**
-   * Argument: `[update u16][count u8]`, then per argument `[length u32][value]`. Reply: a value.
+   * Argument: `[update u16][count u32]`, then per argument `[length u32][value]`. Reply: a value.
    */
   update: 4,
   /**

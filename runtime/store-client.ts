@@ -110,8 +110,8 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
     const number = this.#store.updateNames.indexOf(name);
     if (number < 0) throw this.#unknownUpdate(name);
     const encodedKey = this.#key(key);
-    const argument = this.#arguments(number, name, args);
-    const reply = checked(await this.#send(operation.update, encodedKey, argument));
+    writeArguments(number, name, args);
+    const reply = checked(await this.#send(operation.update, encodedKey, scratch.view()));
     return reply.status === status.absent ? undefined : decodeValue(reply.bytes);
   }
 
@@ -126,11 +126,12 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
       const current = await this.#read(encodedKey);
       const next = change(current.value);
       if (next === undefined && current === absent) return undefined;
-      const argument = new ByteWriter();
-      argument.uint64(current.version);
-      argument.u8(next === undefined ? 0 : 1);
-      if (next !== undefined) argument.bytes(this.#value(next, "modify"));
-      const reply = checked(await this.#send(operation.replace, encodedKey, argument.finish()));
+      const value = next === undefined ? undefined : this.#value(next, "modify");
+      scratch.reset();
+      scratch.uint64(current.version);
+      scratch.u8(value === undefined ? 0 : 1);
+      if (value !== undefined) scratch.bytes(value);
+      const reply = checked(await this.#send(operation.replace, encodedKey, scratch.view()));
       if (reply.bytes[0] === 1) return next;
     }
     const attempts = limits.modifyAttemptsMax;
@@ -170,22 +171,6 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
     return encodeValue(validate(this.#store.declaration.value, value, where), where);
   }
 
-  #arguments(number: number, name: string, args: readonly unknown[]): Uint8Array {
-    const writer = new ByteWriter();
-    writer.u16(number);
-    writer.u8(args.length);
-    for (const [index, argument] of args.entries()) {
-      if (argument === undefined) {
-        writer.u32(undefinedArgument);
-        continue;
-      }
-      const bytes = encodeValue(argument, `argument ${index} of update "${name}"`);
-      writer.u32(bytes.length);
-      writer.bytes(bytes);
-    }
-    return writer.finish();
-  }
-
   #unknownUpdate(name: string): PartitaError {
     return new PartitaError("UPDATE_UNKNOWN", {
       store: this.#store.name,
@@ -214,4 +199,23 @@ function checked(reply: Reply): Reply {
     error.details,
     cause === undefined ? { message } : { cause, message },
   );
+}
+
+/** Lanes copy an argument at once, so one buffer serves every call. */
+const scratch = new ByteWriter(4_096);
+
+/** An update's number and arguments, into the scratch buffer. */
+function writeArguments(number: number, name: string, args: readonly unknown[]): void {
+  // Encoded first: what a class's own encode does may come back here.
+  const encoded = args.map((argument, index) => {
+    if (argument === undefined) return undefined;
+    return encodeValue(argument, `argument ${index} of update "${name}"`);
+  });
+  scratch.reset();
+  scratch.u16(number);
+  scratch.u32(encoded.length);
+  for (const bytes of encoded) {
+    if (bytes === undefined) scratch.u32(undefinedArgument);
+    else scratch.lengthPrefixed(bytes);
+  }
 }

@@ -86,19 +86,22 @@ function update(
   const fn = store.declaration.updates[name];
   assert(fn !== undefined, () => `store "${store.name}" lost its update "${name}"`);
   const args = readArguments(reader);
-  let outcome: unknown;
+  let answer: unknown;
+  let value: unknown;
   try {
-    outcome = fn(overlay.decoded(row), ...args);
+    const outcome = fn(overlay.decoded(row), ...args);
+    // Looked at here: the traps of a proxy are the update's code as well.
+    const replied = isReply(outcome);
+    answer = replied ? outcome.reply : outcome;
+    value = replied ? outcome.value : outcome;
   } catch (cause) {
     overlay.forgetDecoded(row);
     throw updateThrew(cause, store.name, name);
   }
   let reply = noBytes;
   try {
-    const answer = isReply(outcome) ? outcome.reply : outcome;
     // The pooled bytes of the encoder are copied: encoding the value below reuses them.
     if (answer !== undefined) reply = encodeValue(answer, `reply of update "${name}"`);
-    const value = isReply(outcome) ? outcome.value : outcome;
     if (value !== undefined) {
       const where = `store "${store.name}", update "${name}"`;
       overlay.setValue(row, validate(store.declaration.value, value, where));
@@ -111,7 +114,7 @@ function update(
 }
 
 function readArguments(reader: ByteReader): unknown[] {
-  const count = reader.u8();
+  const count = reader.u32();
   const args: unknown[] = [];
   for (let index = 0; index < count; index += 1) {
     const length = reader.u32();

@@ -45,6 +45,8 @@ export interface TaskParts {
   readonly stores: ReadonlyMap<number, PlannedStore>;
   readonly system: System;
   readonly batchBytesMax: number;
+  /** One value: its frame must fit an arena. */
+  readonly valueBytesMax: number;
 }
 
 /** Figures of one task since it was opened. */
@@ -78,6 +80,7 @@ export class Task {
     this.#overlay = new Overlay(parts.storage, {
       rowsMax: limits.cacheEntriesMax,
       bytesMax: limits.cacheBytesMax,
+      valueBytesMax: parts.valueBytesMax,
     });
     this.#marks = new Marks(parts.storage);
     this.outbox = new Outbox(parts.taskId, parts.storage);

@@ -62,22 +62,33 @@ export class ArenaScan {
     }
   }
 
+  /** Both lists as one, without the keys of `newer` that `older` has. `newer` is short as a rule. */
   #merged(older: readonly number[], newer: readonly number[]): number[] {
     const merged: number[] = [];
-    let left = 0;
-    let right = 0;
-    while (left < older.length || right < newer.length) {
-      const a = older[left];
-      const b = newer[right];
-      const order = a === undefined ? 1 : b === undefined ? -1 : this.#compare(a, b);
-      const next = order <= 0 ? a : b;
-      if (order <= 0) left += 1;
-      if (order >= 0) right += 1;
-      const last = merged.at(-1);
-      if (next !== undefined && (last === undefined || this.#compare(last, next) !== 0))
-        merged.push(next);
+    let taken = 0;
+    let last = 0;
+    for (const offset of newer) {
+      if (last !== 0 && this.#compare(last, offset) === 0) continue;
+      last = offset;
+      const place = this.#lowerBound(older, offset, taken);
+      for (; taken < place; taken += 1) merged.push(older[taken] ?? 0);
+      const equal = older[place];
+      if (equal === undefined || this.#compare(equal, offset) !== 0) merged.push(offset);
     }
+    for (; taken < older.length; taken += 1) merged.push(older[taken] ?? 0);
     return merged;
+  }
+
+  /** Index of the first of `offsets`, from `low` on, whose key is not below that of `offset`. */
+  #lowerBound(offsets: readonly number[], offset: number, low: number): number {
+    let first = low;
+    let end = offsets.length;
+    while (first < end) {
+      const middle = (first + end) >>> 1;
+      if (this.#compare(offsets[middle] ?? 0, offset) < 0) first = middle + 1;
+      else end = middle;
+    }
+    return first;
   }
 
   #compare(a: number, b: number): number {

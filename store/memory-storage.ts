@@ -287,7 +287,9 @@ export class MemoryStorage implements TaskStorage {
     );
     assert(keyHash === hashKey(key), "the hash is not the key's");
     assert(version > this.#visible.versionLast, () => `version ${version} does not rise`);
-    assert(!fresh || this.#visible.get(table, key) === undefined, "a fresh key has a row");
+    const isCleared = this.#clears.some(([cleared]) => cleared === table);
+    const isFree = isCleared || this.#visible.get(table, key) === undefined;
+    assert(!fresh || isFree, "a fresh key has a row");
   }
 
   #arenaBytes(): number {

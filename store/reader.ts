@@ -26,6 +26,8 @@ export interface TaskReaderOptions {
 
 /** Looks before the owner is asked: it is within a change, which takes milliseconds at most. */
 const attemptsMax = 64;
+/** The same for a page, of which one look costs as much as a thousand for a key. */
+const pageAttemptsMax = 8;
 
 /** A reader for this thread. The environment is opened with the first look that needs it. */
 export function openTaskReader(options: TaskReaderOptions): TaskReader {
@@ -50,11 +52,11 @@ class SharedReader implements TaskReader {
   }
 
   get(table: TableId, key: Uint8Array, keyHash: number): StoredValue | undefined | "busy" {
-    return this.#consistent(() => this.#view.get(table, key, keyHash));
+    return this.#consistent(attemptsMax, () => this.#view.get(table, key, keyHash));
   }
 
   page(table: TableId, range: KeyRange, limit: number): readonly StoredRow[] | "busy" {
-    return this.#consistent(() => this.#view.page(table, range, limit));
+    return this.#consistent(pageAttemptsMax, () => this.#view.page(table, range, limit));
   }
 
   async close(): Promise<void> {
@@ -63,8 +65,8 @@ class SharedReader implements TaskReader {
     await environment?.close();
   }
 
-  #consistent<T>(look: () => T | "moved"): T | "busy" {
-    for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
+  #consistent<T>(attempts: number, look: () => T | "moved"): T | "busy" {
+    for (let attempt = 0; attempt < attempts; attempt += 1) {
       this.#generation = this.#control.generation;
       if (this.#generation % 2 !== 0) continue;
       try {

@@ -147,7 +147,8 @@ export class HostCluster {
     const storage = this.storage(taskId);
     const batchBytesMax = settings.batchBytesMax ?? limits.batchBytesMax;
     const makeTask = settings.task ?? ((parts) => new Task(parts));
-    const parts = { taskId, taskCount, threadCount, storage, stores, system, batchBytesMax };
+    const bounds = { batchBytesMax, valueBytesMax: limits.valueBytesMax };
+    const parts = { taskId, taskCount, threadCount, storage, stores, system, ...bounds };
     return new TaskDriver(host, makeTask(parts), storage);
   }
 

@@ -1,9 +1,7 @@
 // A model of one task's storage: plain maps, one per frame, so that it can go back to the frame that a
-// crash left. And the operations that are tried on a storage and on the model alike.
+// crash left.
 
-import fc from "fast-check";
 import { expect } from "vitest";
-import { hashKey } from "../../store/key-hash.js";
 import type {
   KeyRange,
   RecordWrite,
@@ -13,8 +11,7 @@ import type {
   TaskReader,
   TaskStorage,
 } from "../../store/storage.js";
-import { hex, hostileKeys } from "./storage-bytes.js";
-import { commit } from "./storage-fixture.js";
+import { hex } from "./storage-bytes.js";
 
 /** What a model run is tried on. */
 export interface StorageSubject {
@@ -37,6 +34,9 @@ export interface CrashLuck {
   /** A frame is written and neither synced nor visible. */
   readonly frameInHand: boolean;
 }
+
+/** Tables that a frame clears, each with the version up to which it does. */
+export type Clears = readonly (readonly [TableId, number])[];
 
 type Rows = ReadonlyMap<string, string>;
 
@@ -69,7 +69,8 @@ export class StorageModel {
     return this.state.rows.has(nameOf(table, key));
   }
 
-  apply(records: readonly RecordWrite[], clears: readonly (readonly [TableId, number])[]): void {
+  /** A frame that is written and perhaps not durable. */
+  append(records: readonly RecordWrite[], clears: Clears): void {
     const rows = new Map(this.state.rows);
     let { version } = this.state;
     for (const [table, clearedTo] of clears) {
@@ -83,6 +84,11 @@ export class StorageModel {
       version = Math.max(version, record.version);
     }
     this.#states.push({ rows, version });
+  }
+
+  /** A frame that is committed. */
+  commit(records: readonly RecordWrite[], clears: Clears): void {
+    this.append(records, clears);
     if (this.durable) this.#durableBatch = this.batch;
   }
 
@@ -117,7 +123,8 @@ export class StorageModel {
   }
 }
 
-function nameOf(table: TableId, key: Uint8Array): string {
+/** The name of a key among the rows of all tables. */
+export function nameOf(table: TableId, key: Uint8Array): string {
   return `${table}/${hex(key)}`;
 }
 
@@ -125,192 +132,14 @@ function keyOf(row: string): string {
   return row.slice(0, row.indexOf("="));
 }
 
-function shown(stored: StoredValue | undefined | "busy"): string | undefined {
+/** A value as `version:hex`. */
+export function shown(stored: StoredValue | undefined | "busy"): string | undefined {
   if (stored === "busy") throw new Error("busy without a change under way");
   return stored === undefined ? undefined : `${stored.version}:${hex(stored.value)}`;
 }
 
-function shownPage(rows: readonly StoredRow[] | "busy"): readonly string[] {
+/** Rows as `key=version:value`, in hex. */
+export function shownPage(rows: readonly StoredRow[] | "busy"): readonly string[] {
   if (rows === "busy") throw new Error("busy without a change under way");
   return rows.map((row) => `${hex(row.key)}=${row.version}:${hex(row.value)}`);
-}
-
-type Command = fc.AsyncCommand<StorageModel, StorageSubject>;
-
-/** Keys are few, so that they meet again. */
-const keys = hostileKeys.slice(0, 9);
-const tables = [16, 17];
-
-interface WriteChoice {
-  readonly table: TableId;
-  readonly key: Uint8Array;
-  readonly value: Uint8Array | undefined;
-  readonly saysFresh: boolean;
-}
-
-function recordsOf(
-  model: StorageModel,
-  choices: readonly WriteChoice[],
-  version: number,
-  cleared: readonly TableId[],
-): readonly RecordWrite[] {
-  const byKey = new Map(choices.map((choice) => [nameOf(choice.table, choice.key), choice]));
-  return [...byKey.values()].map(({ table, key, value, saysFresh }, index) => ({
-    table,
-    key,
-    keyHash: hashKey(key),
-    version: version + index,
-    value,
-    fresh: saysFresh && (cleared.includes(table) || !model.has(table, key)),
-  }));
-}
-
-class Commit implements Command {
-  readonly #choices: readonly WriteChoice[];
-  readonly #cleared: readonly TableId[];
-
-  constructor(choices: readonly WriteChoice[], cleared: TableId | undefined) {
-    this.#choices = choices;
-    this.#cleared = cleared === undefined ? [] : [cleared];
-  }
-
-  check(): boolean {
-    return true;
-  }
-
-  async run(model: StorageModel, subject: StorageSubject): Promise<void> {
-    const version = subject.storage.versionLast + 1;
-    const clears = this.#cleared.map((table) => [table, version] as const);
-    const records = recordsOf(model, this.#choices, version + 1, this.#cleared);
-    await commit(subject.storage, records, clears);
-    model.apply(records, clears);
-    expectSame(model, subject);
-  }
-
-  toString(): string {
-    const writes = this.#choices.map(
-      ({ table, key, value, saysFresh }) =>
-        `${table}/${hex(key)}=${value === undefined ? "gone" : `${value.length} bytes`}` +
-        `${saysFresh ? " fresh" : ""}`,
-    );
-    return `commit([${writes.join(", ")}], clears [${this.#cleared.join()}])`;
-  }
-}
-
-class Look implements Command {
-  readonly #table: TableId;
-  readonly #range: KeyRange;
-  readonly #limit: number;
-
-  constructor(table: TableId, range: KeyRange, limit: number) {
-    this.#table = table;
-    this.#range = range;
-    this.#limit = limit;
-  }
-
-  check(): boolean {
-    return true;
-  }
-
-  async run(model: StorageModel, { storage, reader }: StorageSubject): Promise<void> {
-    for (const source of [storage, reader]) {
-      const page = shownPage(source.page(this.#table, this.#range, this.#limit));
-      expect(page).toEqual(model.page(this.#table, this.#range, this.#limit));
-      for (const key of keys) {
-        const found = shown(source.get(this.#table, key, hashKey(key)));
-        expect(found).toBe(model.get(this.#table, key));
-      }
-    }
-  }
-
-  toString(): string {
-    const { from, to, reverse } = this.#range;
-    const bounds = `${from ? hex(from) : ""}..${to ? hex(to) : ""}${reverse ? " down" : ""}`;
-    return `look(${this.#table}, ${bounds}, ${this.#limit})`;
-  }
-}
-
-class Checkpoint implements Command {
-  check(): boolean {
-    return true;
-  }
-
-  async run(model: StorageModel, subject: StorageSubject): Promise<void> {
-    await subject.storage.checkpoint();
-    model.becameDurable();
-    expectSame(model, subject);
-  }
-
-  toString(): string {
-    return "checkpoint";
-  }
-}
-
-class Flush implements Command {
-  check(): boolean {
-    return true;
-  }
-
-  async run(model: StorageModel, subject: StorageSubject): Promise<void> {
-    subject.storage.flush();
-    model.becameDurable();
-  }
-
-  toString(): string {
-    return "flush";
-  }
-}
-
-class Reopen implements Command {
-  check(): boolean {
-    return true;
-  }
-
-  async run(model: StorageModel, subject: StorageSubject): Promise<void> {
-    await subject.reopen();
-    model.becameDurable();
-    expectSame(model, subject);
-  }
-
-  toString(): string {
-    return "reopen";
-  }
-}
-
-class Crash implements Command {
-  readonly #luck: CrashLuck;
-  readonly #choices: readonly WriteChoice[];
-
-  constructor(luck: CrashLuck, choices: readonly WriteChoice[]) {
-    this.#luck = luck;
-    this.#choices = choices;
-  }
-
-  check(): boolean {
-    return true;
-  }
-
-  async run(model: StorageModel, subject: StorageSubject): Promise<void> {
-    const { checkpointTurns, frameInHand } = this.#luck;
-    if (checkpointTurns !== undefined) {
-      // It ends with the storage that it belongs to; how is of no interest.
-      subject.storage.checkpoint().catch(() => undefined);
-      for (let turn = 0; turn < checkpointTurns; turn += 1) await nextTurn();
-    }
-    const records = recordsOf(model, this.#choices, subject.storage.versionLast + 1, []);
-    if (frameInHand && subject.storage.hasRoom(records)) {
-      subject.storage.append(records);
-      const { durable } = model;
-      const before = new StorageModel(false);
-      void before;
-      modelInHand(model, records, durable);
-    }
-    await subject.crash(this.#luck);
-    model.crashedTo(subject.storage.batchLast);
-    expectSame(model, subject);
-  }
-
-  toString(): string {
-    return `crash(${JSON.stringify(this.#luck)})`;
-  }
 }

@@ -28,8 +28,10 @@ export type ReaderThreadData =
 
 /** What a reader tells at the end. */
 export interface ReaderReport {
+  /** Looks that were answered, at single keys and at pages. */
   readonly gets: number;
   readonly pages: number;
+  /** Looks that were not. */
   readonly busy: number;
   /** The first thing that was wrong. */
   readonly problem: string | undefined;
@@ -55,17 +57,26 @@ class Checker {
   look(round: number): string | undefined {
     const pair = round % this.#pairs;
     const problem = this.#lookAtKey(pair, round % 2 === 0 ? "left" : "right");
-    if (problem !== undefined || round % 8 !== 0) return problem;
-    return this.#lookAtPairs(round) ?? this.#lookAtCleared(round) ?? this.#lookAtQueue(round);
+    if (problem !== undefined || round % 64 !== 0) return problem;
+    return this.#lookAtPage(round);
+  }
+
+  #lookAtPage(round: number): string | undefined {
+    const kind = (round / 64) % 3;
+    if (kind === 0) return this.#lookAtPairs(round);
+    return kind === 1 ? this.#lookAtCleared(round) : this.#lookAtQueue(round);
   }
 
   #lookAtKey(pair: number, side: string): string | undefined {
     const before = Atomics.load(this.#published, pair);
     const key = new TextEncoder().encode(`${side}-${pair}`);
     const found = this.#reader.get(16, key, hashKey(key));
+    if (found === "busy") {
+      this.busy += 1;
+      return undefined;
+    }
     this.gets += 1;
-    if (found === "busy") this.busy += 1;
-    if (found === "busy" || (found === undefined && before === 0)) return undefined;
+    if (found === undefined && before === 0) return undefined;
     if (found === undefined) return `${side}-${pair} is absent though ${before} was published`;
     const number = numberIn(found.value);
     if (number === undefined) return `${side}-${pair} is torn`;
@@ -107,11 +118,13 @@ class Checker {
   }
 
   #page(table: number, round: number, limit: number): readonly StoredRow[] | undefined {
-    const rows = this.#reader.page(table, { reverse: round % 16 === 0 }, limit);
+    const rows = this.#reader.page(table, { reverse: round % 128 === 0 }, limit);
+    if (rows === "busy") {
+      this.busy += 1;
+      return undefined;
+    }
     this.pages += 1;
-    if (rows !== "busy") return rows;
-    this.busy += 1;
-    return undefined;
+    return rows;
   }
 }
 

@@ -1,0 +1,189 @@
+// Key codecs. Bugs here would look like two keys sharing a value, a key that is never found again, or
+// entries out of order. Invariants C1 to C4 of store/key-form.ts over hostile values.
+
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { limits } from "../../base/limits.js";
+import { bigint, boolean, bytes, integer, string, uuid } from "../../store/key.js";
+import type { KeyCodec } from "../../store/key-form.js";
+import { hashKey } from "../../store/key-hash.js";
+import { keyRangeOf } from "../../store/key-range.js";
+import { type DynamicKey, encodeDynamicKey, tuple } from "../../store/tuple-key.js";
+import {
+  compareKeys,
+  dynamicKey,
+  keyBigint,
+  keyBytes,
+  keyInteger,
+  keyText,
+} from "../support/hostile-keys.js";
+import { check } from "../support/property.js";
+
+const runs = 2_000;
+
+interface Case<K extends DynamicKey> {
+  readonly codec: KeyCodec<K>;
+  readonly keys: fc.Arbitrary<K>;
+}
+
+function filled<K extends string | Uint8Array>(keys: fc.Arbitrary<K>): fc.Arbitrary<K> {
+  return keys.filter((key) => key.length > 0);
+}
+
+const pair = tuple(string, integer);
+const deep = tuple(bytes, tuple(string, tuple(bigint, boolean)), string);
+const pairKey = fc.tuple(keyText, keyInteger);
+const deepKey = fc.tuple(keyBytes, fc.tuple(keyText, fc.tuple(keyBigint, fc.boolean())), keyText);
+
+function eachCodec(run: <K extends DynamicKey>(one: Case<K>) => void): void {
+  run({ codec: string, keys: filled(keyText) });
+  run({ codec: integer, keys: keyInteger });
+  run({ codec: bigint, keys: keyBigint });
+  run({ codec: boolean, keys: fc.boolean() });
+  run({ codec: bytes, keys: filled(keyBytes) });
+  run({ codec: uuid, keys: fc.uuid() });
+  run<readonly [string, number]>({ codec: pair, keys: pairKey });
+  run<readonly [Uint8Array, readonly [string, readonly [bigint, boolean]], string]>({
+    codec: deep,
+    keys: deepKey,
+  });
+}
+
+/** -0 and 0 are one key. */
+function positiveZero(key: DynamicKey): DynamicKey {
+  if (Array.isArray(key)) return key.map(positiveZero);
+  return Object.is(key, -0) ? 0 : key;
+}
+
+describe("key codec — one declared type", () => {
+  it("gives every key back", () => {
+    eachCodec(({ codec, keys }) => {
+      check(
+        fc.property(keys, (key) => {
+          expect(codec.decode(codec.encode(key))).toEqual(positiveZero(key));
+        }),
+        { runs },
+      );
+    });
+  });
+
+  it("orders bytes as keys, and gives different keys different bytes", () => {
+    eachCodec(({ codec, keys }) => {
+      check(
+        fc.property(keys, keys, (left, right) => {
+          const order = Buffer.compare(codec.encode(left), codec.encode(right));
+          expect(order).toBe(compareKeys(left, right));
+        }),
+        { runs },
+      );
+    });
+  });
+});
+
+describe("key codec — any type", () => {
+  it("orders bytes as keys over all types and nestings", () => {
+    check(
+      fc.property(dynamicKey, dynamicKey, (left, right) => {
+        fc.pre(isKey(left) && isKey(right));
+        const order = Buffer.compare(encodeDynamicKey(left), encodeDynamicKey(right));
+        expect(order).toBe(compareKeys(left, right));
+      }),
+      { runs: 5_000 },
+    );
+  });
+
+  it("keeps apart keys that differ in one part only", () => {
+    check(
+      fc.property(
+        fc.array(dynamicKey, { maxLength: 3 }),
+        dynamicKey,
+        dynamicKey,
+        (around, a, b) => {
+          fc.pre(compareKeys(a, b) !== 0);
+          const left = encodeDynamicKey([...around, a, ...around]);
+          const right = encodeDynamicKey([...around, b, ...around]);
+          expect(Buffer.compare(left, right)).toBe(compareKeys(a, b));
+        },
+      ),
+      { runs: 3_000 },
+    );
+  });
+
+  it("gives the bytes of the declared codec, so that a keyed node stands where the key is owned", () => {
+    check(
+      fc.property(filled(keyText), keyInteger, keyBigint, deepKey, (text, whole, big, nested) => {
+        const same: [Uint8Array, Uint8Array][] = [
+          [encodeDynamicKey(text), string.encode(text)],
+          [encodeDynamicKey(whole), integer.encode(whole)],
+          [encodeDynamicKey(big), bigint.encode(big)],
+          [encodeDynamicKey([text, whole]), pair.encode([text, whole])],
+          [encodeDynamicKey(nested), deep.encode(nested)],
+        ];
+        for (const [dynamic, declared] of same) {
+          expect(dynamic).toEqual(declared);
+          expect(hashKey(dynamic)).toBe(hashKey(declared));
+        }
+      }),
+      { runs },
+    );
+  });
+});
+
+describe("key range — bounds", () => {
+  it("holds exactly the keys that begin with a text", () => {
+    check(
+      fc.property(keyText, filled(keyText), (prefix, key) => {
+        expect(within(string, { prefix }, key)).toBe(key.startsWith(prefix));
+      }),
+      { runs },
+    );
+    check(
+      fc.property(keyText, keyText, (prefix, rest) => {
+        fc.pre(prefix + rest !== "");
+        expect(within(string, { prefix }, prefix + rest)).toBe(true);
+      }),
+      { runs },
+    );
+  });
+
+  it("holds exactly the keys with these leading parts", () => {
+    const part = fc.constantFrom("", "\0", "a", "a\0", "b");
+    const three = tuple(string, string, integer);
+    const prefixes = fc.oneof(fc.tuple(part), fc.tuple(part, part));
+    const parts = fc.tuple(part, part, fc.integer({ min: -1, max: 1 }));
+    check(
+      fc.property(prefixes, parts, (prefix, key) => {
+        const expected = prefix.every((value, index) => value === key[index]);
+        expect(within(three, { prefix }, key)).toBe(expected);
+      }),
+      { runs },
+    );
+  });
+
+  it("holds exactly the keys from the first bound up to the second", () => {
+    check(
+      fc.property(keyInteger, keyInteger, keyInteger, (a, b, key) => {
+        const [from, to] = a < b ? [a, b] : [b, a];
+        expect(within(integer, { from, to }, key)).toBe(from <= key && key < to);
+      }),
+      { runs },
+    );
+  });
+});
+
+/** Whether a key can stand alone: not empty, and small enough. */
+function isKey(key: DynamicKey): boolean {
+  if ((typeof key === "string" || typeof key === "object") && key.length === 0) return false;
+  return JSON.stringify(key, (_, part) => String(part)).length < limits.keyBytesMax / 8;
+}
+
+function within<K>(
+  codec: KeyCodec<K>,
+  bounds: Parameters<typeof keyRangeOf<K>>[1],
+  key: K,
+): boolean {
+  const { from, to } = keyRangeOf(codec, bounds);
+  const encoded = codec.encode(key);
+  const above = from === undefined || Buffer.compare(from, encoded) <= 0;
+  return above && (to === undefined || Buffer.compare(encoded, to) < 0);
+}
