@@ -7,6 +7,7 @@
 import type { AgentDeclaration } from "./agents/agent.js";
 import { type AgentClient, createAgentClients } from "./agents/client.js";
 import { PartitaError } from "./base/errors.js";
+import { checkCallOptions, nameShown } from "./runtime/call-checks.js";
 import { Cluster, type ClusterSeams } from "./runtime/cluster.js";
 import { clusterOptions, type LaunchOptions } from "./runtime/cluster-options.js";
 import { programEntries } from "./runtime/compile.js";
@@ -95,13 +96,16 @@ export async function launchWith<const Parts extends TopologyParts>(
     agent: (name: string) => {
       const client = agents.get(name);
       if (client !== undefined) return client;
-      throw new PartitaError("AGENT_UNKNOWN", { agent: name, known: [...agents.keys()] });
+      const known = [...agents.keys()];
+      throw new PartitaError("AGENT_UNKNOWN", { agent: nameShown(name), known });
     },
     compute: (name: string, args: readonly unknown[], callOptions?: ComputeOptions) =>
       cluster.compute(name, args, callOptions),
     stats: async () => ({ tasks: await cluster.reports() }),
-    drain: (drainOptions?: { readonly signal?: AbortSignal }) =>
-      cluster.drain(drainOptions?.signal),
+    drain: async (drainOptions: { readonly signal?: AbortSignal } = {}) => {
+      checkCallOptions("drain", drainOptions, ["signal"]);
+      await cluster.drain(drainOptions.signal);
+    },
     close: () => cluster.close(),
     [Symbol.asyncDispose]: () => cluster.close(),
   };

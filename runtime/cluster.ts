@@ -18,6 +18,7 @@ import { mkdir } from "node:fs/promises";
 import { MessageChannel } from "node:worker_threads";
 import { PartitaError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
+import { optionInvalid } from "../base/options.js";
 import { runCheckpoint } from "../store/checkpoint.js";
 import { createTaskMemory } from "../store/task-memory.js";
 import { CheckpointPool } from "./checkpoint-pool.js";
@@ -30,7 +31,7 @@ import { acquireOwnerLock, type OwnerLock } from "./owner-lock.js";
 import { realSystem, type System } from "./system.js";
 import { type Pools, TaskThreadHandle } from "./task-thread-handle.js";
 import { ThreadTransport } from "./thread-transport.js";
-import type { Topology } from "./topology.js";
+import { isTopology, type Topology } from "./topology.js";
 import { type Delivery, InlineNetwork } from "./transport.js";
 
 /** What tests replace; production takes the machine's own. */
@@ -75,6 +76,9 @@ export class Cluster {
     options: ClusterOptions,
     seams: ClusterSeams = {},
   ): Promise<Cluster> {
+    if (!isTopology(declared)) {
+      throw optionInvalid("launch", "topology", declared, "made by topology()");
+    }
     await prepareDirectory(options.directory);
     const lock = await acquireOwnerLock(options.directory);
     try {

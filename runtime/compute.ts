@@ -15,9 +15,14 @@ import { Piscina } from "piscina";
 import { type ErrorWire, fromWire } from "../base/error-wire.js";
 import { PartitaError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
+import { optionInvalid } from "../base/options.js";
 import { decodeValue, encodeValue } from "../store/value.js";
+import { checkCallOptions, nameShown } from "./call-checks.js";
 import type { ComputeCall, ComputeOptions } from "./compute-call.js";
 import type { Topology } from "./topology.js";
+
+/** Longest delay of a timer of Node's: beyond it they fire at once. */
+const timerMsMax = 2 ** 31 - 1;
 
 /** What a pool thread is asked. */
 export interface ComputeRequest {
@@ -44,6 +49,7 @@ export class ComputePool {
   /** See ComputeCall. */
   readonly call: ComputeCall = async (name, args, options = {}) => {
     assertKnown(this.#declared, name);
+    checkComputeOptions(options);
     const result = await this.run(name, encodeArguments(name, args), options);
     return result.length === 0 ? undefined : decodeValue(result);
   };
@@ -99,6 +105,7 @@ export class ComputePool {
 export function inlineCompute(declared: Topology): ComputeCall {
   return async (name, args, options = {}) => {
     const fn = assertKnown(declared, name);
+    checkComputeOptions(options);
     options.signal?.throwIfAborted();
     const copies = decodeArguments(encodeArguments(name, args));
     const timeoutMs = options.timeoutMs ?? limits.computeTimeoutMs;
@@ -129,11 +136,23 @@ export function assertKnown(declared: Topology, name: string): Callable {
   const functions = (declared.parts.compute ?? {}) as Readonly<Record<string, Callable>>;
   const fn = Object.hasOwn(functions, name) ? functions[name] : undefined;
   if (fn !== undefined) return fn;
-  throw new PartitaError("COMPUTE_UNKNOWN", { compute: name, known: Object.keys(functions) });
+  const known = Object.keys(functions);
+  throw new PartitaError("COMPUTE_UNKNOWN", { compute: nameShown(name), known });
+}
+
+/** @throws PartitaError OPTION_UNKNOWN, OPTION_INVALID */
+function checkComputeOptions(options: ComputeOptions): void {
+  checkCallOptions("compute", options, ["signal", "timeoutMs"]);
+  const { timeoutMs = limits.computeTimeoutMs } = options;
+  if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > timerMsMax) {
+    const valid = `a whole number from 1 to ${timerMsMax}`;
+    throw optionInvalid("compute", "timeoutMs", timeoutMs, valid);
+  }
 }
 
 /** Arguments as they cross: an array, whose `undefined` elements the codec carries. */
 export function encodeArguments(name: string, args: readonly unknown[]): Uint8Array {
+  if (!Array.isArray(args)) throw optionInvalid("compute", "args", args, "an array");
   return encodeValue(args, `arguments of compute "${name}"`);
 }
 

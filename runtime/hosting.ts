@@ -15,6 +15,7 @@ import type { StorageStats } from "../store/storage.js";
 import type { TaskMemory } from "../store/task-memory.js";
 import { type CheckpointRunner, type Durability, openTaskStorage } from "../store/task-storage.js";
 import { decodeValue } from "../store/value.js";
+import { nameShown } from "./call-checks.js";
 import { plannedStores, programEntries } from "./compile.js";
 import type { ComputeCall } from "./compute-call.js";
 import { taskDirectory } from "./directory.js";
@@ -78,7 +79,8 @@ export class HostedThread {
   store(name: string): KeyValueStore<unknown, unknown, ErasedUpdates> {
     const store = this.#stores.get(name);
     if (store === undefined) {
-      throw new PartitaError("STORE_UNKNOWN", { store: name, known: [...this.#stores.keys()] });
+      const known = [...this.#stores.keys()];
+      throw new PartitaError("STORE_UNKNOWN", { store: nameShown(name), known });
     }
     return new StoreClient(store, this.router);
   }

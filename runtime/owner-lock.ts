@@ -33,14 +33,25 @@ export async function acquireOwnerLock(directory: string): Promise<OwnerLock> {
   const digest = createHash("sha256").update(path).digest("hex").slice(0, 32);
   const address = socketAddress(digest);
   const server = await listen(address, directory);
-  await writeFile(join(directory, ownerFile), `${process.pid}\n`, { mode: 0o600 });
+  try {
+    await writeFile(join(directory, ownerFile), `${process.pid}\n`, { mode: 0o600 });
+  } catch (error) {
+    await stopListening(server);
+    throw error;
+  }
   return {
     release: async () => {
       if (!server.listening) return;
       await unlink(join(directory, ownerFile)).catch(() => {});
-      await new Promise<void>((resolve) => server.close(() => resolve()));
+      await stopListening(server);
     },
   };
+}
+
+function stopListening(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+  });
 }
 
 async function listen(address: string, directory: string): Promise<Server> {

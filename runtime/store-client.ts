@@ -17,11 +17,13 @@ import { type ErrorWire, fromWire } from "../base/error-wire.js";
 import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
+import { optionInvalid } from "../base/options.js";
 import type { ErasedUpdates } from "../store/declaration.js";
 import { hashKey } from "../store/key-hash.js";
 import type { EntriesOptions, KeyValueStore, ModifyOptions } from "../store/key-value-store.js";
 import { validate } from "../store/schema.js";
 import { decodeValue, encodeValue } from "../store/value.js";
+import { checkCallOptions, listOf, nameShown } from "./call-checks.js";
 import type { Lane } from "./lane.js";
 import type { PlannedStore } from "./plan.js";
 import {
@@ -63,7 +65,7 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
   }
 
   async getMany(keys: Iterable<unknown>): Promise<unknown[]> {
-    const encoded = Array.from(keys, (key) => this.#key(key));
+    const encoded = listOf("getMany", "keys", keys).map((key) => this.#key(key));
     const found = await Promise.all(encoded.map((key) => this.#read(key)));
     return found.map(({ value }) => value);
   }
@@ -79,7 +81,11 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
   }
 
   async putMany(entries: Iterable<readonly [unknown, unknown]>): Promise<void> {
-    const encoded = Array.from(entries, ([key, value]) => {
+    const encoded = listOf("putMany", "entries", entries).map((entry) => {
+      if (!Array.isArray(entry) || entry.length !== 2) {
+        throw optionInvalid("putMany", "entries", entry, "pairs of a key and a value");
+      }
+      const [key, value]: readonly unknown[] = entry;
       return { key: this.#key(key), bytes: this.#value(value, "putMany") };
     });
     const sent = encoded.map(({ key, bytes }) => this.#send(operation.put, key, bytes));
@@ -120,6 +126,10 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
     change: (current: unknown) => unknown,
     options: ModifyOptions = {},
   ): Promise<unknown> {
+    checkCallOptions("modify", options, ["signal"]);
+    if (typeof change !== "function") {
+      throw optionInvalid("modify", "change", change, "a function");
+    }
     const encodedKey = this.#key(key);
     for (let attempt = 0; attempt < limits.modifyAttemptsMax; attempt += 1) {
       options.signal?.throwIfAborted();
@@ -174,7 +184,7 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
   #unknownUpdate(name: string): PartitaError {
     return new PartitaError("UPDATE_UNKNOWN", {
       store: this.#store.name,
-      update: name,
+      update: nameShown(name),
       known: this.#store.updateNames,
     });
   }

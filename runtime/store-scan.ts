@@ -13,6 +13,7 @@ import { keyRangeOf } from "../store/key-range.js";
 import type { EntriesOptions } from "../store/key-value-store.js";
 import type { KeyRange, StoredRow } from "../store/storage.js";
 import { decodeValue } from "../store/value.js";
+import { checkCallOptions } from "./call-checks.js";
 import type { PlannedStore } from "./plan.js";
 import type { Router } from "./router.js";
 
@@ -24,6 +25,15 @@ interface Cursor {
   ended: boolean;
 }
 
+const entriesOptions = [
+  "from",
+  "to",
+  "prefix",
+  "limit",
+  "reverse",
+  "signal",
+] as const satisfies readonly (keyof EntriesOptions<unknown>)[];
+
 /** See `ReadOnlyKeyValueStore.entries`. */
 export async function* scanEntries(
   router: Router,
@@ -31,6 +41,10 @@ export async function* scanEntries(
   options: EntriesOptions<unknown>,
 ): AsyncGenerator<readonly [unknown, unknown], void, void> {
   router.assertOpen();
+  checkCallOptions("entries", options, entriesOptions);
+  if (options.reverse !== undefined && typeof options.reverse !== "boolean") {
+    throw optionInvalid("entries", "reverse", options.reverse, "a boolean");
+  }
   const range = {
     ...keyRangeOf(store.declaration.key, options),
     ...(options.reverse === true ? { reverse: true } : {}),

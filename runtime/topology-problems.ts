@@ -42,6 +42,11 @@ export function topologyProblems(
       add("PART_UNKNOWN", part, `"${part}" is nothing a topology declares`, knownParts);
     }
   }
+  for (const part of knownParts) {
+    const given: unknown = parts[part];
+    if (given === undefined || (typeof given === "object" && given !== null)) continue;
+    add("PART_INVALID", part, `${show(given)} is no object`, ["an object of names"]);
+  }
   const stores = partEntries(parts.stores);
   const computes = partEntries(parts.compute);
   const agents = partEntries(parts.agents);

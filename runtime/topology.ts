@@ -5,6 +5,7 @@
 // threads (compile.ts).
 
 import { PartitaError } from "../base/errors.js";
+import { nameShown } from "./call-checks.js";
 import type { AnyStoreDeclaration } from "./plan.js";
 import type { ProgramEntry } from "./task-program.js";
 import { topologyProblems } from "./topology-problems.js";
@@ -50,20 +51,21 @@ export function topology<const Parts extends TopologyParts>(
 ): Topology<Parts> {
   const problems = topologyProblems(name, module, parts);
   if (problems.length > 0) {
-    throw new PartitaError("TOPOLOGY_INVALID", { topology: String(name), problems });
+    throw new PartitaError("TOPOLOGY_INVALID", { topology: nameShown(name), problems });
   }
   return Object.freeze({ kind: "topology", name, module, parts: Object.freeze({ ...parts }) });
 }
 
-/** Whether a module's export is the topology of that name. */
-export function isTopology(value: unknown, name: string): value is Topology {
+/** Whether a value is a topology, and has that name. */
+export function isTopology(value: unknown, name?: string): value is Topology {
   return (
     typeof value === "object" &&
     value !== null &&
     "kind" in value &&
     value.kind === "topology" &&
+    "parts" in value &&
     "name" in value &&
-    value.name === name
+    (name === undefined || value.name === name)
   );
 }
 

@@ -4,14 +4,14 @@
 // thread: tests choose when packets arrive and what storages do. Owns: the wiring of runtime/hosting.ts
 // for storages in memory. Leaves to others: everything that is wired.
 
-import { createAgentClients, type AgentClient } from "../../agents/client.js";
+import { type AgentClient, createAgentClients } from "../../agents/client.js";
 import { limits } from "../../base/limits.js";
-import { plannedStores, programEntries, shapeHash, assignTables } from "../../runtime/compile.js";
+import { assignTables, plannedStores, programEntries, shapeHash } from "../../runtime/compile.js";
 import { inlineCompute } from "../../runtime/compute.js";
 import { Host, type HostParts } from "../../runtime/host.js";
 import { HostedThread } from "../../runtime/hosting.js";
 import type { LaneBounds } from "../../runtime/lane.js";
-import { type PlanShape, type PlannedStore, tasksOf, threadOf } from "../../runtime/plan.js";
+import { type PlannedStore, type PlanShape, tasksOf, threadOf } from "../../runtime/plan.js";
 import { Router } from "../../runtime/router.js";
 import type { System } from "../../runtime/system.js";
 import { Task, type TaskParts } from "../../runtime/task.js";
@@ -19,8 +19,8 @@ import { TaskDriver } from "../../runtime/task-driver.js";
 import type { TaskPort } from "../../runtime/task-program.js";
 import type { Topology } from "../../runtime/topology.js";
 import { type Delivery, InlineNetwork } from "../../runtime/transport.js";
-import { hashKey } from "../../store/key-hash.js";
 import type { ErasedUpdates } from "../../store/declaration.js";
+import { hashKey } from "../../store/key-hash.js";
 import type { KeyValueStore } from "../../store/key-value-store.js";
 import { MemoryStorage } from "../../store/memory-storage.js";
 import type { TaskReader, TaskStorage } from "../../store/storage.js";
@@ -60,9 +60,7 @@ export class HostCluster {
     const memory = (): TestStorage => MemoryStorage.create();
     const storage = settings.storage ?? memory;
     this.storages = Array.from({ length: taskCount }, (_, task) => storage(task));
-    const systems = Array.from({ length: threadCount + 1 }, (_, thread) =>
-      settings.system(thread),
-    );
+    const systems = Array.from({ length: threadCount + 1 }, (_, thread) => settings.system(thread));
     const [first] = systems;
     if (first === undefined) throw new RangeError("a cluster has a thread");
     const network = new InlineNetwork(first, settings.delivery);
