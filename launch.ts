@@ -99,11 +99,17 @@ export async function launchWith<const Parts extends TopologyParts>(
       const known = [...agents.keys()];
       throw new PartitaError("AGENT_UNKNOWN", { agent: nameShown(name), known });
     },
-    compute: (name: string, args: readonly unknown[], callOptions?: ComputeOptions) =>
-      cluster.compute(name, args, callOptions),
-    stats: async () => ({ tasks: await cluster.reports() }),
+    compute: async (name: string, args: readonly unknown[], callOptions?: ComputeOptions) => {
+      cluster.assertOpen();
+      return await cluster.compute(name, args, callOptions);
+    },
+    stats: async () => {
+      cluster.assertOpen();
+      return { tasks: await cluster.reports() };
+    },
     drain: async (drainOptions: { readonly signal?: AbortSignal } = {}) => {
       checkCallOptions("drain", drainOptions, ["signal"]);
+      cluster.assertOpen();
       await cluster.drain(drainOptions.signal);
     },
     close: () => cluster.close(),

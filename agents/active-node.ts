@@ -1,7 +1,8 @@
 // Active node — one run of a node function: its context, and what it has asked for so far.
 //
-// Owns: the buffer of emits and result, the rules between them, the operations under way. Leaves to
-// others: which run comes when (node-runner.ts), what its effects do once it has returned (execution.ts).
+// Owns: the buffer of emits and result, the rules between them, the operations under way. Leaves
+// to others: which run comes when (node-runner.ts), what its effects do once it has returned
+// (execution.ts).
 //
 // Invariants:
 //   V1. Emits and results are checked and encoded when they are given: what is changed later in a
@@ -18,8 +19,12 @@ import { encodeDynamicKey } from "../store/tuple-key.js";
 import type { AgentDefinition, NodeDefinition } from "./definition.js";
 import { formatInvocationId, formatNodeId } from "./invocation-id.js";
 import type { Emit, NodeEnd, RunMessage } from "./message.js";
+import type { MessageBounds } from "./message-bounds.js";
 import { type NodeOperations, NodeStore } from "./node-store.js";
 import { encodeMessage } from "./wire-field.js";
+
+/** What surrounds an emitted message in its row, keys aside. */
+const emitOverheadBytes = 128;
 
 /** What a node function has asked for, when it has returned. */
 export interface NodeEffects {
@@ -32,6 +37,7 @@ export class ActiveNode implements NodeOperations {
   readonly #definition: AgentDefinition;
   readonly #node: NodeDefinition;
   readonly #port: TaskPort;
+  readonly #bounds: MessageBounds;
   readonly #emits: Emit[] = [];
   #emittedBytes = 0;
   #result: Uint8Array | undefined;
@@ -40,11 +46,18 @@ export class ActiveNode implements NodeOperations {
   #controller: AbortController | undefined;
   #aborted: { readonly reason: unknown } | undefined;
 
-  constructor(run: RunMessage, definition: AgentDefinition, node: NodeDefinition, port: TaskPort) {
+  constructor(
+    run: RunMessage,
+    definition: AgentDefinition,
+    node: NodeDefinition,
+    port: TaskPort,
+    bounds: MessageBounds,
+  ) {
     this.#run = run;
     this.#definition = definition;
     this.#node = node;
     this.#port = port;
+    this.#bounds = bounds;
   }
 
   /** What the node function is given. */
@@ -71,8 +84,10 @@ export class ActiveNode implements NodeOperations {
     const valid = validate(next.input, message, where);
     const key = next.key === undefined ? undefined : encodeDynamicKey(next.key(valid));
     const bytes = encodeMessage(valid, where);
-    this.#assertFits(where, bytes.length);
-    this.#emittedBytes += bytes.length;
+    // A row for each: what surrounds a message counts too.
+    const messageBytes = this.#emittedBytes + bytes.length + (key?.length ?? 0) + emitOverheadBytes;
+    assertFits(where, messageBytes, this.#bounds.messageBytesMax + emitOverheadBytes);
+    this.#emittedBytes = messageBytes;
     this.#emits.push({ node: target, key, message: bytes });
   }
 
@@ -83,7 +98,7 @@ export class ActiveNode implements NodeOperations {
     if (this.#result !== undefined) throw new PartitaError("RESULT_TWICE", { agent, node });
     const where = `result of agent "${agent}" from node "${node}"`;
     const bytes = encodeMessage(validate(this.#definition.result, value, where), where);
-    this.#assertFits(where, bytes.length);
+    assertFits(where, bytes.length, this.#bounds.resultBytesMax);
     this.#result = bytes;
   }
 
@@ -131,28 +146,22 @@ export class ActiveNode implements NodeOperations {
   }
 
   /**
-   * Awaits one operation. V8 follows a promise back to the user's line only while the user alone waits
-   * for it, so the handler that keeps a rejection from being unhandled (V3) is added no earlier than in
-   * the `catch`, when the error has its stack.
+   * Awaits one operation. V8 follows a promise back to the user's line only while the user alone
+   * waits for it, so the handler that keeps a rejection from being unhandled (V3) is added no
+   * earlier than in the `catch`, when the error has its stack.
    */
   async #perform<T>(begin: () => Promise<T>, own: () => Promise<T>): Promise<T> {
     try {
       return await begin();
     } catch (error) {
-      // A `begin` that throws at once is caught before the caller has the promise that `own` returns.
+      // A `begin` that throws at once is caught before the caller has the promise that `own`
+      // returns.
       await undefined;
       own().catch(ignore);
       throw error;
     } finally {
       this.#underWay.delete(own());
     }
-  }
-
-  #assertFits(where: string, bytes: number): void {
-    const messageBytes = this.#emittedBytes + bytes;
-    const { messageBytesMax } = limits;
-    if (messageBytes <= messageBytesMax) return;
-    throw new PartitaError("MESSAGE_TOO_LARGE", { where, messageBytes, messageBytesMax });
   }
 
   #assertActive(operation: string): void {
@@ -167,7 +176,15 @@ export class ActiveNode implements NodeOperations {
 
 function ignore(): void {}
 
-/** The NodeContext of a run, its types erased: agent.ts has checked them against the agent's shape. */
+function assertFits(where: string, messageBytes: number, messageBytesMax: number): void {
+  if (messageBytes <= messageBytesMax) return;
+  throw new PartitaError("MESSAGE_TOO_LARGE", { where, messageBytes, messageBytesMax });
+}
+
+/**
+ * The NodeContext of a run, its types erased: agent.ts has checked them against the agent's
+ * shape.
+ */
 class ActiveContext {
   readonly #active: ActiveNode;
   readonly #run: RunMessage;

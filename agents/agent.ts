@@ -1,9 +1,9 @@
 // Agent — the declaration of a graph of nodes, in two steps: its shape first, its functions second.
 //
-// The shape names nodes, edges and stores; `implement` then types every function by it, so cycles and
-// forward edges need no annotations. Owns: the builder and the immutable declaration that a topology
-// holds. Leaves to others: inference (shape.ts), what is wrong with it (definition-problems.ts), running
-// it (execution.ts), calling it (client.ts).
+// The shape names nodes, edges and stores; `implement` then types every function by it, so cycles
+// and forward edges need no annotations. Owns: the builder and the immutable declaration that a
+// topology holds. Leaves to others: inference (shape.ts), what is wrong with it
+// (definition-problems.ts), running it (execution.ts), calling it (client.ts).
 
 import type { ProgramEntry, TopologyNames, TopologyProblem } from "../runtime/task-program.js";
 import {
@@ -34,16 +34,16 @@ export interface AgentDeclaration<Input, Result> extends ProgramEntry {
 /** A shape whose functions are still to come. */
 export interface AgentBuilder<A extends AgentShape> {
   /**
-   * Gives each node its function and returns the finished declaration. The builder is not changed: it
-   * can be implemented again, for a test for example.
+   * Gives each node its function and returns the finished declaration. The builder is not
+   * changed: it can be implemented again, for a test for example.
    */
   implement(functions: NodeFunctions<A>): AgentDeclaration<AgentInputOf<A>, AgentResultOf<A>>;
 }
 
 /**
- * Declares an agent. An invocation begins at `entry`; its nodes emit to each other and end it with a
- * result, or it fails. Nothing is checked here at run time: `topology()` reports all problems of all of
- * its agents at once, with TOPOLOGY_INVALID.
+ * Declares an agent. An invocation begins at `entry`; its nodes emit to each other and end it
+ * with a result, or it fails. Nothing is checked here at run time: `topology()` reports all
+ * problems of all of its agents at once, with TOPOLOGY_INVALID.
  *
  *     const transfer = agent({
  *       stores: { balances },

@@ -1,18 +1,19 @@
-// Client — how agents are invoked from outside: one client per agent, all of a thread over one port.
+// Client — how agents are invoked from outside: one client per agent, all of a thread over one
+// port.
 //
-// Owns: checking and encoding inputs, choosing an invocation's home, turning outcomes into results and
-// errors. Leaves to others: who waits for what (outcome-waiters.ts), lanes and threads (the port), what
-// an invocation does (execution.ts).
+// Owns: checking and encoding inputs, choosing an invocation's home, turning outcomes into
+// results and errors. Leaves to others: who waits for what (outcome-waiters.ts), lanes and
+// threads (the port), what an invocation does (execution.ts).
 //
 // Invariants:
 //   C1. Everything that can be refused is refused before a message is sent.
-//   C2. Messages leave in the order of the calls: nothing is awaited before they are sent. Since the
-//       home of a keyed agent's invocation is the owner of its key, one client's invocations for one
-//       key arrive in the order of the calls.
+//   C2. Messages leave in the order of the calls: nothing is awaited before they are sent. Since
+//       the home of a keyed agent's invocation is the owner of its key, one client's invocations
+//       for one key arrive in the order of the calls.
 //   C3. Errors are thrown from the async function that the user awaits: the stack names his line.
 
 import { PartitaError } from "../base/errors.js";
-import { checkOptionNames } from "../base/options.js";
+import { checkOptionNames, optionInvalid } from "../base/options.js";
 import type { ProgramClientPort, ProgramEntry } from "../runtime/task-program.js";
 import { hashKey } from "../store/key-hash.js";
 import { validate } from "../store/schema.js";
@@ -41,10 +42,11 @@ export interface WaitOptions {
 /** Calls one agent of a launched topology. */
 export interface AgentClient<Input, Result> {
   /**
-   * Runs the agent once and resolves with its result. Calls of one client for one key of a keyed entry
-   * node take effect in the order of the calls, awaited or not.
+   * Runs the agent once and resolves with its result. Calls of one client for one key of a keyed
+   * entry node take effect in the order of the calls, awaited or not.
    *
-   * @throws PartitaError SCHEMA_INVALID, KEY_INVALID, VALUE_UNSUPPORTED and other refusals of the input
+   * @throws PartitaError SCHEMA_INVALID, KEY_INVALID, VALUE_UNSUPPORTED and other refusals of the
+   *   input
    * @throws PartitaError INVOCATION_FAILED when it fails; `cause` is the last error of a node
    * @throws PartitaError TASK_EXITED when the thread of its home task died: the outcome is unknown
    * @throws PartitaError MAILBOX_FULL, CLOSED
@@ -58,8 +60,8 @@ export interface AgentClient<Input, Result> {
   initiate(input: Input, options?: WaitOptions): Promise<Invocation<Result>>;
 
   /**
-   * The invocation of an id, before a restart or from another client. Whether there is one shows when
-   * it is asked for its result.
+   * The invocation of an id, before a restart or from another client. Whether there is one shows
+   * when it is asked for its result.
    * @throws PartitaError INVOCATION_UNKNOWN when the text is no id
    */
   get(id: string): Invocation<Result>;
@@ -81,7 +83,10 @@ export interface Invocation<Result> {
   result(options?: WaitOptions): Promise<Result>;
 }
 
-/** The clients of all agents of a topology, by name, on one thread. `port` gets its listeners here. */
+/**
+ * The clients of all agents of a topology, by name, on one thread. `port` gets its listeners
+ * here.
+ */
 export function createAgentClients(
   entries: ReadonlyMap<string, ProgramEntry>,
   port: ProgramClientPort,
@@ -215,5 +220,9 @@ function failed(agent: string, invocationId: string, outcome: FailedOutcome): Pa
 
 function checkWaitOptions(operation: string, options: WaitOptions): void {
   checkOptionNames(operation, options, ["signal"]);
-  options.signal?.throwIfAborted();
+  const { signal } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw optionInvalid(operation, "signal", signal, "an AbortSignal");
+  }
+  signal?.throwIfAborted();
 }

@@ -1,7 +1,7 @@
 // Context — what a node function is given beside its message: the whole world it may touch.
 //
-// Owns: the contract that users read. Leaves to others: what stands behind it (active-node.ts), types
-// that follow from the agent's shape (shape.ts).
+// Owns: the contract that users read. Leaves to others: what stands behind it (active-node.ts),
+// types that follow from the agent's shape (shape.ts).
 
 import type {
   AgentShape,
@@ -13,15 +13,15 @@ import type {
 } from "./shape.js";
 
 /**
- * The context of one node invocation. `emit` and `result` take effect when the function has returned
- * and its operations have finished; when it throws, nothing of them does. Store operations take effect
- * at once, and a later throw does not undo them. After the function has returned every method that
- * does something refuses with NODE_FINISHED.
+ * The context of one node invocation. `emit` and `result` take effect when the function has
+ * returned and its operations have finished; when it throws, nothing of them does. Store
+ * operations take effect at once, and a later throw does not undo them. After the function has
+ * returned every method that does something refuses with NODE_FINISHED.
  */
 export interface NodeContext<A extends AgentShape, Target extends string> {
   /**
-   * The agent's stores. An operation that is still under way when the function returns is waited for
-   * before the node counts as finished; if it then fails, so does the node.
+   * The agent's stores. An operation that is still under way when the function returns is waited
+   * for before the node counts as finished; if it then fails, so does the node.
    */
   readonly stores: StoresOf<A>;
 
@@ -32,21 +32,23 @@ export interface NodeContext<A extends AgentShape, Target extends string> {
   readonly compute: ComputeOf<A>;
 
   /**
-   * Sends a message to a node, which starts after this function has returned. The message is checked
-   * and encoded at once: later changes to it do not matter. Messages to one task are processed in the
-   * order of the emits; across tasks there is no order.
+   * Sends a message to a node, which starts after this function has returned. The message is
+   * checked and encoded at once: later changes to it do not matter. Messages to one task are
+   * processed in the order of the emits; across tasks there is no order.
    *
    * @throws PartitaError EMIT_UNDECLARED when this node does not list the target in `to`
    * @throws PartitaError EMIT_AFTER_RESULT when this node invocation has given a result
-   * @throws PartitaError SCHEMA_INVALID, KEY_INVALID, VALUE_UNSUPPORTED and other refusals of values
-   * @throws PartitaError MESSAGE_TOO_LARGE when its emits take more than `limits.messageBytesMax` in all
+   * @throws PartitaError SCHEMA_INVALID, KEY_INVALID, VALUE_UNSUPPORTED and other refusals of
+   *   values
+   * @throws PartitaError MESSAGE_TOO_LARGE when its emits take more than `limits.messageBytesMax`
+   *   in all
    * @throws PartitaError OPTION_INVALID when there are more than `limits.emitsMax` of them
    */
   emit<T extends Target>(target: EmitTarget<T>, message: EmittedTo<A, T>): void;
 
   /**
-   * Gives the result of the invocation; `null` and `undefined` are results too. The first result that
-   * reaches the home task wins; later ones are dropped, and nothing else is stopped.
+   * Gives the result of the invocation; `null` and `undefined` are results too. The first result
+   * that reaches the home task wins; later ones are dropped, and nothing else is stopped.
    *
    * @throws PartitaError RESULT_AFTER_EMIT when this node invocation has emitted
    * @throws PartitaError RESULT_TWICE when it has given a result before
@@ -63,7 +65,9 @@ export interface NodeContext<A extends AgentShape, Target extends string> {
   /** The invocation, as its client knows it. */
   readonly invocationId: string;
 
-  /** This run's place in the invocation: sixteen hex digits, the same when it has to be run again. */
+  /**
+   * This run's place in the invocation: sixteen hex digits, the same when it has to be run again.
+   */
   readonly nodeInvocationId: string;
 
   /** Milliseconds since the epoch. */

@@ -1,11 +1,12 @@
 // Definition problems — everything wrong with an agent's definition, found at once.
 //
-// `topology()` asks each of its agents and reports what all of them answer together. Nothing is assumed
-// of what a JavaScript caller passed. Owns: names, options, edges, reachability, implementations,
-// references. Leaves to others: the topology's own parts (runtime/topology-problems.ts).
+// `topology()` asks each of its agents and reports what all of them answer together. Nothing is
+// assumed of what a JavaScript caller passed. Owns: names, options, edges, reachability,
+// implementations, references. Leaves to others: the topology's own parts
+// (runtime/topology-problems.ts).
 //
-// Each problem has a path (`agents.transfer.nodes.debit.to`), names the offender, and lists what would
-// have been valid.
+// Each problem has a path (`agents.transfer.nodes.debit.to`), names the offender, and lists what
+// would have been valid.
 
 import { PartitaError } from "../base/errors.js";
 import { isName, nameRule } from "../base/name.js";
@@ -156,7 +157,7 @@ function checkFunctions(nodes: readonly Edges[], functions: unknown, add: Add): 
     const at = `implement.${name}`;
     const fn = implemented.get(name);
     if (fn === undefined) {
-      const message = `node "${name}" is not implemented`;
+      const message = `node "${name}" has no implementation`;
       add("IMPLEMENTATION_MISSING", at, message, [`${name}(ctx, message) { … }`]);
     } else if (typeof fn !== "function") {
       const message = `the implementation of "${name}" is ${show(fn)}`;

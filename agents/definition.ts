@@ -1,8 +1,8 @@
 // Definition — an agent as its tasks and clients use it: names looked up, types erased.
 //
-// Owns: turning what `agent({...}).implement({...})` was given into maps, once it is known to be sound,
-// and the structure that threads compare. Leaves to others: finding everything that is not sound
-// (definition-problems.ts), types (agent.ts, node.ts), running nodes (node-runner.ts).
+// Owns: turning what `agent({...}).implement({...})` was given into maps, once it is known to be
+// sound, and the structure that threads compare. Leaves to others: finding everything that is not
+// sound (definition-problems.ts), types (agent.ts, node.ts), running nodes (node-runner.ts).
 //
 // Invariant N1. `defineAgent` is called only with parts in which `agentProblems` has found nothing.
 

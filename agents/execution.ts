@@ -1,24 +1,28 @@
-// Execution — what a task does with the messages of agents: it begins, runs, accounts for, and ends.
+// Execution — what a task does with the messages of agents: it begins, runs, accounts for, and
+// ends.
 //
-// An invocation in five messages. `initiate` writes its record at home and sends `run` for the entry
-// node; `run` puts a row into the queue of the task that is to run the node; when the function has
-// returned, `completed` removes the row, sends a `run` for each emit and an `ack` home, all in one frame;
-// `ack` settles the account of the record and ends it; `await` asks how it stands.
-// Owns: these five steps, and whom to tell. Leaves to others: rows (invocation-record.ts, node-queue.ts),
-// running functions (node-runner.ts), forgetting (retention.ts), bytes (message.ts, outcome.ts).
+// An invocation in five messages. `initiate` writes its record at home and sends `run` for the
+// entry node; `run` puts a row into the queue of the task that is to run the node; when the
+// function has returned, `completed` removes the row, sends a `run` for each emit and an `ack`
+// home, all in one frame; `ack` settles the account of the record and ends it; `await` asks how
+// it stands. Owns: these five steps, and whom to tell. Leaves to others: rows
+// (invocation-record.ts, node-queue.ts), running functions (node-runner.ts), forgetting
+// (retention.ts), bytes (message.ts, outcome.ts).
 //
 // Invariants:
 //   E1. Everything that can be refused is refused before the first row is written.
-//   E2. The completion of a node invocation is one frame: its row goes, its emits and its ack leave.
+//   E2. The completion of a node invocation is one frame: its row goes, its emits and its ack
+//       leave.
 //   E3. The first outcome of an invocation stays: a result, or a failure, or that all of its node
 //       invocations have ended without either.
-//   E4. What a task remembers beside its rows (whom to tell, order of records, gates) is rebuilt from
-//       them by `start`, or is asked for again by the clients.
+//   E4. What a task remembers beside its rows (whom to tell, order of records, gates) is rebuilt
+//       from them by `start`, or is asked for again by the clients.
 
 import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
 import type {
+  MessageOrigin,
   ProgramEntry,
   TaskPort,
   TaskProgram,
@@ -56,6 +60,7 @@ import {
   type InitiateMessage,
   type RunMessage,
 } from "./message.js";
+import { type MessageBounds, messageBounds } from "./message-bounds.js";
 import { NodeQueue } from "./node-queue.js";
 import { NodeRunner, type RunnerBounds, runnerBoundsDefault } from "./node-runner.js";
 import { encodeNotice, encodeReply } from "./outcome.js";
@@ -86,6 +91,7 @@ class AgentProgram implements TaskProgram {
   readonly #queue: NodeQueue;
   readonly #runner: NodeRunner;
   readonly #retention: Retention;
+  readonly #messageBounds: MessageBounds;
   /** By name of the invocation: threads that wait for its outcome. */
   readonly #waiting = new Map<string, Set<number>>();
   #createdLast = 0;
@@ -96,6 +102,7 @@ class AgentProgram implements TaskProgram {
     this.#queue = new NodeQueue(port);
     this.#runner = new NodeRunner(port, this.#agents, this.#queue, bounds);
     this.#retention = new Retention(bounds.invocationsRetainedMax);
+    this.#messageBounds = messageBounds(bounds.rowBytesMax);
   }
 
   get running(): number {
@@ -105,6 +112,7 @@ class AgentProgram implements TaskProgram {
   start(): void {
     this.#createdLast = this.#retention.start(this.#port);
     this.#queue.start((arrivalNo, run) => this.#runner.enqueue(arrivalNo, run));
+    this.#runner.begin();
   }
 
   abort(reason: unknown): void {
@@ -138,12 +146,18 @@ class AgentProgram implements TaskProgram {
   }
 
   #initiate(turn: Turn, message: InitiateMessage): void {
-    const { agent, invocationId, key, input } = message;
+    const { agent, invocationId, subscribe, key, input } = message;
     const definition = this.#agents.get(agent);
     if (definition === undefined) {
       throw new PartitaError("AGENT_UNKNOWN", { agent, known: [...this.#agents.keys()] });
     }
     this.#assertHome(invocationId);
+    const { messageBytesMax } = this.#messageBounds;
+    if (input.length > messageBytesMax) {
+      const where = `input of agent "${agent}"`;
+      const messageBytes = input.length;
+      throw new PartitaError("MESSAGE_TOO_LARGE", { where, messageBytes, messageBytesMax });
+    }
     const nodeInvocationId = entryNodeId(invocationId);
     this.#createdLast += 1;
     const record: InvocationRecord = {
@@ -156,9 +170,12 @@ class AgentProgram implements TaskProgram {
     };
     turn.put(invocationTable, invocationId, encodeRecord(record), true);
     const name = invocationName(invocationId);
-    this.#retention.began(agent, name);
-    this.#retention.collect(turn, agent);
-    if (message.subscribe) this.#wait(turn, name);
+    const { thread } = laneOf(turn);
+    // A message that is taken back leaves nothing in memory either. No node can have run before.
+    turn.afterCommit(() => {
+      this.#retention.began(agent, name);
+      if (subscribe) this.#wait(thread, name);
+    });
     const node = definition.entry.name;
     const run: RunMessage = {
       kind: "run",
@@ -235,16 +252,14 @@ class AgentProgram implements TaskProgram {
     if (record === undefined || record.agent !== agent) return encodeReply({ kind: "unknown" });
     const outcome = outcomeOf(record);
     if (outcome !== undefined) return encodeReply({ kind: "ended", outcome });
-    this.#wait(turn, invocationName(invocationId));
+    this.#wait(laneOf(turn).thread, invocationName(invocationId));
     return encodeReply({ kind: "pending" });
   }
 
-  #wait(turn: Turn, name: string): void {
-    const { origin } = turn;
-    assert(origin.kind === "lane", "only clients wait for outcomes");
+  #wait(thread: number, name: string): void {
     const threads = this.#waiting.get(name);
-    if (threads === undefined) this.#waiting.set(name, new Set([origin.thread]));
-    else threads.add(origin.thread);
+    if (threads === undefined) this.#waiting.set(name, new Set([thread]));
+    else threads.add(thread);
   }
 
   #ownerOf(key: Uint8Array | undefined): number | undefined {
@@ -256,6 +271,13 @@ class AgentProgram implements TaskProgram {
     const { taskId } = this.#port;
     assert(home === taskId, () => `an invocation of task ${home} reached task ${taskId}`);
   }
+}
+
+/** Who sent a message that only clients send. */
+function laneOf(turn: Turn): MessageOrigin & { readonly kind: "lane" } {
+  const { origin } = turn;
+  assert(origin.kind === "lane", "only clients begin invocations and wait for them");
+  return origin;
 }
 
 /** How a pending invocation stands after one of its node invocations has ended (E3). */

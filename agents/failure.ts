@@ -4,7 +4,8 @@
 // (base/error-wire.ts), the list of failures (invocation-record.ts).
 //
 // Invariant F1. `encodeFailure` never throws, whatever was thrown, and its bytes are at most
-// `failureBytesMax`: an error that does not fit loses its causes and details, then the end of its texts.
+// `failureBytesMax`: an error that does not fit loses its causes and details, then the end of its
+// texts.
 
 import type { InvocationFailureDetails } from "../base/error-codes.js";
 import { type ErrorWire, fromWire, toWire } from "../base/error-wire.js";
@@ -13,7 +14,7 @@ import { cutText } from "../base/text.js";
 import { decodeValue, encodeValue } from "../store/value.js";
 
 /** One failure: a frame holds several with everything else that a message brings about. */
-export const failureBytesMax: number = 64 * 1024;
+export const failureBytesMax: number = 32 * 1024;
 
 /** A text of a failure that had to be cut down. */
 const cutTextBytesMax = 8 * 1024;

@@ -1,7 +1,7 @@
 // Invocation ids — names of invocations and of their node invocations, as bytes and as text.
 //
-// Owns: both layouts, and how ids are derived. Leaves to others: which task stands behind a placement
-// (TaskPort.ownerOf), clock and chance (the ports).
+// Owns: both layouts, and how ids are derived. Leaves to others: which task stands behind a
+// placement (TaskPort.ownerOf), clock and chance (the ports).
 //
 //   invocation        [placement u32][milliseconds u48][random u48], big-endian
 //                     as text: pppppppp-tttttttttttt-rrrrrrrrrrrr, lower-case hex
@@ -9,8 +9,8 @@
 //
 // Invariants:
 //   D1. The home task of an invocation is the owner of its placement: the id alone leads to it.
-//   D2. A node invocation's id follows from its parent's and its place among the parent's emits, so a
-//       node that is run again after a crash gives its children the same ids.
+//   D2. A node invocation's id follows from its parent's and its place among the parent's emits,
+//       so a node that is run again after a crash gives its children the same ids.
 
 import { PartitaError } from "../base/errors.js";
 import { hashKey } from "../store/key-hash.js";

@@ -1,14 +1,14 @@
 // Invocation record — the durable row of an invocation on its home task.
 //
-// Owns: what the row holds, its layout, and which failures it has room for. Leaves to others: when it
-// changes (execution.ts) and when it is deleted (retention.ts).
+// Owns: what the row holds, its layout, and which failures it has room for. Leaves to others:
+// when it changes (execution.ts) and when it is deleted (retention.ts).
 //
 // Invariants:
 //   I1. `outstanding` is the xor of the ids of all node invocations that were started and have not
 //       ended, as far as the home task was told: zero means that all have ended.
 //   I2. A record is ended once: from then on only its list of failures grows.
-//   I3. A row is bounded: at most `failuresMax` failures of about `failuresBytesMax` bytes; of those
-//       beyond, only the number is kept.
+//   I3. A row is bounded: at most `failuresMax` failures of about `failuresBytesMax` bytes; of
+//       those beyond, only the number is kept.
 
 import { ByteReader } from "../base/byte-reader.js";
 import { ByteWriter } from "../base/byte-writer.js";
@@ -32,7 +32,7 @@ export const invocationTable = 8;
 /** Failures that a record keeps: enough to see what went wrong, and a row stays small. */
 export const failuresMax = 64;
 /** Bytes of those failures, after the first, which is always kept. */
-export const failuresBytesMax: number = 256 * 1024;
+export const failuresBytesMax: number = 64 * 1024;
 
 /** How far an invocation has come. */
 export type InvocationState =

@@ -1,9 +1,9 @@
 // Messages — every byte that a task is sent on behalf of agents, by clients, tasks and itself.
 //
 // One interface for each message, told apart by `kind`: the first byte on the wire. Owns: their
-// layouts, readers and writers. Leaves to others: what messages do (execution.ts), how they travel
-// (the runtime, task-program.ts), what is told to clients (outcome.ts), users' values in them, which
-// are bytes already (wire-field.ts).
+// layouts, readers and writers. Leaves to others: what messages do (execution.ts), how they
+// travel (the runtime, task-program.ts), what is told to clients (outcome.ts), users' values in
+// them, which are bytes already (wire-field.ts).
 //
 // Invariants:
 //   M1. Decoded ids, keys and values are views of the message: whoever keeps them keeps its bytes.

@@ -1,14 +1,16 @@
 // Node queue — the durable rows of node invocations that a task has accepted and not finished.
 //
-// A row is the `run` message as it came, under a number that says when. Owns: numbering and the rows.
-// Leaves to others: when a row is added and removed (execution.ts), when it runs (node-runner.ts).
+// A row is the `run` message as it came, under a number that says when. Owns: numbering and the
+// rows. Leaves to others: when a row is added and removed (execution.ts), when it runs
+// (node-runner.ts).
 //
 // Invariants:
 //   Q1. Numbers rise in the order of arrival; the byte order of row keys is the order of numbers.
 //   Q2. A number is never used twice, in this life of the task or a later one: rows are written as
 //       fresh, and a number used again could bring back the row of its first use.
-//   Q3. Every number below the durable mark may have been used, none from the mark on. The mark moves
-//       in the frame of the first row that reaches it.
+//   Q3. Every number below the durable mark may have been used, none from the mark on. The mark
+//       moves in the frame of the first row that reaches it; until that is durable each further row
+//       moves it again, since a message that is taken back takes its mark along.
 
 import { ByteReader } from "../base/byte-reader.js";
 import { ByteWriter } from "../base/byte-writer.js";
@@ -29,6 +31,7 @@ const two32 = 2 ** 32;
 export class NodeQueue {
   readonly #port: TaskPort;
   #next = 1;
+  /** The durable mark. */
   #mark = 1;
 
   constructor(port: TaskPort) {
@@ -55,13 +58,16 @@ export class NodeQueue {
   /** Adds a row with the frame in hand and returns its number. */
   append(turn: Turn, message: Uint8Array): number {
     const arrivalNo = this.#next;
-    if (arrivalNo === this.#mark) {
-      this.#mark += reservedNumbers;
-      const mark = new ByteWriter(8);
-      mark.uint64(this.#mark);
-      turn.put(queueTable, rowKey(markNo), mark.finish());
-    }
     this.#next += 1;
+    if (arrivalNo >= this.#mark) {
+      const reserved = arrivalNo + reservedNumbers;
+      const mark = new ByteWriter(8);
+      mark.uint64(reserved);
+      turn.put(queueTable, rowKey(markNo), mark.finish());
+      turn.afterCommit(() => {
+        this.#mark = Math.max(this.#mark, reserved);
+      });
+    }
     turn.put(queueTable, rowKey(arrivalNo), message, true);
     return arrivalNo;
   }

@@ -1,8 +1,9 @@
 // Node runner — decides which node function runs when, and runs it, outside of any frame.
 //
-// Owns: the gates of keys, the bound on what runs at once, what of the queue is held in memory. Leaves
-// to others: the queue on disk (node-queue.ts), a function's context and effects (active-node.ts), what
-// becomes of them (execution.ts, to which they go as a `completed` message).
+// Owns: the gates of keys, the bound on what runs at once, what of the queue is held in memory.
+// Leaves to others: the queue on disk (node-queue.ts), a function's context and effects
+// (active-node.ts), what becomes of them (execution.ts, to which they go as a `completed`
+// message).
 //
 // Invariants:
 //   R1. At most one invocation per (agent, node, key) runs. Its gate opens when its completion is
@@ -10,7 +11,8 @@
 //   R2. At most `runningNodesMax` functions run; those that may run start in the order of arrival.
 //   R3. Of what waits, only a number is kept for certain; rows are kept within `rowsKeptMax` and
 //       `rowsKeptBytesMax`, the rest is read back when its turn comes.
-//   R4. After `abort` nothing starts and nothing is submitted: rows stay for the next launch.
+//   R4. Nothing starts before `begin`: what is refused at the start has run nothing. After `abort`
+//       nothing starts and nothing is submitted: rows stay for the next launch.
 
 import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
@@ -22,6 +24,7 @@ import { encodeFailure } from "./failure.js";
 import { Fifo } from "./fifo.js";
 import { formatNodeId } from "./invocation-id.js";
 import { encodeCompleted, type RunMessage } from "./message.js";
+import { type MessageBounds, messageBounds } from "./message-bounds.js";
 import type { NodeQueue } from "./node-queue.js";
 import { decodeMessage } from "./wire-field.js";
 
@@ -31,12 +34,15 @@ export interface RunnerBounds {
   /** Rows that wait, kept decoded so that they need not be read back. */
   readonly rowsKeptMax: number;
   readonly rowsKeptBytesMax: number;
+  /** The largest row that a task's storage takes: bounds messages and results. */
+  readonly rowBytesMax: number;
 }
 
 export const runnerBoundsDefault: RunnerBounds = {
   runningNodesMax: limits.runningNodesMax,
   rowsKeptMax: 16 * 1024,
   rowsKeptBytesMax: 64 * 1024 * 1024,
+  rowBytesMax: limits.valueBytesMax,
 };
 
 interface Running {
@@ -52,6 +58,7 @@ export class NodeRunner {
   readonly #agents: ReadonlyMap<string, AgentDefinition>;
   readonly #queue: NodeQueue;
   readonly #bounds: RunnerBounds;
+  readonly #messageBounds: MessageBounds;
   /** May run as soon as there is room: plain, or in possession of their gate. */
   readonly #ready = new Fifo<number>();
   /** Gates that somebody possesses, with those who wait for them. */
@@ -60,7 +67,7 @@ export class NodeRunner {
   #keptBytes = 0;
   /** From the start of the function until its completion is committed. */
   readonly #running = new Map<number, Running>();
-  #aborted = false;
+  #phase: "recovering" | "running" | "aborted" = "recovering";
 
   constructor(
     port: TaskPort,
@@ -72,6 +79,7 @@ export class NodeRunner {
     this.#agents = agents;
     this.#queue = queue;
     this.#bounds = bounds;
+    this.#messageBounds = messageBounds(bounds.rowBytesMax);
   }
 
   /** Node invocations that will still submit their completion, or have and wait for its commit. */
@@ -79,7 +87,16 @@ export class NodeRunner {
     return this.#running.size;
   }
 
-  /** A row of the queue is committed: its function runs when its turn comes. Keeps `run`. */
+  /** All rows that were left from before are queued: what may run starts. */
+  begin(): void {
+    this.#phase = "running";
+    this.#startReady();
+  }
+
+  /**
+   * A row of the queue is committed: its function runs when its turn comes. Keeps `run`.
+   * @throws PartitaError AGENT_UNKNOWN, NODE_UNKNOWN
+   */
   enqueue(arrivalNo: number, run: RunMessage): void {
     this.#definitionOf(run);
     this.#keep(arrivalNo, run);
@@ -98,7 +115,7 @@ export class NodeRunner {
   completed(arrivalNo: number): void {
     const running = this.#running.get(arrivalNo);
     if (running === undefined) {
-      assert(this.#aborted, () => `row ${arrivalNo} was completed and never ran`);
+      assert(this.#isAborted(), () => `row ${arrivalNo} was completed and never ran`);
       return;
     }
     this.#running.delete(arrivalNo);
@@ -108,7 +125,7 @@ export class NodeRunner {
 
   /** Aborts the signals of what runs, and forgets it (R4). */
   abort(reason: unknown): void {
-    this.#aborted = true;
+    this.#phase = "aborted";
     for (const { node } of this.#running.values()) node.abort(reason);
     this.#running.clear();
   }
@@ -120,12 +137,12 @@ export class NodeRunner {
   }
 
   #startReady(): void {
-    while (!this.#aborted && this.#running.size < this.#bounds.runningNodesMax) {
+    while (this.#phase === "running" && this.#running.size < this.#bounds.runningNodesMax) {
       const arrivalNo = this.#ready.shift();
       if (arrivalNo === undefined) return;
       const run = this.#takeKept(arrivalNo) ?? this.#queue.read(arrivalNo);
       const { agent, node } = this.#definitionOf(run);
-      const active = new ActiveNode(run, agent, node, this.#port);
+      const active = new ActiveNode(run, agent, node, this.#port, this.#messageBounds);
       this.#running.set(arrivalNo, { node: active, gate: gateOf(run) });
       void this.#run(arrivalNo, run, node, active);
     }
@@ -139,10 +156,15 @@ export class NodeRunner {
   ): Promise<void> {
     // The frame before it has just been opened to readers: replies go out before users' code runs.
     await undefined;
-    if (this.#aborted) return;
+    if (this.#isAborted()) return;
     const effects = await runFunction(run, node, active);
-    if (this.#aborted) return;
+    if (this.#isAborted()) return;
     this.#port.submit(encodeCompleted({ kind: "completed", arrivalNo, ...effects }));
+  }
+
+  /** Asked again after each wait: a field that was compared once would count as known. */
+  #isAborted(): boolean {
+    return this.#phase === "aborted";
   }
 
   #definitionOf(run: RunMessage): { agent: AgentDefinition; node: NodeDefinition } {

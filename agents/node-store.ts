@@ -1,4 +1,5 @@
-// Node store — a store as one node invocation sees it: every operation is counted until it has ended.
+// Node store — a store as one node invocation sees it: every operation is counted until it has
+// ended.
 //
 // Owns: nothing but the detour of each operation over `NodeOperations`. Leaves to others: what the
 // operations do (the runtime's KeyValueStore), what happens to those still under way when the node

@@ -1,9 +1,9 @@
 // Node — the declaration of one step of an agent: what it takes, where it emits to, what keys it.
 //
-// A declaration carries its types as phantoms, so that the agent that holds it can type every emit and
-// every node function before any of them is written. Owns: the value that `node()` returns. Leaves to
-// others: whether names and options are sound (definition-problems.ts reports all problems of a
-// topology at once, so nothing is refused here), what runs (agent.ts).
+// A declaration carries its types as phantoms, so that the agent that holds it can type every
+// emit and every node function before any of them is written. Owns: the value that `node()`
+// returns. Leaves to others: whether names and options are sound (definition-problems.ts reports
+// all problems of a topology at once, so nothing is refused here), what runs (agent.ts).
 
 import type { Schema } from "../store/schema.js";
 import type { DynamicKey } from "../store/tuple-key.js";
@@ -13,15 +13,18 @@ declare const nodeTypes: unique symbol;
 /** Where a declaration keeps what it was given; read by definition.ts alone. */
 export const nodeOptions: unique symbol = Symbol.for("partita.nodeOptions");
 
-/** A node whatever its types. It names none, so that it lends none to what is inferred beside it. */
+/**
+ * A node whatever its types. It names none, so that it lends none to what is inferred beside it.
+ */
 export interface AnyNode {
   readonly kind: "node";
   readonly [nodeOptions]: unknown;
 }
 
 /**
- * One node of an agent. `Message` is what its function receives, `Target` the names of the nodes it may
- * emit to, `Input` what others emit to it: it differs from `Message` when the schema transforms.
+ * One node of an agent. `Message` is what its function receives, `Target` the names of the nodes
+ * it may emit to, `Input` what others emit to it: it differs from `Message` when the schema
+ * transforms.
  */
 export interface NodeDeclaration<Message, Target extends string = never, Input = Message>
   extends AnyNode {
@@ -40,9 +43,9 @@ export interface NodeOptions<Message, Target extends string, Input> {
   /** Names of the nodes it may emit to, itself among them if it loops. Default: none. */
   readonly to?: readonly Target[];
   /**
-   * Makes the node keyed: it runs on the task that owns the key, where a store keyed by the same value
-   * lives, one invocation at a time per key, in the order of arrival. The key is held until the
-   * invocation has finished, waits included. Must depend on the message alone.
+   * Makes the node keyed: it runs on the task that owns the key, where a store keyed by the same
+   * value lives, one invocation at a time per key, in the order of arrival. The key is held until
+   * the invocation has finished, waits included. Must depend on the message alone.
    */
   readonly key?: (message: Message) => DynamicKey;
 }

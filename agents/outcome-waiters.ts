@@ -4,7 +4,8 @@
 // signal aborts. Leaves to others: asking tasks (client.ts), whom tasks notify (execution.ts).
 //
 // Invariants:
-//   W1. A waiter is opened before its request is sent: a notice that overtakes the reply is not missed.
+//   W1. A waiter is opened before its request is sent: a notice that overtakes the reply is not
+//       missed.
 //   W2. A waiter is settled once and forgotten with that, whatever comes after.
 //   W3. When a home task is lost every waiter of it is rejected: the task forgets whom to notify.
 

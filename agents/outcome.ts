@@ -1,8 +1,8 @@
 // Outcome — how an invocation ended, and the bytes in which clients are told.
 //
-// Owns: the layouts of outcomes, of the reply to an AwaitMessage and of the notice. Leaves to others:
-// who decides an outcome (execution.ts), the record that keeps it (invocation-record.ts), what clients
-// make of it (client.ts).
+// Owns: the layouts of outcomes, of the reply to an AwaitMessage and of the notice. Leaves to
+// others: who decides an outcome (execution.ts), the record that keeps it (invocation-record.ts),
+// what clients make of it (client.ts).
 
 import { ByteReader } from "../base/byte-reader.js";
 import { ByteWriter } from "../base/byte-writer.js";

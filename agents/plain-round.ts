@@ -3,9 +3,9 @@
 import type { TaskPort } from "../runtime/task-program.js";
 
 /**
- * The first emit stays on the emitter's task; each further one takes the next task of a round in random
- * order that ends with the emitter's own, again and again. So work stays local while there is little,
- * and spreads evenly when there is much.
+ * The first emit stays on the emitter's task; each further one takes the next task of a round in
+ * random order that ends with the emitter's own, again and again. So work stays local while there
+ * is little, and spreads evenly when there is much.
  */
 export class PlainRound {
   readonly #port: TaskPort;

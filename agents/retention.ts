@@ -1,7 +1,7 @@
 // Retention — which invocation records a task may forget: the oldest ended ones beyond a number.
 //
-// Owns: the order of records in memory, rebuilt from the rows at the start, and the choice. Leaves to
-// others: what a record holds (invocation-record.ts) and when one ends (execution.ts).
+// Owns: the order of records in memory, rebuilt from the rows at the start, and the choice.
+// Leaves to others: what a record holds (invocation-record.ts) and when one ends (execution.ts).
 //
 // Invariants:
 //   G1. Of each agent the newest `retainedMax` records stay, ended or not, and all pending ones.

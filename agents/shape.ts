@@ -1,10 +1,12 @@
 // Shape — the types between an agent's declaration and its functions: one place for all inference.
 //
-// `agent()` takes a shape; everything else follows from it: what each node function receives, what it
-// may emit, to whom, which stores and compute functions it sees. Types only, nothing runs.
+// `agent()` takes a shape; everything else follows from it: what each node function receives,
+// what it may emit, to whom, which stores and compute functions it sees. Types only, nothing
+// runs.
 //
-// What a shape must not say is refused while it is typed: the expected type becomes `Refused<"...">`,
-// so that the error reads as a sentence. definition-problems.ts says the same at run time.
+// What a shape must not say is refused while it is typed: the expected type becomes
+// `Refused<"...">`, so that the error reads as a sentence. definition-problems.ts says the same
+// at run time.
 
 import type { StoreDeclaration } from "../store/declaration.js";
 import type { KeyValueStore } from "../store/key-value-store.js";
@@ -56,7 +58,12 @@ export type CheckedShape<A extends AgentShape> = {
 
 type CheckedNode<N, Name extends string, Known extends string> = [TargetOf<N>] extends [Known]
   ? N
-  : Refused<`node "${Name}" emits to "${Exclude<TargetOf<N>, Known>}", which this agent does not declare`>;
+  : Refused<UndeclaredTarget<Name, Exclude<TargetOf<N>, Known>>>;
+
+type UndeclaredTarget<
+  Name extends string,
+  Target extends string,
+> = `node "${Name}" emits to "${Target}", which this agent does not declare`;
 
 type CheckedStore<S, Name extends string> =
   S extends StoreDeclaration<infer _K, infer _V, infer _U>

@@ -8,7 +8,10 @@ import type { ByteWriter } from "../base/byte-writer.js";
 import { decodeValue, encodeValue } from "../store/value.js";
 import { type InvocationId, invocationIdBytes, type NodeInvocationId } from "./invocation-id.js";
 
-/** The bytes of a message, input or result. No bytes stand for `undefined`, which is a message too. */
+/**
+ * The bytes of a message, input or result. No bytes stand for `undefined`, which is a message
+ * too.
+ */
 export function encodeMessage(value: unknown, where: string): Uint8Array {
   return value === undefined ? new Uint8Array(0) : encodeValue(value, where);
 }

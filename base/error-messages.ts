@@ -27,7 +27,7 @@ const messages: Messages = {
   SCHEMA_INVALID: (d) =>
     `${d.where}: ${d.issues.map((issue) => `${issue.path}: ${issue.message}`).join("; ")}`,
   SCHEMA_ASYNC: (d) =>
-    `${d.where}: the ${d.vendor} schema validates asynchronously; only synchronous ones can be used`,
+    `${d.where}: the ${d.vendor} schema answered with a promise; it must be synchronous and not throw`,
   CLASS_NAME_TAKEN: (d) => `another class is registered as "${d.name}"; give this one its own name`,
   CLASS_UNKNOWN: (d) =>
     `no class is registered as "${d.name}" on this thread; known: ${showNames(d.known)}`,

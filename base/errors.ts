@@ -39,23 +39,41 @@ export class PartitaError<C extends PartitaErrorCode = PartitaErrorCode> extends
   static {
     PartitaError.prototype.name = "PartitaError";
     Object.defineProperty(PartitaError.prototype, brand, { value: true });
+    // On the prototype, so that frames become text only when somebody looks: errors of a system under
+    // too much load are many, and thrown away.
+    Object.defineProperty(PartitaError.prototype, "stack", {
+      configurable: true,
+      get(this: PartitaError): string {
+        const frames = fromUsersLine(this.#frames.stack ?? "");
+        const stack = `${this.name}: ${this.message}${frames}`;
+        replaceStack(this, stack);
+        return stack;
+      },
+      set(this: Error, stack: string) {
+        replaceStack(this, stack);
+      },
+    });
   }
 
   /** Says what happened; stable over releases. */
   readonly code: C;
   /** Names, numbers and limits that belong to the code; plain data. */
   readonly details: DetailsOf<C>;
+  /** Holds where the error was made. */
+  readonly #frames: { readonly stack?: string } = {};
 
   constructor(code: C, details: DetailsOf<C>, options: PartitaErrorOptions = {}) {
     const message = options.message ?? messageOf(code, details);
     const limitBefore = Error.stackTraceLimit;
-    Error.stackTraceLimit = stackFramesMax;
+    Error.stackTraceLimit = 0;
     super(message, "cause" in options ? { cause: options.cause } : undefined);
-    if (options.below !== undefined) Error.captureStackTrace(this, options.below);
+    Error.stackTraceLimit = stackFramesMax;
+    Error.captureStackTrace(this.#frames, options.below ?? PartitaError);
     Error.stackTraceLimit = limitBefore;
+    // V8's own one has no frames, and would hide the prototype's.
+    delete this.stack;
     this.code = code;
     this.details = details;
-    replaceStack(this, fromUsersLine(this.stack ?? ""));
   }
 
   /** Whether `error` is a PartitaError, from whatever thread, realm or copy, and has this code. */
@@ -100,14 +118,15 @@ function packageRoots(self: string): string[] {
   return urls.flatMap((url) => [url.href, decodeURIComponent(url.pathname)]);
 }
 
-/** `stack` without the frames of ours that lead it, unless all are ours. */
+/** The frames of `stack` behind those of ours that lead it, or all when all are ours. */
 function fromUsersLine(stack: string): string {
-  const lines = stack.split("\n");
-  const first = lines.findIndex((line) => isFrame(line));
-  if (first < 0) return stack;
-  const user = lines.findIndex((line, index) => index >= first && !isOurs(line) && !isNative(line));
-  const start = user < 0 ? first : user;
-  return [...lines.slice(0, first), ...lines.slice(start, start + stackFramesKept)].join("\n");
+  const frames = stack.split("\n").filter(isFrame);
+  const user = frames.findIndex((line) => !isOurs(line) && !isNative(line));
+  const start = Math.max(user, 0);
+  return frames
+    .slice(start, start + stackFramesKept)
+    .map((line) => `\n${line}`)
+    .join("");
 }
 
 function isFrame(line: string): boolean {

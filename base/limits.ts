@@ -65,6 +65,8 @@ export const limits = {
   outboxTrimRowsMax: 2_000,
   /** How long `close` waits for what is under way before it rejects with CLOSE_TIMEOUT. */
   closeTimeoutMs: 10_000,
+  /** Time that a thread has to close its files after that, before it is ended. */
+  closeGraceMs: 5_000,
   /** Longest pause between two looks whether everything is quiet. */
   drainPollMs: 20,
   /** Rounds of `modify` before it rejects with MODIFY_CONFLICT. */

@@ -1,6 +1,7 @@
 // Show — values and names as short texts for error messages. Never throws, whatever it is given.
 
 import { inspect } from "node:util";
+import { isNativeError } from "node:util/types";
 import { wellFormed } from "./text.js";
 
 const shownCharactersMax = 120;
@@ -49,6 +50,8 @@ function render(value: unknown): string {
 
 function inspected(value: object | null): string {
   try {
+    // Without its stack, which would fill the line.
+    if (isNativeError(value)) return `${value.name}: ${value.message}`;
     return inspect(value, {
       depth: 1,
       maxArrayLength: 5,

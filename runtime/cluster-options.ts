@@ -106,56 +106,61 @@ export function clusterOptions(options: LaunchOptions): ClusterOptions {
     throw optionInvalid(where, "directory", directory, "a path");
   }
   const cores = availableParallelism();
-  const mailbox = options.mailbox ?? {};
+  const mailbox = given(options.mailbox, {});
   checkOptionNames(`${where} mailbox`, mailbox, ["messagesMax", "bytesMax", "whenFull"]);
   return {
     directory,
     taskCount:
       options.tasks === undefined ? undefined : whole("tasks", options.tasks, 1, limits.tasksMax),
-    threadCount: whole("threads", options.threads ?? cores, 0, limits.threadsMax),
-    durability: oneOf("durability", options.durability ?? "durable", [
+    threadCount: whole("threads", given(options.threads, cores), 0, limits.threadsMax),
+    durability: oneOf("durability", given(options.durability, "durable"), [
       "durable",
       "interval",
       "relaxed",
     ]),
     syncIntervalMs: whole(
       "syncIntervalMs",
-      options.syncIntervalMs ?? limits.syncIntervalMs,
+      given(options.syncIntervalMs, limits.syncIntervalMs),
       1,
       60_000,
     ),
     arenaBytes: whole(
       "arenaBytes",
-      options.arenaBytes ?? limits.arenaBytesDefault,
+      given(options.arenaBytes, limits.arenaBytesDefault),
       limits.arenaBytesMin,
       limits.arenaBytesMax,
     ),
     bounds: {
       messagesMax: whole(
         "mailbox.messagesMax",
-        mailbox.messagesMax ?? limits.laneMessagesMax,
+        given(mailbox.messagesMax, limits.laneMessagesMax),
         1,
         limits.laneMessagesMax,
       ),
       bytesMax: whole(
         "mailbox.bytesMax",
-        mailbox.bytesMax ?? limits.laneBytesMax,
+        given(mailbox.bytesMax, limits.laneBytesMax),
         1,
         limits.laneBytesMax,
       ),
-      whenFull: oneOf("mailbox.whenFull", mailbox.whenFull ?? "wait", ["wait", "reject"]),
+      whenFull: oneOf("mailbox.whenFull", given(mailbox.whenFull, "wait"), ["wait", "reject"]),
     },
-    onThreadExit: oneOf("onThreadExit", options.onThreadExit ?? "stop", ["stop", "restart"]),
+    onThreadExit: oneOf("onThreadExit", given(options.onThreadExit, "stop"), ["stop", "restart"]),
     closeTimeoutMs: whole(
       "closeTimeoutMs",
-      options.closeTimeoutMs ?? limits.closeTimeoutMs,
+      given(options.closeTimeoutMs, limits.closeTimeoutMs),
       0,
       3_600_000,
     ),
-    computeThreads: whole("computeThreads", options.computeThreads ?? cores, 1, limits.threadsMax),
+    computeThreads: whole(
+      "computeThreads",
+      given(options.computeThreads, cores),
+      1,
+      limits.threadsMax,
+    ),
     checkpointThreads: whole(
       "checkpointThreads",
-      options.checkpointThreads ?? limits.checkpointThreads,
+      given(options.checkpointThreads, limits.checkpointThreads),
       1,
       limits.threadsMax,
     ),
@@ -166,6 +171,11 @@ function whole(option: string, value: unknown, min: number, max: number): number
   if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max)
     return value;
   throw optionInvalid(where, option, value, `a whole number from ${min} to ${max}`);
+}
+
+/** Not `??`: null is no way to ask for the default. */
+function given<T>(value: T | undefined, otherwise: T): T {
+  return value === undefined ? otherwise : value;
 }
 
 function oneOf<const T extends string>(option: string, value: T, valid: readonly T[]): T {

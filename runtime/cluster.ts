@@ -29,7 +29,7 @@ import { openDirectory, prepareDirectory, taskDirectory } from "./directory.js";
 import { type HostedThread, type HostSpec, openHost, type TaskReport } from "./hosting.js";
 import { acquireOwnerLock, type OwnerLock } from "./owner-lock.js";
 import { realSystem, type System } from "./system.js";
-import { type Pools, TaskThreadHandle } from "./task-thread-handle.js";
+import { type Pools, TaskThreadHandle, whenAborted } from "./task-thread-handle.js";
 import { ThreadTransport } from "./thread-transport.js";
 import { isTopology, type Topology } from "./topology.js";
 import { type Delivery, InlineNetwork } from "./transport.js";
@@ -44,7 +44,9 @@ type State = "opening" | "running" | "failed" | "closing" | "closed";
 
 export class Cluster {
   readonly local: HostedThread;
-  readonly compute: ComputeCall;
+  readonly #compute: ComputeCall;
+  /** Compute calls of the launching thread that have not ended. */
+  #computing = 0;
   readonly #declared: Topology;
   readonly #options: ClusterOptions;
   readonly #system: System;
@@ -60,7 +62,7 @@ export class Cluster {
 
   private constructor(parts: ClusterParts) {
     this.local = parts.local;
-    this.compute = parts.compute;
+    this.#compute = parts.compute;
     this.#declared = parts.declared;
     this.#options = parts.options;
     this.#system = parts.system;
@@ -124,6 +126,7 @@ export class Cluster {
       compute: new ComputePool(declared, options.computeThreads),
     };
     const transport = new ThreadTransport(0);
+    transport.start();
     const compute = pools.compute.call;
     let cluster: Cluster | undefined;
     try {
@@ -143,6 +146,21 @@ export class Cluster {
     }
   }
 
+  /** @throws PartitaError CLOSED, or TASK_EXITED after a thread took the runtime down */
+  assertOpen(): void {
+    this.local.router.assertOpen();
+  }
+
+  /** See ComputeCall; `close` waits for it. */
+  readonly compute: ComputeCall = async (name, args, options) => {
+    this.#computing += 1;
+    try {
+      return await this.#compute(name, args, options);
+    } finally {
+      this.#computing -= 1;
+    }
+  };
+
   /** Figures of every task, by number. */
   async reports(): Promise<readonly TaskReport[]> {
     const remote = await Promise.all([...this.#threads.values()].map((handle) => handle.reports()));
@@ -161,7 +179,10 @@ export class Cluster {
     }
   }
 
-  /** Refuses new calls, drains for at most `closeTimeoutMs`, then closes everything. Idempotent. */
+  /**
+   * Refuses new calls, drains for at most `closeTimeoutMs`, then closes everything. Idempotent. Threads
+   * that do not answer are ended `closeGraceMs` later; their logs have what was acknowledged.
+   */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -174,30 +195,44 @@ export class Cluster {
     const failed = this.#state === "failed";
     if (!failed) this.#state = "closing";
     this.local.router.refuse(closed);
+    const { closeTimeoutMs } = this.#options;
+    const deadline = AbortSignal.timeout(closeTimeoutMs);
+    const forced = AbortSignal.timeout(closeTimeoutMs + limits.closeGraceMs);
+    const isForced = (error: unknown): boolean => error === forced.reason;
+    const handles = [...this.#threads.values()];
+    let interrupted: PartitaError | undefined;
     if (!failed) {
-      const deadline = AbortSignal.timeout(this.#options.closeTimeoutMs);
-      await this.drain(deadline).catch((error: unknown) => {
-        if (!deadline.aborted) throw error;
+      // A thread that is busy for ever does not answer: the time is over for it too.
+      await Promise.race([this.drain(deadline), whenAborted(deadline)]).catch((error: unknown) => {
+        if (PartitaError.is(error)) interrupted = error;
+        else if (error !== deadline.reason) throw error;
       });
-      await Promise.all([...this.#threads.values()].map((handle) => handle.abort(closed)));
+      await unlessExited(handles, async (handle) => {
+        await handle.abort(closed, forced).catch((error: unknown) => {
+          if (!isForced(error)) throw error;
+        });
+      });
       this.local.abort(closed);
     }
-    this.local.host.lose("all", closed);
+    this.local.host.lose("all", interrupted ?? closed);
     const ended = await Promise.allSettled(
-      [...this.#threads.values()].map((handle) => (failed ? handle.end() : handle.close())),
+      handles.map((handle) => (failed ? handle.end() : handle.close(forced))),
     );
     await this.local.close();
     this.#transport?.close();
     await Promise.all([this.#pools?.checkpoints.close(), this.#pools?.compute.close()]);
     await this.#lock.release();
     this.#state = "closed";
-    for (const outcome of ended) if (outcome.status === "rejected") throw outcome.reason;
+    for (const outcome of ended) {
+      if (outcome.status === "rejected" && !isForced(outcome.reason)) throw outcome.reason;
+    }
   }
 
   async #appliedWhenQuiet(): Promise<number> {
     const handles = [...this.#threads.values()];
     const quiet = await Promise.all(handles.map((handle) => handle.quiet()));
-    if (!this.local.quiet || quiet.includes(false)) return -1;
+    const isQuiet = this.local.quiet && this.#computing === 0;
+    if (!isQuiet || quiet.includes(false)) return -1;
     const reports = await this.reports();
     return reports.reduce((sum, { batches }) => sum + batches.messages, 0);
   }
@@ -220,6 +255,9 @@ export class Cluster {
       );
     }
     await Promise.all(handles.map((handle) => handle.start()));
+    // One may have ended after its own start, while another still began.
+    for (const { exitCause } of handles) if (exitCause !== undefined) throw exitCause;
+    this.#state = "running";
   }
 
   #spawn(thread: number): TaskThreadHandle {
@@ -241,13 +279,14 @@ export class Cluster {
       const channel = new MessageChannel();
       await Promise.all([
         handle.connect(peer.thread, channel.port1),
-        peer.connect(handle.thread, channel.port2),
+        unlessExited([peer], () => peer.connect(handle.thread, channel.port2)),
       ]);
     }
   }
 
   #exited(handle: TaskThreadHandle, error: PartitaError): void {
     if (this.#state !== "running") return;
+    this.#transport?.disconnect(handle.thread);
     this.local.host.lose(handle.tasks, error);
     this.local.host.threadExited(handle.thread);
     const again = this.#options.onThreadExit === "restart";
@@ -274,18 +313,32 @@ export class Cluster {
     if (this.#state !== "running") return;
     this.#threads.delete(dead.thread);
     const others = [...this.#threads.values()];
-    await Promise.all(others.map((handle) => handle.lost(dead.thread, dead.tasks, error)));
+    await unlessExited(others, (other) => other.lost(dead.thread, dead.tasks, error));
     await this.#pools?.checkpoints.settled(dead.tasks);
     const handle = this.#spawn(dead.thread);
-    await handle.open();
-    await this.#connect(handle, others);
-    await Promise.all(others.map((other) => other.reopened(dead.tasks)));
-    await handle.start();
-    this.local.host.reopen(dead.tasks);
+    await unlessExited([handle], async () => {
+      await handle.open();
+      await this.#connect(handle, others);
+      await unlessExited(others, (other) => other.reopened(dead.tasks));
+      await handle.start();
+      this.local.host.reopen(dead.tasks);
+    });
   }
 
   async #endThreads(): Promise<void> {
     await Promise.all([...this.#threads.values()].map((handle) => handle.end()));
+  }
+}
+
+/** Calls threads; one that ends meanwhile is left to its own restart, which comes next. */
+async function unlessExited(
+  handles: readonly TaskThreadHandle[],
+  call: (handle: TaskThreadHandle) => Promise<void>,
+): Promise<void> {
+  const outcomes = await Promise.allSettled(handles.map(call));
+  for (const [index, outcome] of outcomes.entries()) {
+    const isLeft = handles[index]?.exitCause !== undefined;
+    if (outcome.status === "rejected" && !isLeft) throw outcome.reason;
   }
 }
 

@@ -40,6 +40,7 @@ export class ComputePool {
   readonly #declared: Topology;
   readonly #threads: number;
   #pool: Piscina<ComputeRequest, ComputeAnswer> | undefined;
+  #closed = false;
 
   constructor(declared: Topology, threads: number) {
     this.#declared = declared;
@@ -67,6 +68,7 @@ export class ComputePool {
     } catch (cause) {
       if (options.signal?.aborted) throw options.signal.reason;
       if (timeout.aborted) throw new PartitaError("COMPUTE_TIMEOUT", { compute: name, timeoutMs });
+      if (this.#closed) throw new PartitaError("CLOSED", { what: "the compute pool" });
       const reason = cause instanceof Error ? cause.message : String(cause);
       if (reason.includes("Task queue is at limit")) {
         const { computeQueueMax } = limits;
@@ -78,8 +80,9 @@ export class ComputePool {
     throw computeFailed(name, fromWire(answer.error));
   }
 
-  /** Ends the pool's threads; calls under way are rejected. */
+  /** Ends the pool's threads; calls under way are rejected with CLOSED. */
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#pool?.destroy();
   }
 

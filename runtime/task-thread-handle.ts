@@ -41,6 +41,7 @@ export class TaskThreadHandle {
   readonly #worker: Worker;
   readonly #control: ThreadControlProxy;
   readonly #exited: Promise<never>;
+  #exitCause: PartitaError | undefined;
   #ending = false;
 
   constructor(
@@ -74,12 +75,18 @@ export class TaskThreadHandle {
         control.port1.close();
         services.port1.close();
         const error = this.#exitError(exitCode, cause);
+        this.#exitCause = error;
         reject(error);
         if (!this.#ending) onExit(this, error);
       });
     });
     // Nobody may be calling when the thread ends; onExit hears of it all the same.
     this.#exited.catch(() => {});
+  }
+
+  /** Why the thread has ended; set before any call is rejected because of it. */
+  get exitCause(): PartitaError | undefined {
+    return this.#exitCause;
   }
 
   open(): Promise<void> {
@@ -110,15 +117,18 @@ export class TaskThreadHandle {
     return this.#call(() => this.#control.reopened(tasks));
   }
 
-  abort(error: Error): Promise<void> {
-    return this.#call(() => this.#control.abort(toWire(error)));
+  /** Rejects with `deadline.reason` when the thread does not answer until then: it may be busy for ever. */
+  abort(error: Error, deadline: AbortSignal): Promise<void> {
+    const answer = this.#call(() => this.#control.abort(toWire(error)));
+    return Promise.race([answer, whenAborted(deadline)]);
   }
 
-  /** Closes the tasks in order, then ends the thread. */
-  async close(): Promise<void> {
+  /** Closes the tasks in order, then ends the thread; at the deadline it is ended in any case. */
+  async close(deadline: AbortSignal): Promise<void> {
     this.#ending = true;
     try {
-      await this.#call(() => this.#control.close());
+      const answer = this.#call(() => this.#control.close());
+      await Promise.race([answer, whenAborted(deadline)]);
     } finally {
       await this.#worker.terminate();
     }
@@ -142,6 +152,15 @@ export class TaskThreadHandle {
     const details = { taskIds: this.tasks, threadId: this.thread, reason };
     return new PartitaError("TASK_EXITED", details, cause === undefined ? {} : { cause });
   }
+}
+
+/** Rejects with the signal's reason when it aborts, never resolves. */
+export function whenAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
+  });
 }
 
 function servicesFor(pools: Pools): ThreadServices {

@@ -39,11 +39,16 @@ let computeCalls = 0;
 const control: ThreadControl = {
   open: () => tagged(open),
   connect: (peer, port) => tagged(() => transport.connect(peer, port)),
-  start: () => tagged(() => running().start()),
+  start: () =>
+    tagged(() => {
+      running().start();
+      transport.start();
+    }),
   quiet: () => tagged(() => running().quiet),
   reports: () => tagged(() => running().reports()),
   lost: (thread, tasks, error) =>
     tagged(() => {
+      transport.disconnect(thread);
       running().host.lose(tasks, fromWire(error));
       running().host.threadExited(thread);
     }),
@@ -55,12 +60,9 @@ const control: ThreadControl = {
       running().abort(reason);
       running().host.lose("all", reason);
     }),
-  close: () =>
-    tagged(async () => {
-      await running().close();
-      setImmediate(() => data.controlPort.close());
-      data.servicesPort.close();
-    }),
+  // The ports stay open until the launching thread ends this one: an end of its own could come first,
+  // and the answer would be lost.
+  close: () => tagged(() => running().close()),
 };
 
 offer(control, data.controlPort);

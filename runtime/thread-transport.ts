@@ -2,7 +2,9 @@
 //
 // Owns: the ports of one thread and the transfer of a packet's buffer. Leaves to others: making the
 // port pairs (cluster.ts) and telling callers that a thread has died (host.ts).
-// Invariants: X1 and X2 of transport.ts; a port order and the transfer of the buffer give both.
+// Invariants: X1 and X2 of transport.ts; a port's order and the transfer of the buffer give both. And
+//   X3. Nothing is received before `start`: tasks that still recover must not meet new messages.
+//   X4. Nothing of a dead peer is received after `disconnect`: its callers have been told already.
 
 import type { MessagePort } from "node:worker_threads";
 import { assert } from "../base/invariant.js";
@@ -13,20 +15,29 @@ export class ThreadTransport implements Transport {
   readonly thread: number;
   readonly #ports = new Map<number, MessagePort>();
   #receive: (from: number, packet: Uint8Array) => void = () => {};
+  #started = false;
 
   constructor(thread: number) {
     this.thread = thread;
   }
 
-  /**
-   * Uses `port` to talk to `peer`; an earlier port to it is closed, what it still holds is dropped.
-   */
+  /** Uses `port` to talk to `peer`; an earlier port to it is closed, what it still holds is dropped. */
   connect(peer: number, port: MessagePort): void {
-    this.#ports.get(peer)?.close();
+    this.disconnect(peer);
     this.#ports.set(peer, port);
-    port.on("message", (packet: Uint8Array) => {
-      if (this.#ports.get(peer) === port) this.#receive(peer, packet);
-    });
+    if (this.#started) this.#listen(peer, port);
+  }
+
+  /** Receives from now on, first what the ports have kept. */
+  start(): void {
+    this.#started = true;
+    for (const [peer, port] of this.#ports) this.#listen(peer, port);
+  }
+
+  /** Forgets a peer that has died, and what of it has not been received yet. */
+  disconnect(peer: number): void {
+    this.#ports.get(peer)?.close();
+    this.#ports.delete(peer);
   }
 
   send(thread: number, packet: Uint8Array): void {
@@ -46,5 +57,11 @@ export class ThreadTransport implements Transport {
   close(): void {
     for (const port of this.#ports.values()) port.close();
     this.#ports.clear();
+  }
+
+  #listen(peer: number, port: MessagePort): void {
+    port.on("message", (packet: Uint8Array) => {
+      if (this.#ports.get(peer) === port) this.#receive(peer, packet);
+    });
   }
 }

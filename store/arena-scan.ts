@@ -62,7 +62,9 @@ export class ArenaScan {
     }
   }
 
-  /** Both lists as one, without the keys of `newer` that `older` has. `newer` is short as a rule. */
+  /**
+   * Both lists as one, without the keys of `newer` that `older` has. `newer` is short as a rule.
+   */
   #merged(older: readonly number[], newer: readonly number[]): number[] {
     const merged: number[] = [];
     let taken = 0;

@@ -92,7 +92,7 @@ export interface KeyValueStoreOptions<K, I, V extends I, U> {
   /** `type<V>()`, or a synchronous Standard Schema that accepts the values it returns. */
   readonly value: Schema<V, I>;
   /** Functions by name: see `UpdateFunction`. Their arguments and replies are inferred. */
-  readonly updates?: U;
+  readonly updates?: U & Updates<V>;
 }
 
 type NoUpdates = Readonly<Record<never, never>>;

@@ -2,7 +2,8 @@
 //
 // LMDB trusts its file: bytes that are none of its own end the process with a segmentation fault,
 // also those that a power cut leaves of a file it was about to create. So a new file appears at its
-// place only when it is whole and on the device, and one that is there is looked at before it is opened.
+// place only when it is whole and on the device, and one that is there is looked at before it is
+// opened.
 //
 // Owns: creation, and the check of both meta pages. Leaves to others: everything behind them.
 

@@ -90,7 +90,9 @@ export class Environment {
     return row === undefined ? undefined : this.#decode(rowKey, row);
   }
 
-  /** Up to `limit` rows of a table in key order, all of one snapshot: that of the newest `refresh`. */
+  /**
+   * Up to `limit` rows of a table in key order, all of one snapshot: that of the newest `refresh`.
+   */
   page(table: TableId, range: KeyRange, limit: number): StoredRow[] {
     this.#assertOpen();
     assert(Number.isSafeInteger(limit) && limit >= 0, () => `${limit} is no limit of a page`);
@@ -110,7 +112,8 @@ export class Environment {
   }
 
   /**
-   * Writes rows in one transaction (N1), in the given order. The caller bounds their number and bytes.
+   * Writes rows in one transaction (N1), in the given order. The caller bounds their number and
+   * bytes.
    * What it throws is the device's or LMDB's last word: nobody writes to this environment again.
    */
   applyStep(writes: readonly EnvironmentWrite[]): void {
@@ -238,7 +241,9 @@ function encodeRow(rowKey: Uint8Array, version: number, value: Uint8Array): Buff
   return row;
 }
 
-/** The value enters by its own checksum, so that a large one is not copied together with the rest. */
+/**
+ * The value enters by its own checksum, so that a large one is not copied together with the rest.
+ */
 function checksumOf(rowKey: Uint8Array, version: number, value: Uint8Array): number {
   const summary = Buffer.allocUnsafe(rowKey.length + 12);
   summary.set(rowKey);

@@ -1,7 +1,9 @@
 // Memory image — one state of a MemoryStorage: rows by table and key, and what is cleared.
 //
-// Rows that are removed or cleared stay until `purge`, as they do in arenas and environments. Rows are
-// never changed, so images share them; keys are kept as latin-1 texts, whose order is that of their bytes.
+// Rows that are removed or cleared stay until `purge`, as they do in arenas and environments. Rows
+// are
+// never changed, so images share them; keys are kept as latin-1 texts, whose order is that of
+// their bytes.
 
 import type { KeyRange, RecordWrite, StoredRow, StoredValue, TableId } from "./storage.js";
 

@@ -1,14 +1,19 @@
-// Memory storage — the storage contract without a disk: for tests of the runtime, and for a simulator.
+// Memory storage — the storage contract without a disk: for tests of the runtime, and for a
+// simulator.
 //
-// Mirrors task-storage.ts step by step: a base (what checkpoints have written), a log of frames of which
-// a prefix is durable, two arenas that are only counted, and what is visible. Deterministic: no clock, no
+// Mirrors task-storage.ts step by step: a base (what checkpoints have written), a log of frames of
+// which
+// a prefix is durable, two arenas that are only counted, and what is visible. Deterministic: no
+// clock, no
 // I/O; a checkpoint takes as long as the promise that it is given.
 // Owns: these images, and what a crash leaves of them. Leaves to others: when anything happens.
 //
 // Invariants:
-//   V1. `base` and the durable prefix of the log are the durable image; nothing else survives a crash.
+//   V1. `base` and the durable prefix of the log are the durable image; nothing else survives a
+//       crash.
 //   V2. What is visible is base and log but the frame in hand, at any time.
-//   V3. It is stricter than it must be: a `fresh` record of a live key, a wrong hash, a version that does
+//   V3. It is stricter than it must be: a `fresh` record of a live key, a wrong hash, a version
+//       that does
 //       not rise, or steps out of order are bugs of the caller, and end here.
 
 import { PartitaError } from "../base/errors.js";

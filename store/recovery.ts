@@ -55,6 +55,7 @@ export interface Recovered {
 export async function recover(parts: RecoveryParts): Promise<Recovered> {
   const { control, arenas, environment } = parts;
   for (const arena of arenas) arena.empty();
+  control.forgetCleared();
   control.setActive(0);
   control.setPublishedEnd(0, arenaStart);
   control.setPublishedEnd(1, arenaStart);

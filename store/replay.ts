@@ -40,6 +40,7 @@ export interface Replay {
  * @throws PartitaError LOG_CORRUPT with file and offset
  */
 export function replayLog(taskDirectory: string, taskId: number, covered: number): Replay {
+  const log = { taskDirectory, taskId };
   const files = listSegments(taskDirectory);
   const segments: ReplayedSegment[] = [];
   let cutBytes = 0;
@@ -53,7 +54,7 @@ export function replayLog(taskDirectory: string, taskId: number, covered: number
     const later = files.slice(index + 1);
     const named = readHeader(bytes, taskId);
     if (named !== file.firstBatch || named !== expected) {
-      cutBytes += dropTail(taskDirectory, file, bytes, arenaStart, expected, later, true);
+      cutBytes += dropTail(log, file, bytes, arenaStart, expected, later, true);
       break;
     }
     const segment = readSegment(file, bytes);
@@ -65,7 +66,7 @@ export function replayLog(taskDirectory: string, taskId: number, covered: number
     ) {
       continue;
     }
-    cutBytes += dropTail(taskDirectory, file, bytes, segment.end, expected, later, false);
+    cutBytes += dropTail(log, file, bytes, segment.end, expected, later, false);
     break;
   }
   const needed = segments.filter((segment, index) => {
@@ -99,12 +100,9 @@ function isClean(bytes: Uint8Array, from: number): boolean {
   return true;
 }
 
-/**
- * Cuts `file` at `end` and deletes the later segments, unless a frame there says that it must not
- * be.
- */
+/** Cuts `file` at `end` and deletes the later segments, unless one of them says: not so (P1). */
 function dropTail(
-  taskDirectory: string,
+  log: { readonly taskDirectory: string; readonly taskId: number },
   file: SegmentFile,
   bytes: Uint8Array,
   end: number,
@@ -118,11 +116,17 @@ function dropTail(
   for (const segment of later) {
     const following = new Uint8Array(readFileSync(segment.path));
     refuseWitness(segment, following, arenaStart, file, end, missing, false);
+    // A segment is begun when all before it is on the device: its header is a witness too.
+    const named = readHeader(following, log.taskId);
+    if (named !== undefined && named > missing) {
+      const reason = `batch ${missing} is not whole, though ${segment.path} was begun after it`;
+      throw corrupt(file.path, end, reason);
+    }
     cut += following.length;
   }
   // Newest first: a stop in between leaves a log that is judged the same again.
-  for (const segment of later.toReversed()) deleteSegment(taskDirectory, segment);
-  if (whole) deleteSegment(taskDirectory, file);
+  for (const segment of later.toReversed()) deleteSegment(log.taskDirectory, segment);
+  if (whole) deleteSegment(log.taskDirectory, file);
   else truncate(file.path, end);
   return cut;
 }

@@ -61,7 +61,8 @@ export function checkSchema(schema: unknown, where: string, option: string): voi
  * operation in errors. Costs nothing with `type<T>()`.
  * @throws PartitaError SCHEMA_INVALID with the path and message of each issue, and as its cause what
  *   the schema threw, if it threw
- * @throws PartitaError SCHEMA_ASYNC when the schema answers with a promise
+ * @throws PartitaError SCHEMA_ASYNC when the schema answers with a promise (zod does when a check of
+ *   the user's throws)
  */
 export function validate<T>(schema: Schema<T, unknown>, value: unknown, where: string): T {
   // cast: `unchecked` is only ever handed out by `type<T>()`, which says so
@@ -91,7 +92,8 @@ function run<T>(schema: Schema<T, unknown>, value: unknown, where: string): Outc
 }
 
 function issueDetails(issue: StandardSchemaV1.Issue): SchemaIssueDetails {
-  const steps = (issue.path ?? []).map((part) => {
+  // Not `map`: arktype's paths are arrays of a class of their own, and would make another one.
+  const steps = Array.from(issue.path ?? [], (part) => {
     const key = typeof part === "object" ? part.key : part;
     return stepText(typeof key === "number" ? step.index : step.property, key);
   });

@@ -15,7 +15,6 @@
 
 import { closeSync, fdatasyncSync, fsyncSync, openSync, write, writeSync } from "node:fs";
 import { join } from "node:path";
-import { ByteReader } from "../base/byte-reader.js";
 import { ByteWriter } from "../base/byte-writer.js";
 import { assert } from "../base/invariant.js";
 import { arenaStart } from "./arena.js";
@@ -119,15 +118,12 @@ export class Segment {
 /** The first batch that a segment's header names; `undefined` when it is no header of this task. */
 export function readHeader(bytes: Uint8Array, taskId: number): number | undefined {
   if (bytes.length < arenaStart) return undefined;
-  const reader = new ByteReader(bytes.slice(0, arenaStart));
-  const isOurs =
-    reader.u32() === magic && reader.u32() === formatVersion && reader.u32() === taskId;
-  reader.skip(4);
-  const firstBatch = reader.uint64();
+  const view = new DataView(bytes.buffer, bytes.byteOffset, arenaStart);
+  const firstBatch = Number(view.getBigUint64(16, true));
+  // Damaged bytes can be any number; the comparison judges the rest.
+  if (!Number.isSafeInteger(firstBatch)) return undefined;
   const expected = headerBytes(taskId, firstBatch);
-  return isOurs && Buffer.compare(bytes.subarray(0, arenaStart), expected) === 0
-    ? firstBatch
-    : undefined;
+  return Buffer.compare(bytes.subarray(0, arenaStart), expected) === 0 ? firstBatch : undefined;
 }
 
 function headerBytes(taskId: number, firstBatch: number): Uint8Array {

@@ -132,6 +132,11 @@ export class ControlWords {
     return low + (Atomics.load(this.words, at + 1) >>> 0) * 2 ** 32;
   }
 
+  /** No table is cleared. Under an odd generation only. */
+  forgetCleared(): void {
+    this.words.fill(0, controlWords);
+  }
+
   setCleared(table: number, version: number): void {
     const at = controlWords + table * 2;
     Atomics.store(this.words, at, version >>> 0);

@@ -17,6 +17,7 @@
 import { join } from "node:path";
 import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
+import { limits } from "../base/limits.js";
 import { Arena, arenaStart } from "./arena.js";
 import { Environment } from "./environment.js";
 import { frameHeaderBytes, sealFrame } from "./frame.js";
@@ -86,6 +87,12 @@ export async function openTaskStorage(options: TaskStorageOptions): Promise<Task
     throw error;
   }
 }
+
+/** Room is asked for before a frame's clears are known: there is always enough for all tables. */
+const clearsReserve = {
+  keys: limits.storesMax,
+  bytes: limits.storesMax * recordBytes(3, 8),
+} as const;
 
 /** The frame in hand: written, not published. */
 interface PendingFrame {
@@ -173,8 +180,8 @@ class LogFirstStorage implements TaskStorage {
 
   hasRoom(writes: readonly RecordWrite[]): boolean {
     this.#assertSound();
-    const bytes = frameBytes(writes) + this.#clears.size * recordBytes(3, 8);
-    const keys = writes.length + this.#clears.size;
+    const bytes = frameBytes(writes) + clearsReserve.bytes;
+    const keys = writes.length + clearsReserve.keys;
     const arena = this.#arenas[this.#active];
     if (!arena.couldFit(bytes, keys)) {
       throw new PartitaError("FRAME_TOO_LARGE", {

@@ -163,8 +163,10 @@ function walkMap(
   trace: ValueTrace,
   map: ReadonlyMap<unknown, unknown>,
 ): ReadonlyMap<unknown, unknown> {
+  // First of all: it throws when this is no Map.
+  const { size } = map;
   trace.enter(step.mapKey);
-  trace.spend(2 * map.size);
+  trace.spend(2 * size);
   let copy: Map<unknown, unknown> | undefined;
   let position = 0;
   for (const [key, value] of map) {
@@ -184,8 +186,10 @@ function walkMap(
 }
 
 function walkSet(trace: ValueTrace, set: ReadonlySet<unknown>): ReadonlySet<unknown> {
+  // First of all: it throws when this is no Set.
+  const { size } = set;
   trace.enter(step.element);
-  trace.spend(set.size);
+  trace.spend(size);
   let copy: Set<unknown> | undefined;
   let position = 0;
   for (const value of set) {
@@ -216,5 +220,6 @@ function adviceFor(object: object): string {
     return "it is a primitive in an object; use the primitive";
   }
   if (object instanceof SharedArrayBuffer) return "shared memory cannot be carried; copy it";
+  if (showKind(object) === "an object") return "it belongs to another realm; copy it in this one";
   return `its class is not registered; use instanceOf to register it (${showKind(object)})`;
 }

@@ -15,7 +15,6 @@
 
 import { addExtension, Encoder } from "cbor-x";
 import { PartitaError } from "../base/errors.js";
-import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
 import { show, showKind } from "../base/show.js";
 import { Box, unbox } from "./value-box.js";
@@ -93,18 +92,29 @@ function encodeAny(value: unknown, where: string): Uint8Array<ArrayBuffer> {
 let encoding = false;
 
 function encodeWalked(walked: unknown, where: string): EncodedInPlace {
-  assert(!encoding, "a getter encoded a value while its own object was being encoded");
+  if (encoding) {
+    throw refused(walked, where, "a getter gave it while another value was being encoded");
+  }
   encoding = true;
   try {
     return codec.encode(walked, inPlace);
   } catch (cause) {
     // A getter or a proxy answered the walk and gave the encoder something else.
-    const reason = `encoding threw ${show(cause)}`;
-    const details = { where, path: "$", value: showKind(walked), reason };
-    throw new PartitaError("VALUE_UNSUPPORTED", details, { cause });
+    if (PartitaError.is(cause)) throw cause;
+    throw refused(walked, where, `encoding it threw ${show(cause)}`, { cause });
   } finally {
     encoding = false;
   }
+}
+
+function refused(
+  value: unknown,
+  where: string,
+  reason: string,
+  options?: { cause: unknown },
+): PartitaError {
+  const details = { where, path: "$", value: showKind(value), reason };
+  return new PartitaError("VALUE_UNSUPPORTED", details, options);
 }
 
 function decodeAny(bytes: Uint8Array): unknown {

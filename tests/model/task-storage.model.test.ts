@@ -1,4 +1,5 @@
-// Random sequences of commits, clears, checkpoints, reopenings and power cuts, on a storage and on plain
+// Random sequences of commits, clears, checkpoints, reopenings and power cuts, on a storage and on
+// plain
 // maps alike; and three storages with a fault, each of which must be found out.
 
 import fc from "fast-check";

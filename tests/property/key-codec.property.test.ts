@@ -35,15 +35,17 @@ const deep = tuple(bytes, tuple(string, tuple(bigint, boolean)), string);
 const pairKey = fc.tuple(keyText, keyInteger);
 const deepKey = fc.tuple(keyBytes, fc.tuple(keyText, fc.tuple(keyBigint, fc.boolean())), keyText);
 
-function eachCodec(run: <K extends DynamicKey>(one: Case<K>) => void): void {
-  run({ codec: string, keys: filled(keyText) });
-  run({ codec: integer, keys: keyInteger });
-  run({ codec: bigint, keys: keyBigint });
-  run({ codec: boolean, keys: fc.boolean() });
-  run({ codec: bytes, keys: filled(keyBytes) });
-  run({ codec: uuid, keys: fc.uuid() });
-  run<readonly [string, number]>({ codec: pair, keys: pairKey });
-  run<readonly [Uint8Array, readonly [string, readonly [bigint, boolean]], string]>({
+async function eachCodec(
+  run: <K extends DynamicKey>(one: Case<K>) => Promise<void>,
+): Promise<void> {
+  await run({ codec: string, keys: filled(keyText) });
+  await run({ codec: integer, keys: keyInteger });
+  await run({ codec: bigint, keys: keyBigint });
+  await run({ codec: boolean, keys: fc.boolean() });
+  await run({ codec: bytes, keys: filled(keyBytes) });
+  await run({ codec: uuid, keys: fc.uuid() });
+  await run<readonly [string, number]>({ codec: pair, keys: pairKey });
+  await run<readonly [Uint8Array, readonly [string, readonly [bigint, boolean]], string]>({
     codec: deep,
     keys: deepKey,
   });
@@ -56,9 +58,9 @@ function positiveZero(key: DynamicKey): DynamicKey {
 }
 
 describe("key codec — one declared type", () => {
-  it("gives every key back", () => {
-    eachCodec(({ codec, keys }) => {
-      check(
+  it("gives every key back", async () => {
+    await eachCodec(async ({ codec, keys }) => {
+      await check(
         fc.property(keys, (key) => {
           expect(codec.decode(codec.encode(key))).toEqual(positiveZero(key));
         }),
@@ -67,9 +69,9 @@ describe("key codec — one declared type", () => {
     });
   });
 
-  it("orders bytes as keys, and gives different keys different bytes", () => {
-    eachCodec(({ codec, keys }) => {
-      check(
+  it("orders bytes as keys, and gives different keys different bytes", async () => {
+    await eachCodec(async ({ codec, keys }) => {
+      await check(
         fc.property(keys, keys, (left, right) => {
           const order = Buffer.compare(codec.encode(left), codec.encode(right));
           expect(order).toBe(compareKeys(left, right));
@@ -81,8 +83,8 @@ describe("key codec — one declared type", () => {
 });
 
 describe("key codec — any type", () => {
-  it("orders bytes as keys over all types and nestings", () => {
-    check(
+  it("orders bytes as keys over all types and nestings", async () => {
+    await check(
       fc.property(dynamicKey, dynamicKey, (left, right) => {
         fc.pre(isKey(left) && isKey(right));
         const order = Buffer.compare(encodeDynamicKey(left), encodeDynamicKey(right));
@@ -92,8 +94,8 @@ describe("key codec — any type", () => {
     );
   });
 
-  it("keeps apart keys that differ in one part only", () => {
-    check(
+  it("keeps apart keys that differ in one part only", async () => {
+    await check(
       fc.property(
         fc.array(dynamicKey, { maxLength: 3 }),
         dynamicKey,
@@ -109,8 +111,8 @@ describe("key codec — any type", () => {
     );
   });
 
-  it("gives the bytes of the declared codec, so that a keyed node stands where the key is owned", () => {
-    check(
+  it("gives the bytes of the declared codec, so that a keyed node stands where the key is owned", async () => {
+    await check(
       fc.property(filled(keyText), keyInteger, keyBigint, deepKey, (text, whole, big, nested) => {
         const same: [Uint8Array, Uint8Array][] = [
           [encodeDynamicKey(text), string.encode(text)],
@@ -130,14 +132,14 @@ describe("key codec — any type", () => {
 });
 
 describe("key range — bounds", () => {
-  it("holds exactly the keys that begin with a text", () => {
-    check(
+  it("holds exactly the keys that begin with a text", async () => {
+    await check(
       fc.property(keyText, filled(keyText), (prefix, key) => {
         expect(within(string, { prefix }, key)).toBe(key.startsWith(prefix));
       }),
       { runs },
     );
-    check(
+    await check(
       fc.property(keyText, keyText, (prefix, rest) => {
         fc.pre(prefix + rest !== "");
         expect(within(string, { prefix }, prefix + rest)).toBe(true);
@@ -146,12 +148,12 @@ describe("key range — bounds", () => {
     );
   });
 
-  it("holds exactly the keys with these leading parts", () => {
+  it("holds exactly the keys with these leading parts", async () => {
     const part = fc.constantFrom("", "\0", "a", "a\0", "b");
     const three = tuple(string, string, integer);
     const prefixes = fc.oneof(fc.tuple(part), fc.tuple(part, part));
     const parts = fc.tuple(part, part, fc.integer({ min: -1, max: 1 }));
-    check(
+    await check(
       fc.property(prefixes, parts, (prefix, key) => {
         const expected = prefix.every((value, index) => value === key[index]);
         expect(within(three, { prefix }, key)).toBe(expected);
@@ -160,8 +162,8 @@ describe("key range — bounds", () => {
     );
   });
 
-  it("holds exactly the keys from the first bound up to the second", () => {
-    check(
+  it("holds exactly the keys from the first bound up to the second", async () => {
+    await check(
       fc.property(keyInteger, keyInteger, keyInteger, (a, b, key) => {
         const [from, to] = a < b ? [a, b] : [b, a];
         expect(within(integer, { from, to }, key)).toBe(from <= key && key < to);

@@ -11,8 +11,8 @@ export class HarnessBatch {
   readonly reveals: (() => void)[] = [];
   readonly actions: (() => void)[] = [];
 
-  constructor(committed: CommittedRows) {
-    this.rows = new BatchRows(committed);
+  constructor(committed: CommittedRows, rowBytesMax: number) {
+    this.rows = new BatchRows(committed, rowBytesMax);
   }
 
   mark(): readonly number[] {

@@ -1,15 +1,17 @@
 // Program harness — runs a TaskProgram on several tasks without a runtime, in a seeded order.
 //
 // It keeps the contract of runtime/task-program.ts in the simplest way: rows in maps, messages in
-// queues, one event at a time. Which queue is served next is chosen by a seeded generator, so that one
-// seed is one interleaving; each queue is first in, first out. A crash drops what is volatile (mailbox,
-// the program, its running functions) and keeps rows, marks and unacknowledged messages.
+// queues, one event at a time. Which queue is served next is chosen by a seeded generator, so
+// that one seed is one interleaving; each queue is first in, first out. A crash drops what is
+// volatile (mailbox, the program, its running functions) and keeps rows, marks and unacknowledged
+// messages.
 //
 // Invariants: G1 to G4 of runtime/task-program.ts, by construction:
 //   - a batch's rows, sends, replies, notices and actions take effect together or not at all;
 //   - a stream between two tasks is applied once, in order: its mark moves with the batch.
 
 import { PartitaError } from "../../base/errors.js";
+import { limits } from "../../base/limits.js";
 import type {
   MessageOrigin,
   ProgramClientPort,
@@ -17,9 +19,9 @@ import type {
   TaskPort,
   TaskProgram,
   TaskProgramFactory,
-  TopologyNames,
 } from "../../runtime/task-program.js";
 import { HarnessBatch, HarnessTurns } from "./program-batch.js";
+import { harnessNames } from "./program-names.js";
 import { CommittedRows } from "./program-rows.js";
 import { type StoreContent, storeClient } from "./program-store.js";
 import { HarnessThread, queueIn, type Received, received } from "./program-thread.js";
@@ -39,6 +41,10 @@ export interface HarnessSettings {
   readonly seed?: number;
   /** Default: the program of the first agent. */
   readonly program?: TaskProgramFactory;
+  /** What each task finds when it starts. Default: nothing. */
+  readonly rows?: readonly CommittedRows[];
+  /** The largest row that a task takes. Default: `limits.valueBytesMax`. */
+  readonly rowBytesMax?: number;
 }
 
 interface Stream {
@@ -56,6 +62,8 @@ interface HarnessTask {
   readonly marks: Map<number, number>;
   readonly streams: Map<number, Stream>;
   mailbox: Received[];
+  /** Applied and not committed. */
+  inHand: HarnessBatch | undefined;
   program: TaskProgram;
   /** What the program of this life holds; a dead one's calls have no effect. */
   life: { alive: boolean };
@@ -68,17 +76,22 @@ export class ProgramHarness {
   readonly entries: ReadonlyMap<string, ProgramEntry>;
   readonly #settings: HarnessSettings;
   readonly #random: () => number;
+  readonly #rowBytesMax: number;
   readonly #tasks: HarnessTask[] = [];
   readonly #threads: HarnessThread[] = [];
-  /** What answers travel on, and store operations: one queue for each pair that must stay in order. */
+  /**
+   * What answers travel on, and store operations: one queue for each pair that must stay in
+   * order.
+   */
   readonly #actions = new Map<string, (() => void)[]>();
 
   constructor(settings: HarnessSettings) {
     this.#settings = settings;
     this.taskCount = settings.tasks ?? 3;
+    this.#rowBytesMax = settings.rowBytesMax ?? limits.valueBytesMax;
     this.#random = seededRandom(settings.seed ?? 1);
     this.entries = new Map(Object.entries(settings.agents));
-    const names = this.#names();
+    const names = harnessNames(settings.stores ?? {}, settings.compute ?? {});
     for (const [name, entry] of this.entries) {
       const problems = entry.problems(`agents.${name}`, names);
       if (problems.length > 0) throw new Error(JSON.stringify(problems));
@@ -163,6 +176,7 @@ export class ProgramHarness {
     const task = this.#task(id);
     task.life.alive = false;
     task.mailbox = [];
+    task.inHand = undefined;
     for (const key of [...this.#actions.keys()]) {
       if (key.startsWith(`task ${id} `)) this.#actions.delete(key);
     }
@@ -186,17 +200,6 @@ export class ProgramHarness {
     stream.sent = applied;
   }
 
-  #names(): TopologyNames {
-    const { stores = {}, compute = {} } = this.#settings;
-    return {
-      storeName: (declared) =>
-        Object.entries(stores).find(([, store]) => store.declared === declared)?.[0],
-      computeName: (fn) => Object.entries(compute).find(([, declared]) => declared === fn)?.[0],
-      storeNames: Object.keys(stores),
-      computeNames: Object.keys(compute),
-    };
-  }
-
   #task(id: number): HarnessTask {
     const task = this.#tasks[id];
     if (task === undefined) throw new Error(`there is no task ${id}`);
@@ -206,10 +209,11 @@ export class ProgramHarness {
   #newTask(id: number): HarnessTask {
     const seed: Omit<HarnessTask, "program"> = {
       id,
-      rows: new CommittedRows(),
+      rows: this.#settings.rows?.[id] ?? new CommittedRows(),
       marks: new Map(),
       streams: new Map(),
       mailbox: [],
+      inHand: undefined,
       life: { alive: true },
     };
     return Object.assign(seed, { program: this.#newProgram(seed) });
@@ -279,7 +283,9 @@ export class ProgramHarness {
       }
     }
     for (const task of this.#tasks) {
-      if (task.mailbox.length > 0) choices.push(() => this.#batch(task));
+      const { inHand } = task;
+      if (inHand !== undefined) choices.push(() => this.#commit(task, inHand));
+      else if (task.mailbox.length > 0) choices.push(() => this.#batch(task));
       for (const [destination, stream] of task.streams) {
         const message = stream.unacknowledged[stream.sent - stream.acknowledged];
         if (message === undefined) continue;
@@ -293,10 +299,10 @@ export class ProgramHarness {
     return choices;
   }
 
-  /** Applies some of what has arrived as one batch, commits it, and reveals what it did. */
+  /** Applies some of what has arrived as one batch, which is then in hand. */
   #batch(task: HarnessTask): void {
     const count = 1 + Math.floor(this.#random() * task.mailbox.length);
-    const batch = new HarnessBatch(task.rows);
+    const batch = new HarnessBatch(task.rows, this.#rowBytesMax);
     for (const message of task.mailbox.splice(0, count)) {
       if (message.origin.kind === "task") {
         const source = message.origin.task;
@@ -308,6 +314,12 @@ export class ProgramHarness {
       }
       this.#apply(task, batch, message);
     }
+    task.inHand = batch;
+  }
+
+  /** Makes a batch durable and reveals what it did. */
+  #commit(task: HarnessTask, batch: HarnessBatch): void {
+    task.inHand = undefined;
     task.rows.commit(batch.rows);
     for (const [source, mark] of batch.marks) this.#commitMark(task, source, mark);
     for (const { destination, message } of batch.sends) {

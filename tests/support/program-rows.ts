@@ -1,8 +1,9 @@
 // Rows of one harness task: what is committed, and what the batch in hand would change.
 //
-// The contract is that of `Turn` and `TaskPort` (runtime/task-program.ts), in plain maps. Copies every
-// byte that goes in, as storages do, so that a program which changes them later is caught.
+// The contract is that of `Turn` and `TaskPort` (runtime/task-program.ts), in plain maps. Copies
+// every byte that goes in, as storages do, so that a program which changes them later is caught.
 
+import { PartitaError } from "../../base/errors.js";
 import type { KeyRange, StoredRow } from "../../store/storage.js";
 
 type Table = Map<string, Uint8Array>;
@@ -44,17 +45,21 @@ export class CommittedRows {
         rows = new Map();
         this.#tables.set(table, rows);
       }
+      this.#used.add(`${table} ${name}`);
       if (value === undefined) rows.delete(name);
       else rows.set(name, value);
     }
   }
 
-  /** Notes that a key is written; throws when it is said to be new and is not. */
-  use(table: number, key: Uint8Array, fresh: boolean): void {
-    const used = `${table} ${nameOf(key)}`;
-    if (fresh && this.#used.has(used)) throw new Error(`row ${used} is not fresh`);
-    this.#used.add(used);
+  /** Whether there ever was a row of this key. */
+  wasUsed(table: number, name: string): boolean {
+    return this.#used.has(`${table} ${name}`);
   }
+}
+
+function rowTooLarge(valueBytes: number, valueBytesMax: number): PartitaError {
+  const where = "a row of this task";
+  return new PartitaError("VALUE_TOO_LARGE", { where, valueBytes, valueBytesMax });
 }
 
 interface Change {
@@ -66,10 +71,13 @@ interface Change {
 /** The rows as the batch in hand leaves them. */
 export class BatchRows {
   readonly #committed: CommittedRows;
+  readonly #rowBytesMax: number;
   #changes: Change[] = [];
 
-  constructor(committed: CommittedRows) {
+  /** Throws VALUE_TOO_LARGE for a row of more than `rowBytesMax` bytes, as tasks do. */
+  constructor(committed: CommittedRows, rowBytesMax: number) {
     this.#committed = committed;
+    this.#rowBytesMax = rowBytesMax;
   }
 
   get(table: number, key: Uint8Array): Uint8Array | undefined {
@@ -79,8 +87,13 @@ export class BatchRows {
   }
 
   put(table: number, key: Uint8Array, value: Uint8Array, fresh: boolean): void {
-    this.#committed.use(table, key, fresh);
-    this.#changes.push({ table, name: nameOf(key), value: value.slice() });
+    const name = nameOf(key);
+    const isKnown =
+      this.#committed.wasUsed(table, name) ||
+      this.#changes.some((made) => made.table === table && made.name === name);
+    if (fresh && isKnown) throw new Error(`a row of table ${table} is not fresh`);
+    if (value.length > this.#rowBytesMax) throw rowTooLarge(value.length, this.#rowBytesMax);
+    this.#changes.push({ table, name, value: value.slice() });
   }
 
   delete(table: number, key: Uint8Array): void {

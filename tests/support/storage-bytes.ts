@@ -43,7 +43,10 @@ export function record(
   };
 }
 
-/** Keys that are prefixes of each other, differ late, hold zeros and 0xff, or sort as signed do not. */
+/**
+ * Keys that are prefixes of each other, differ late, hold zeros and 0xff, or sort as signed do
+ * not.
+ */
 export const hostileKeys: readonly Uint8Array[] = [
   [0],
   [0, 0],

@@ -240,6 +240,9 @@ const commits = fc
   .tuple(choices, fc.option(table, { nil: undefined, freq: 8 }))
   .map(([writes, cleared]) => new Commit(writes, cleared));
 
+/** A counterexample shows its `replayPath`: PARTITA_PATH alone does not lead to it again. */
+const replayPath = process.env["PARTITA_REPLAY"];
+
 /** Sequences of operations; `fc.asyncModelRun` runs them. */
 export const storageCommands: fc.Arbitrary<Iterable<StorageCommand>> = fc.commands(
   [
@@ -254,5 +257,5 @@ export const storageCommands: fc.Arbitrary<Iterable<StorageCommand>> = fc.comman
     fc.constant(new Reopen()),
     fc.tuple(luck, choices).map(([choice, writes]) => new Crash(choice, writes)),
   ],
-  { maxCommands: 24 },
+  { maxCommands: 24, ...(replayPath === undefined ? {} : { replayPath }) },
 );

@@ -1,4 +1,5 @@
-// What the suites of the storage contract are run over: a storage that can be opened, opened again and
+// What the suites of the storage contract are run over: a storage that can be opened, opened again
+// and
 // read from beside its owner, and the three steps of a commit as one.
 
 import { join } from "node:path";
@@ -20,6 +21,15 @@ export interface StorageFixture {
   settle(): Promise<void>;
   close(): Promise<void>;
 }
+
+/** Opens what a case is tried on; it is closed when the test is over. */
+export type Start = () => Promise<{
+  readonly fixture: StorageFixture;
+  readonly storage: TaskStorage;
+}>;
+
+/** Cases by the sentence that their test is called. */
+export type Cases = Readonly<Record<string, (start: Start) => Promise<void>>>;
 
 /** Commits one frame; waits for room as the batch loop does. */
 export async function commit(

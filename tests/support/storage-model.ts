@@ -1,4 +1,5 @@
-// A model of one task's storage: plain maps, one per frame, so that it can go back to the frame that a
+// A model of one task's storage: plain maps, one per frame, so that it can go back to the frame
+// that a
 // crash left.
 
 import { expect } from "vitest";

@@ -1,4 +1,5 @@
-// Subjects of the storage model: the storage without a disk, and the one on a disk whose power is cut.
+// Subjects of the storage model: the storage without a disk, and the one on a disk whose power is
+// cut.
 
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

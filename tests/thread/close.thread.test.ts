@@ -168,4 +168,33 @@ describe("close — with a node that never returns", () => {
     expect(readFileSync(startsFile, "utf8")).toBe("started\nstarted\n");
     expect(await second.store("counters").get("a")).toBe(1);
   });
+
+  it("ends a thread that is busy for ever, and loses nothing acknowledged", async () => {
+    const directory = tempDirectory();
+    const doneFile = join(directory, "done.txt");
+    const first = await launchFaults(directory, 0);
+    await first.store("counters").put("a", 1);
+    const { id } = await first.agent("saboteur").initiate({ key: "key", how: "loop", doneFile });
+    const waiting = first.agent("saboteur").get(id).result();
+    const refused = expect(waiting).rejects.toMatchObject({ code: "CLOSED" });
+    await first.close();
+    await refused;
+
+    await using second = await launchFaults(directory);
+    expect(await second.agent("saboteur").get(id).result()).toBe("ran again");
+    expect(await second.store("counters").get("a")).toBe(1);
+  });
+
+  it("frees everything when a thread ends while it closes", async () => {
+    const directory = tempDirectory();
+    const first = await launchFaults(directory);
+    await first.store("counters").put("a", 1);
+    const killed = first.store("counters").update("exit", "a", 3);
+    const refused = expect(killed).rejects.toMatchObject({ code: "TASK_EXITED" });
+    await expect(first.close()).rejects.toMatchObject({ code: "TASK_EXITED" });
+    await refused;
+
+    await using second = await launchFaults(directory);
+    expect(await second.store("counters").get("a")).toBe(1);
+  });
 });

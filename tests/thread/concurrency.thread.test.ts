@@ -137,7 +137,10 @@ describe("reads — by this client and by nodes on other threads", () => {
 
     expect(await Promise.all(reads)).toEqual(expected);
     expect(scanned).toEqual(
-      expected.slice(-20).filter((text) => typeof text === "string").sort(byKeyOfText),
+      expected
+        .slice(-20)
+        .filter((text) => typeof text === "string")
+        .sort(byKeyOfText),
     );
   });
 

@@ -41,7 +41,10 @@ async function runHistory({ keys, calls, paddingBytes, arenaBytes }: Load) {
   });
   const performed = await Promise.all(nodes);
   expect(new Set(performed.map(({ threadId }) => threadId)).size).toBe(2);
-  const notes = [...performed.flatMap(({ notes }) => notes), ...(await Promise.all(callers)).flat()];
+  const notes = [
+    ...performed.flatMap(({ notes }) => notes),
+    ...(await Promise.all(callers)).flat(),
+  ];
   const { tasks } = await runtime.stats();
   const checkpoints = tasks.reduce((sum, { storage }) => sum + storage.checkpoints, 0);
   return { notes, checkpoints };

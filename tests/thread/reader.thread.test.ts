@@ -1,4 +1,5 @@
-// Readers on threads of their own, while the owner commits, swaps and checkpoints as fast as it can.
+// Readers on threads of their own, while the owner commits, swaps and checkpoints as fast as it
+// can.
 
 import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";

@@ -2,17 +2,7 @@
 
 import { appendFileSync, existsSync, writeFileSync } from "node:fs";
 import { threadId } from "node:worker_threads";
-import {
-  agent,
-  integer,
-  keyValueStore,
-  node,
-  reply,
-  string,
-  topology,
-  tuple,
-  type,
-} from "../../index.js";
+import { agent, keyValueStore, node, reply, string, topology, type } from "../../index.js";
 
 const counters = keyValueStore({
   key: string,
@@ -26,7 +16,8 @@ const counters = keyValueStore({
   },
 });
 
-const visits = keyValueStore({ key: tuple(string, integer), value: type<number>() });
+/** Keyed as the node that writes it: both live on one task. */
+const visits = keyValueStore({ key: string, value: type<number>() });
 
 /** A message that goes from key to key, and so from task to task. */
 export interface Hop {
@@ -45,7 +36,7 @@ const chain = agent({
   },
 }).implement({
   async step(ctx, { id, hop, hops }) {
-    await ctx.stores.visits.put([id, hop], threadId);
+    await ctx.stores.visits.put(`${id} ${hop}`, threadId);
     if (hop === hops) ctx.result(hop);
     else ctx.emit("step", { id, hop: hop + 1, hops });
   },
@@ -75,11 +66,11 @@ const stubborn = agent({
   },
 });
 
-/** How a node ends its thread. */
+/** How a node ends its thread, or holds it for ever. */
 export interface Sabotage {
   /** The node is keyed by it, like a counter. */
   readonly key: string;
-  readonly how: "exit" | "timer" | "rejection";
+  readonly how: "exit" | "timer" | "rejection" | "loop";
   /** Exists: the sabotage is over, and the node has a result. Made before the thread ends. */
   readonly doneFile: string | null;
 }
@@ -95,6 +86,7 @@ const saboteur = agent({
       writeFileSync(doneFile, how);
     }
     if (how === "exit") process.exit(9);
+    if (how === "loop") for (;;);
     if (how === "timer") {
       setTimeout(() => {
         throw new RangeError("thrown in a timer");

@@ -118,11 +118,7 @@ function note(
   notes.push({ kind, client: task.client, call, key, version, by, invoked, returned: now() });
 }
 
-function nextRegister(
-  current: Register | undefined,
-  by: string,
-  paddingBytes: number,
-): Register {
+function nextRegister(current: Register | undefined, by: string, paddingBytes: number): Register {
   return { version: (current?.version ?? 0) + 1, by, padding: "-".repeat(paddingBytes) };
 }
 

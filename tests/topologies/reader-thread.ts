@@ -1,8 +1,10 @@
-// A thread beside the owner of a storage, for tests/thread/reader.thread.test.ts: it reads as fast as it
+// A thread beside the owner of a storage, for tests/thread/reader.thread.test.ts: it reads as fast
+// as it
 // can and checks every look, or it runs the checkpoints.
 //
 // What the owner writes, so that a look can be judged:
-//   table 16  rows left-i and right-i, always in one frame; all words of a value are the frame's number.
+//   table 16  rows left-i and right-i, always in one frame; all words of a value are the frame's
+//   number.
 //             Before a frame's number is in `published[i]` the frame was published.
 //   table 17  five rows of one number, written in the frame that clears the table.
 //   table 18  a queue: rows come at the end and go at the front, one frame later.

@@ -1,5 +1,5 @@
-// Type tests of agents: what is inferred, and what is refused while it is typed. The refusals fail the
-// type check when one of them compiles after all; what is beside them runs as well.
+// Type tests of agents: what is inferred, and what is refused while it is typed. The refusals
+// fail the type check when one of them compiles after all; what is beside them runs as well.
 
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { z } from "zod";
@@ -99,7 +99,7 @@ describe("agent types — inference", () => {
     expectTypeOf(loop).toEqualTypeOf<AgentDeclaration<number, number>>();
   });
 
-  it("a node function gets what the schema returns, and emits and clients give what it accepts", () => {
+  it("a node gets what the schema returns, emits and clients give what it accepts", () => {
     const padded = agent({
       entry: "a",
       result: z.object({ n: z.number().default(1) }),

@@ -1,5 +1,5 @@
-// A bug here would look like this: a caller who waits for ever, a message sent for a refused input, an
-// error whose stack leads nowhere.
+// A bug here would look like this: a caller who waits for ever, a message sent for a refused
+// input, an error whose stack leads nowhere.
 
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -27,7 +27,7 @@ const failing = (): never => {
 };
 
 describe("client — invoke and initiate", () => {
-  it("invokes with the result, initiates with an invocation whose result can be asked any number of times", async () => {
+  it("gives the result to invoke, and to result() any number of times", async () => {
     let runs = 0;
     const { harness, client } = oneNode((ctx) => {
       runs += 1;
@@ -114,8 +114,8 @@ describe("client — refusals before anything is sent", () => {
   ])("refuses %s and names the agent", async (_what, input, code) => {
     const harness = new ProgramHarness({ agents: { declared } });
     const client = clientsOf(harness).agent(declared);
-    for (const call of [client.invoke(input), client.initiate(input)]) {
-      const error = await errorOf(harness.until(call));
+    for (const call of [() => client.invoke(input), () => client.initiate(input)]) {
+      const error = await errorOf(harness.until<unknown>(call()));
       expect(error.code).toBe(code);
       if (code !== "KEY_INVALID") {
         expect(error.details).toMatchObject({ where: 'input of agent "declared"' });
@@ -131,15 +131,25 @@ describe("client — refusals before anything is sent", () => {
     const options = { timeout: 5 } as object;
     const { id } = await harness.until(client.initiate("x"));
     for (const call of [
-      client.invoke("x", options),
-      client.initiate("x", options),
-      client.get(id).result(options),
+      () => client.invoke("x", options),
+      () => client.initiate("x", options),
+      () => client.get(id).result(options),
     ]) {
-      expect(await errorOf(harness.until(call))).toMatchObject({
+      expect(await errorOf(harness.until<unknown>(call()))).toMatchObject({
         code: "OPTION_UNKNOWN",
         details: { option: "timeout", known: ["signal"] },
       });
     }
+  });
+
+  it("refuses a signal that is none", async () => {
+    const { client } = oneNode((ctx) => ctx.result("done"));
+    // cast: what a JavaScript caller could pass
+    const signal = { aborted: false } as AbortSignal;
+    expect(await errorOf(client.invoke("x", { signal }))).toMatchObject({
+      code: "OPTION_INVALID",
+      details: { where: "invoke", option: "signal" },
+    });
   });
 });
 

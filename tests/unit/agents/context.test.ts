@@ -29,7 +29,7 @@ afterEach(async () => {
 });
 
 describe("context — emit and result are buffered", () => {
-  it("takes effect only when the node function has returned: no downstream node starts before", async () => {
+  it("takes effect only when it has returned: no downstream node starts before", async () => {
     const seen: string[] = [];
     const hold = latch();
     const declared = agent({
@@ -182,7 +182,7 @@ describe("context — emit xor result", () => {
     expect(outcome).toEqual(["RESULT_TWICE", 1]);
   });
 
-  it("throws for an emit to an undeclared node, and a node that catches it keeps its emits", async () => {
+  it("throws for an emit to an undeclared node, which keeps earlier emits", async () => {
     const outcome = await codes((ctx) => {
       ctx.emit("b", 1);
       // cast: what a JavaScript caller could write
@@ -227,7 +227,7 @@ describe("context — messages at the edge", () => {
     );
   };
 
-  it("refuses an emitted message that the target's schema does not take, where it is emitted", async () => {
+  it("refuses a message that the target's schema does not take, where it is emitted", async () => {
     const cause = await causeOf(declaredWith((ctx) => ctx.emit("b", { n: 1.5 })));
     expect(cause).toMatchObject({
       code: "SCHEMA_INVALID",
@@ -235,7 +235,7 @@ describe("context — messages at the edge", () => {
     });
   });
 
-  it("refuses a result that the agent's schema does not take, in the node that gives it", async () => {
+  it("refuses a result that the agent's schema does not take, where it is given", async () => {
     expect(await causeOf(declaredWith((ctx) => ctx.emit("b", { n: 2 })))).toBe("xx");
     const cause = await causeOf(declaredWith((ctx) => ctx.emit("b", { n: 4 })));
     expect(cause).toMatchObject({

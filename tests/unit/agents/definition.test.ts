@@ -1,3 +1,6 @@
+// A bug here would look like this: a broken agent that is launched, or a problem whose report does
+// not lead to the offender.
+
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
 import { definitionOf } from "../../../agents/definition.js";
@@ -197,8 +200,9 @@ describe("definition — shape", () => {
     // cast: the types of its nodes do not matter here
     const shape = { ...sound, nodes } as unknown as typeof sound;
     // cast: as above
+    const implementations = functions as { a: typeof fn };
     return agent({ ...shape, entry: "a" })
-      .implement(functions as { a: typeof fn })
+      .implement(implementations)
       .shape(names);
   };
   const a = node({ input: type<string>(), to: ["b", "c"] });

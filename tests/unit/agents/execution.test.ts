@@ -1,5 +1,5 @@
-// A bug here would look like this: an invocation that never ends, or ends twice, or ends as it should
-// not; a failure that nobody can find afterwards.
+// A bug here would look like this: an invocation that never ends, or ends twice, or ends as it
+// should not; a failure that nobody can find afterwards.
 
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
@@ -38,7 +38,7 @@ describe("execution — the first result wins", () => {
     expect(await harness.until(invocation.result())).toBe(value);
   });
 
-  it("resolves the client at once and stops nothing: siblings run on, later results are dropped", async () => {
+  it("resolves the client at once, stops nothing, drops later results", async () => {
     const hold = latch();
     const ended: number[] = [];
     const declared = agent({
@@ -76,7 +76,7 @@ describe("execution — the first result wins", () => {
     expect(harness.rowCount(queueTable)).toBe(harness.taskCount);
   });
 
-  it("is not changed by a sibling that fails later, whose failure stays on the record", async () => {
+  it("is not changed by a later failure of a sibling, which stays on the record", async () => {
     const hold = latch();
     const declared = agent({
       entry: "fan",
@@ -107,7 +107,7 @@ describe("execution — the first result wins", () => {
 });
 
 describe("execution — failure", () => {
-  it("fails with 'Agent completed without result' when all have finished without a result", async () => {
+  it("fails with 'Agent completed without result' when all have finished without one", async () => {
     const hold = latch();
     const declared = agent({
       entry: "a",

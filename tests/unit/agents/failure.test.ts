@@ -1,3 +1,6 @@
+// A bug here would look like this: an invocation whose reason of failure is lost, or a failure that
+// takes a task down because it cannot be kept.
+
 import { describe, expect, it } from "vitest";
 import {
   decodeFailure,

@@ -1,3 +1,6 @@
+// A bug here would look like this: an id that leads to the wrong task, or two node invocations that
+// cancel out in the account of an invocation.
+
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {

@@ -1,3 +1,5 @@
+// A bug here would look like this: a record that comes back different, or grows without bound.
+
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -43,7 +45,7 @@ const empty: InvocationRecord = {
 };
 
 describe("invocation record — the row", () => {
-  it("is the same after it has been bytes, and tells without decoding whether it has ended", async () => {
+  it("is the same after it has been bytes, and tells undecoded whether it has ended", async () => {
     await check(
       fc.property(record, (written) => {
         const row = encodeRecord(written);

@@ -1,3 +1,5 @@
+// A bug here would look like this: a message that comes back different, or reads beyond its bytes.
+
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {

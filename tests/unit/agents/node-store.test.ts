@@ -1,5 +1,5 @@
-// A bug here would look like this: a key let go while a write of its node is under way, a write that
-// failed unnoticed, a process that dies of an unhandled rejection.
+// A bug here would look like this: a key let go while a write of its node is under way, a write
+// that failed unnoticed, a process that dies of an unhandled rejection.
 
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
@@ -171,7 +171,7 @@ describe("node store — operations that are not awaited", () => {
 });
 
 describe("node store — after the node function has returned", () => {
-  it("refuses every use of the context with NODE_FINISHED and the name of what was used", async () => {
+  it("refuses every use of the context with NODE_FINISHED, and names what was used", async () => {
     let kept: Context | undefined;
     const { harness, content, client } = keyedNode((ctx) => {
       kept = ctx;

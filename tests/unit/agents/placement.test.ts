@@ -25,7 +25,10 @@ function homeOf(harness: ProgramHarness, id: string): number {
   return harness.ownerOf(placementOf(parseInvocationId("a", id)));
 }
 
-/** `fan` emits the numbers below its message to `leaf` in order; a leaf notes its task and the number. */
+/**
+ * `fan` emits the numbers below its message to `leaf` in order; a leaf notes its task and the
+ * number.
+ */
 function fanAgent(seen: (readonly [number, number])[], key?: (n: number) => number) {
   return agent({
     entry: "fan",
@@ -61,7 +64,7 @@ describe("placement", () => {
     expect(new Set(homes).size).toBe(5);
   });
 
-  it("keeps a first emit on the emitter's task and gives each further one the next of a round", async () => {
+  it("keeps a first emit on its task and gives each further one the next of a round", async () => {
     for (let seed = 1; seed <= 10; seed += 1) {
       const seen: (readonly [number, number])[] = [];
       const fan = fanAgent(seen);
@@ -95,7 +98,7 @@ describe("placement", () => {
     expect(orders.size).toBeGreaterThan(6);
   });
 
-  it("runs a keyed node on the task that owns the key, where a store keyed by it lives", async () => {
+  it("runs a keyed node on the task that owns the key", async () => {
     const seen: (readonly [number, number])[] = [];
     const fan = fanAgent(seen, (n) => n);
     const harness = placedHarness({ fan }, 4);

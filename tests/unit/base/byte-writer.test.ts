@@ -16,8 +16,8 @@ const field = fc.oneof(
 );
 
 describe("byte writer and reader — together", () => {
-  it("gives back every field in order, whatever the writer grew through", () => {
-    check(
+  it("gives back every field in order, whatever the writer grew through", async () => {
+    await check(
       fc.property(
         fc.array(field, { maxLength: 60 }),
         fc.integer({ min: 1, max: 64 }),

@@ -107,6 +107,13 @@ describe("error — the stack", () => {
     expect(firstFrame(error)).toContain("errors.test.ts");
   });
 
+  it("can be replaced, as that of any error", () => {
+    const error = new PartitaError("MAILBOX_FULL", full);
+    error.stack = "mine";
+    expect(error.stack).toBe("mine");
+    expect(new PartitaError("MAILBOX_FULL", full).stack).not.toBe("mine");
+  });
+
   it("does not enumerate, and leaves the depth of other stacks alone", () => {
     const before = Error.stackTraceLimit;
     const error = new PartitaError("MAILBOX_FULL", full);

@@ -41,9 +41,9 @@ describe("key — bytes on disk", () => {
   });
 
   it("hashes keys as every directory already has them placed", () => {
-    expect(hashKey(string.encode("alice"))).toBe(GOLDEN_ALICE);
-    expect(hashKey(integer.encode(42))).toBe(GOLDEN_42);
-    expect(hashKey(new Uint8Array(0))).toBe(GOLDEN_EMPTY);
+    expect(hashKey(string.encode("alice"))).toBe(918_061_580);
+    expect(hashKey(integer.encode(42))).toBe(1_328_338_270);
+    expect(hashKey(new Uint8Array(0))).toBe(497_701_275);
   });
 
   it("returns plain arrays that share no memory with what was given", () => {
@@ -84,9 +84,9 @@ describe("key — string", () => {
       keyBytes: 1_978,
       keyBytesMax: limits.keyBytesMax,
     });
-    expect(refusalOf("KEY_TOO_LARGE", () => string.encode("x".repeat(1_976))).details.keyBytes).toBe(
-      1_977,
-    );
+    expect(
+      refusalOf("KEY_TOO_LARGE", () => string.encode("x".repeat(1_976))).details.keyBytes,
+    ).toBe(1_977);
   });
 
   it("refuses what is no string", () => {
@@ -116,7 +116,17 @@ describe("key — integer", () => {
 
   it("refuses numbers that are no safe integers, and what is no number", () => {
     const infinity = Number.POSITIVE_INFINITY;
-    for (const value of [Number.NaN, infinity, -infinity, 1.5, 2 ** 53, -(2 ** 53), "1", 1n, null]) {
+    for (const value of [
+      Number.NaN,
+      infinity,
+      -infinity,
+      1.5,
+      2 ** 53,
+      -(2 ** 53),
+      "1",
+      1n,
+      null,
+    ]) {
       const error = refusalOf("KEY_INVALID", () => integer.encode(anything(value)));
       expect(error.details.codec).toBe("integer");
     }

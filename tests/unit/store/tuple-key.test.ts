@@ -31,7 +31,9 @@ const day: KeyCodec<Date> = {
 
 describe("tuple key — bytes on disk", () => {
   it("writes the bytes that every directory already holds", () => {
-    expect(hex(tuple(string, integer).encode(["a\0", 1]))).toBe("4830" + "6100ff" + "0000" + "1501");
+    expect(hex(tuple(string, integer).encode(["a\0", 1]))).toBe(
+      "4830" + "6100ff" + "0000" + "1501",
+    );
     expect(hex(tuple(boolean).encode([true]))).toBe("4829");
     expect(hex(tuple(tuple(bytes)).encode([[Uint8Array.of(0)]]))).toBe(
       "48" + "48" + "40" + "00ffff" + "00ff00ff" + "0000",
@@ -68,7 +70,7 @@ describe("tuple key — parts", () => {
 
   it("refuses a tuple without parts, and parts that are no codecs", () => {
     expect(refusalOf("OPTION_INVALID", () => tuple()).details.valid).toBe("at least one key codec");
-    refusalOf("OPTION_INVALID", () => tuple(string, anything({ name: "x" })));
+    refusalOf("OPTION_INVALID", () => tuple(string, anything<KeyCodec<string>>({ name: "x" })));
   });
 
   it("counts all parts against the size of a key", () => {
@@ -106,7 +108,11 @@ describe("dynamic key — types", () => {
   });
 
   it("refuses empty keys by the name of their type", () => {
-    for (const [key, codec] of [["", "string"], [[], "tuple"], [new Uint8Array(0), "bytes"]] as const) {
+    for (const [key, codec] of [
+      ["", "string"],
+      [[], "tuple"],
+      [new Uint8Array(0), "bytes"],
+    ] as const) {
       expect(refusalOf("KEY_EMPTY", () => encodeDynamicKey(key)).details.codec).toBe(codec);
     }
   });

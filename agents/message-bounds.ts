@@ -1,0 +1,35 @@
+// Message bounds — how large what users send may be, so that every row that carries it fits.
+//
+// A row that does not fit cannot be refused any more when it arrives: nobody is there to be told.
+// So messages and results are refused where they are given. Owns: the arithmetic. Leaves to
+// others: what a row may take (the storage), refusing (active-node.ts, execution.ts).
+
+import { assert } from "../base/invariant.js";
+import { limits } from "../base/limits.js";
+import { failureBytesMax } from "./failure.js";
+import { failuresBytesMax } from "./invocation-record.js";
+
+/** In bytes of encoded values. */
+export interface MessageBounds {
+  /** A message, and all that one node invocation emits. */
+  readonly messageBytesMax: number;
+  readonly resultBytesMax: number;
+}
+
+/** What surrounds a message in its row: two names, two ids, a key, lengths. */
+export const runOverheadBytesMax: number = 2 * limits.nameLengthMax + limits.keyBytesMax + 64;
+/** What surrounds a result in its row: the failures, and as above. */
+const recordOverheadBytesMax: number = failuresBytesMax + failureBytesMax + runOverheadBytesMax;
+
+assert(
+  recordOverheadBytesMax + limits.errorTextBytesMax < limits.arenaBytesMin / 4,
+  "a record without a result fits the smallest row",
+);
+
+/** The bounds where a row takes at most `rowBytesMax` bytes. */
+export function messageBounds(rowBytesMax: number): MessageBounds {
+  return {
+    messageBytesMax: Math.min(limits.messageBytesMax, rowBytesMax - runOverheadBytesMax),
+    resultBytesMax: Math.min(limits.messageBytesMax, rowBytesMax - recordOverheadBytesMax),
+  };
+}

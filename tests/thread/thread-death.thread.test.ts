@@ -1,0 +1,186 @@
+// Thread death — updates and nodes that end their own thread. Whoever waits is told why, what was
+// acknowledged stays, and either everything stops or the thread comes back. What goes wrong here would
+// look like a caller that waits for ever, a count that went back, or a message that got lost.
+
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { type LaunchOptions, launch } from "../../dist/index.js";
+import faults from "../../dist/tests/topologies/faults.js";
+import { refusal, untilServed } from "../support/outcomes.js";
+import { tempDirectory } from "../support/temp-directory.js";
+
+type OnThreadExit = NonNullable<LaunchOptions["onThreadExit"]>;
+
+function launchFaults(directory: string, onThreadExit: OnThreadExit) {
+  return launch(faults, { directory, tasks: 4, threads: 2, onThreadExit });
+}
+
+type Faults = Awaited<ReturnType<typeof launchFaults>>;
+
+/** A key of each task thread, by the numbers of the threads. */
+async function keyOfEachThread(runtime: Faults): Promise<readonly [string, string]> {
+  const keys = new Map<number, string>();
+  for (let i = 0; keys.size < 2; i += 1) {
+    keys.set(await runtime.store("counters").update("where", `key-${i}`), `key-${i}`);
+  }
+  const [one = "", other = ""] = keys.values();
+  return [one, other];
+}
+
+describe("thread death — everything stops", () => {
+  it("rejects those who wait and all who come later, and the next launch has what was acknowledged", async () => {
+    const directory = tempDirectory();
+    const first = await launchFaults(directory, "stop");
+    const counters = first.store("counters");
+    const [victim, other] = await keyOfEachThread(first);
+    expect(await counters.update("add", victim, 5)).toBe(5);
+    expect(await counters.update("add", other, 6)).toBe(6);
+    const invocation = await first
+      .agent("stubborn")
+      .initiate({ startsFile: join(directory, "s"), abortedFile: directory });
+    const killer = counters.update("exit", victim, 7);
+    const waiting = [counters.update("add", victim, 1), first.agent("chain").invoke(hop(victim))];
+    const errors = await Promise.all(
+      [killer, ...waiting].map((promise) => refusal(promise, "TASK_EXITED")),
+    );
+
+    for (const { details, message } of errors) {
+      expect(details).toMatchObject({ reason: "it exited with status 7" });
+      expect(message).toMatch(/thread \d with task\(s\) \d, \d has exited/);
+    }
+    for (const call of [
+      async () => await counters.get(other),
+      async () => await counters.update("add", other, 1),
+      async () => await invocation.result(),
+      async () => await first.compute("double", [1]),
+      async () => await first.stats(),
+    ]) {
+      expect((await refusal(call(), "TASK_EXITED")).stack).toContain("thread-death.thread.test.ts");
+    }
+    await first.close();
+    await using second = await launchFaults(directory, "stop");
+    expect(await second.store("counters").getMany([victim, other])).toEqual([5, 6]);
+  });
+
+  it.each([
+    ["an exception in a timer", "timer", "RangeError: thrown in a timer"],
+    ["a rejection that nobody handles", "rejection", "TypeError: nobody awaits this"],
+  ] as const)("says that it was %s, and runs the node again", async (_what, how, reason) => {
+    const directory = tempDirectory();
+    const doneFile = join(directory, "done.txt");
+    const first = await launchFaults(directory, "stop");
+    const { id } = await first.agent("saboteur").initiate({ key: "key", how, doneFile });
+    // The result is waited for when the thread ends, or asked for afterwards: both say why.
+    const error = await refusal(first.agent("saboteur").get(id).result(), "TASK_EXITED");
+    await first.close();
+
+    expect(error.details).toMatchObject({ reason });
+    expect(String(error.cause)).toBe(reason);
+    await using second = await launchFaults(directory, "stop");
+    expect(await second.agent("saboteur").get(id).result()).toBe("ran again");
+  });
+});
+
+describe("thread death — the thread is started again", () => {
+  it("serves again, with everything acknowledged, while the other thread goes on", async () => {
+    const directory = tempDirectory();
+    const counts = new Map<string, { attempted: number; acknowledged: number }>();
+    {
+      await using runtime = await launchFaults(directory, "restart");
+      const counters = runtime.store("counters");
+      const clients = (await keyOfEachThread(runtime)).map(async (key) => {
+        const count = { attempted: 0, acknowledged: 0 };
+        counts.set(key, count);
+        for (let newest = 0; count.acknowledged < 80; ) {
+          count.attempted += 1;
+          const next = await untilServed(() => counters.update("add", key, 1));
+          expect(next).toBeGreaterThan(newest);
+          newest = next;
+          count.acknowledged += 1;
+          if (count.acknowledged % 30 !== 0) continue;
+          // What is under way when the thread ends may have been applied, or not.
+          const unsure = [counters.update("exit", key, 3), counters.update("add", key, 1)];
+          count.attempted += 1;
+          for (const call of unsure) await refusal(call, "TASK_EXITED");
+        }
+      });
+      await Promise.all(clients);
+      for (const [key, count] of counts) {
+        expectBetween(await untilServed(() => counters.get(key)), count);
+      }
+    }
+    await using second = await launchFaults(directory, "restart");
+    for (const [key, count] of counts) {
+      expectBetween(await second.store("counters").get(key), count);
+    }
+
+    function expectBetween(
+      found: number | undefined,
+      { attempted, acknowledged }: { attempted: number; acknowledged: number },
+    ): void {
+      expect(found).toBeGreaterThanOrEqual(acknowledged);
+      expect(found).toBeLessThanOrEqual(attempted);
+    }
+  });
+
+  it("finishes every invocation that had begun: messages between tasks are sent again", async () => {
+    await using runtime = await launchFaults(tempDirectory(), "restart");
+    const counters = runtime.store("counters");
+    const keys = await keyOfEachThread(runtime);
+    const chain = runtime.agent("chain");
+    const hops = 12;
+    const begun = await Promise.all(
+      Array.from({ length: 40 }, (_, i) => chain.initiate({ id: `chain-${i}`, hop: 1, hops })),
+    );
+    await refusal(counters.update("exit", keys[0], 3), "TASK_EXITED");
+    await untilServed(() => counters.update("add", keys[0], 1));
+    await refusal(counters.update("exit", keys[1], 3), "TASK_EXITED");
+    const results = await Promise.all(
+      begun.map(({ id }) => untilServed(() => chain.get(id).result())),
+    );
+    const visited: string[] = [];
+    for await (const [visit] of runtime.store("visits").entries()) visited.push(visit);
+
+    expect(results).toEqual(Array(40).fill(hops));
+    expect(visited).toHaveLength(40 * hops);
+  });
+
+  it("comes back when both threads end at the same time", async () => {
+    await using runtime = await launchFaults(tempDirectory(), "restart");
+    const counters = runtime.store("counters");
+    const keys = await keyOfEachThread(runtime);
+    for (const key of keys) await counters.put(key, 100);
+    const kills = keys.map((key) => counters.update("exit", key, 3));
+    await Promise.all(kills.map((kill) => refusal(kill, "TASK_EXITED")));
+
+    for (const key of keys) {
+      expect(await untilServed(() => counters.update("add", key, 1))).toBe(101);
+    }
+    expect(await runtime.agent("chain").invoke({ id: "after", hop: 1, hops: 9 })).toBe(9);
+  });
+
+  it("gives up on a node that ends its thread each time, instead of going on for ever", async () => {
+    await using runtime = await launchFaults(tempDirectory(), "restart");
+    const saboteur = runtime.agent("saboteur");
+    const { id } = await saboteur.initiate({ key: "key", how: "exit", doneFile: null });
+    const reason = "it exited with status 9";
+    // While a thread is started again its callers are refused, but compute functions need no thread.
+    for (let hasStopped = false; !hasStopped; ) {
+      const { details } = await refusal(saboteur.get(id).result(), "TASK_EXITED");
+      expect(details).toMatchObject({ reason });
+      hasStopped = await runtime.compute("double", [1]).then(() => false, isTaskExited);
+    }
+
+    for (const call of [runtime.store("counters").get("a"), runtime.stats(), runtime.drain()]) {
+      expect((await refusal(call, "TASK_EXITED")).details).toMatchObject({ reason });
+    }
+  });
+});
+
+function hop(id: string) {
+  return { id, hop: 1, hops: 1 };
+}
+
+function isTaskExited(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "TASK_EXITED";
+}

@@ -1,0 +1,149 @@
+// A bug here would look like this: records without end, or a pending invocation that is forgotten.
+
+import { describe, expect, it } from "vitest";
+import { agent } from "../../../agents/agent.js";
+import { agentProgram } from "../../../agents/execution.js";
+import { invocationTable } from "../../../agents/invocation-record.js";
+import { node } from "../../../agents/node.js";
+import type { TaskProgramFactory } from "../../../runtime/task-program.js";
+import { type } from "../../../store/schema.js";
+import { clientsOf } from "../../support/agent-clients.js";
+import { latch } from "../../support/latch.js";
+import { ProgramHarness } from "../../support/program-harness.js";
+
+const retained = 5;
+const program: TaskProgramFactory = agentProgram({ invocationsRetainedMax: retained });
+
+/** Numbers above 0 give themselves as the result; 0 waits. */
+function heldAgent() {
+  const hold = latch();
+  const declared = agent({
+    entry: "a",
+    result: type<number>(),
+    nodes: { a: node({ input: type<number>() }) },
+  }).implement({
+    async a(ctx, n) {
+      if (n === 0) await hold.opened;
+      ctx.result(n);
+    },
+  });
+  return { declared, hold };
+}
+
+describe("retention — ended records", () => {
+  it("keeps the newest records of each agent and task", async () => {
+    const { declared } = heldAgent();
+    const other = heldAgent().declared;
+    const agents = { declared, other };
+    const harness = new ProgramHarness({ agents, tasks: 1, program });
+    const clients = clientsOf(harness);
+    const others = await harness.until(clients.agent(other).initiate(7));
+    const invocations = [];
+    for (let n = 1; n <= 20; n += 1) {
+      invocations.push(await harness.until(clients.agent(declared).initiate(n)));
+      await harness.run();
+    }
+    expect(harness.rowCount(invocationTable)).toBe(retained + 1);
+    for (const [index, invocation] of invocations.entries()) {
+      const result = harness.until(invocation.result());
+      if (index >= 15) expect(await result).toBe(index + 1);
+      else await expect(result).rejects.toMatchObject({ code: "INVOCATION_UNKNOWN" });
+    }
+    expect(await harness.until(others.result())).toBe(7);
+  });
+
+  it("goes on where it was after a restart", async () => {
+    const { declared } = heldAgent();
+    const harness = new ProgramHarness({ agents: { declared }, tasks: 1, program });
+    const client = clientsOf(harness).agent(declared);
+    const invocations = [];
+    for (let n = 1; n <= 12; n += 1) {
+      invocations.push(await harness.until(client.initiate(n)));
+      await harness.run();
+      harness.crash(0);
+    }
+    expect(harness.rowCount(invocationTable)).toBe(retained);
+    const newest = Promise.all(invocations.slice(-retained).map((one) => one.result()));
+    expect(await harness.until(newest)).toEqual([8, 9, 10, 11, 12]);
+  });
+});
+
+describe("retention — pending records", () => {
+  it("skips them, and forgets them when they have ended and are beyond the newest", async () => {
+    const { declared, hold } = heldAgent();
+    const harness = new ProgramHarness({ agents: { declared }, tasks: 1, program });
+    const client = clientsOf(harness).agent(declared);
+    const pending = await harness.until(client.initiate(0));
+    const waiting = pending.result();
+    for (let n = 1; n <= 20; n += 1) {
+      await harness.until(client.initiate(n));
+      await harness.run();
+    }
+    expect(harness.rowCount(invocationTable)).toBe(retained + 1);
+    hold.open();
+    expect(await harness.until(waiting)).toBe(0);
+    await harness.run();
+    expect(harness.rowCount(invocationTable)).toBe(retained);
+    await expect(harness.until(pending.result())).rejects.toMatchObject({
+      code: "INVOCATION_UNKNOWN",
+    });
+  });
+
+  it("ignores what ends after the record was forgotten", async () => {
+    const hold = latch();
+    const declared = agent({
+      entry: "a",
+      result: type<number>(),
+      nodes: { a: node({ input: type<number>(), to: ["b"] }), b: node({ input: type<number>() }) },
+    }).implement({
+      a(ctx, n) {
+        ctx.emit("b", n);
+        ctx.emit("b", -n);
+      },
+      async b(ctx, n) {
+        if (n === -1) await hold.opened;
+        if (n < 0) throw new Error("late");
+        ctx.result(n);
+      },
+    });
+    const harness = new ProgramHarness({ agents: { declared }, tasks: 1, program });
+    const client = clientsOf(harness).agent(declared);
+    for (let n = 1; n <= 8; n += 1) {
+      await harness.until(client.initiate(n));
+      await harness.run();
+    }
+    expect(harness.rowCount(invocationTable)).toBe(retained);
+    hold.open();
+    await harness.run();
+    expect(harness.rowCount(invocationTable)).toBe(retained);
+  });
+
+  it("catches up on a backlog a few records for each message", async () => {
+    const { declared, hold } = heldAgent();
+    const harness = new ProgramHarness({ agents: { declared }, tasks: 1, program });
+    const client = clientsOf(harness).agent(declared);
+    await harness.until(Promise.all(Array.from({ length: 40 }, () => client.initiate(0))));
+    await harness.run();
+    expect(harness.rowCount(invocationTable)).toBe(40);
+    hold.open();
+    await harness.run();
+    expect(harness.rowCount(invocationTable)).toBe(retained);
+  });
+});
+
+describe("retention — threads that wait", () => {
+  it("forgets a thread that died", async () => {
+    const { declared, hold } = heldAgent();
+    const harness = new ProgramHarness({ agents: { declared }, tasks: 1, program });
+    const dying = clientsOf(harness);
+    const living = clientsOf(harness);
+    const { id } = await harness.until(dying.agent(declared).initiate(0));
+    const lost = dying.agent(declared).get(id).result();
+    const kept = living.agent(declared).get(id).result();
+    await harness.run();
+    harness.program(0).threadExited(dying.thread);
+    hold.open();
+    expect(await harness.until(kept)).toBe(0);
+    await expect(harness.until(lost)).rejects.toThrow(/still pending/);
+  });
+});

@@ -1,0 +1,271 @@
+// Bugs here would look like a version used twice, a change that survives its rollback, or a hot key
+// whose cached row is not what the storage has.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { PartitaError } from "../../../base/errors.js";
+import { Overlay, type Row } from "../../../runtime/overlay.js";
+import { string } from "../../../store/key.js";
+import { hashKey } from "../../../store/key-hash.js";
+import { MemoryStorage } from "../../../store/memory-storage.js";
+import type { RecordWrite, TaskStorage } from "../../../store/storage.js";
+import { decodeValue, encodeValue } from "../../../store/value.js";
+import { check } from "../../support/property.js";
+
+const table = 16;
+const bounds = { rowsMax: 1_000, bytesMax: 1_000_000, valueBytesMax: 100 };
+
+class Bench {
+  readonly storage: TaskStorage;
+  overlay: Overlay;
+  readonly written: RecordWrite[] = [];
+
+  constructor(storage: TaskStorage = MemoryStorage.create(), limitsOf = bounds) {
+    this.storage = storage;
+    this.overlay = new Overlay(storage, limitsOf);
+  }
+
+  row(key: string): Row {
+    return this.overlay.row(table, string.encode(key));
+  }
+
+  set(key: string, value: unknown): void {
+    this.overlay.setValue(this.row(key), value);
+  }
+
+  value(key: string): unknown {
+    return this.overlay.decoded(this.row(key));
+  }
+
+  commit(): void {
+    const { records, clears } = this.overlay.writes();
+    if (records.length > 0 || clears.size > 0) {
+      for (const [cleared, version] of clears) this.storage.clear(cleared, version);
+      this.storage.append(records);
+      this.storage.sync();
+      this.storage.publish();
+    }
+    this.written.push(...records);
+    this.overlay.committed();
+  }
+
+  stored(key: string): unknown {
+    const encoded = string.encode(key);
+    const row = this.storage.get(table, encoded, hashKey(encoded));
+    return row === undefined ? undefined : decodeValue(row.value);
+  }
+}
+
+describe("overlay — versions (O1)", () => {
+  it("strictly rise with every change of a key, and go on above a deleted one's", () => {
+    const bench = new Bench();
+    const versions: number[] = [];
+    for (const value of [1, undefined, { a: 1 }, undefined, "x"]) {
+      if (value === undefined) bench.overlay.remove(bench.row("k"));
+      else bench.set("k", value);
+      versions.push(bench.row("k").version);
+      bench.commit();
+    }
+    expect(versions).toEqual([...new Set(versions)].sort((a, b) => a - b));
+    expect(versions[0]).toBeGreaterThan(0);
+  });
+
+  it("go on above what a storage held, removals and clears included", () => {
+    const bench = new Bench();
+    bench.set("a", 1);
+    bench.overlay.remove(bench.row("a"));
+    bench.overlay.clear(table);
+    bench.commit();
+    const before = bench.storage.versionLast;
+    const again = new Bench(bench.storage);
+    again.set("a", 2);
+    expect(again.row("a").version).toBeGreaterThan(before);
+    expect(before).toBeGreaterThanOrEqual(3);
+  });
+
+  it("are not used again after a rollback", () => {
+    const bench = new Bench();
+    bench.overlay.savepoint();
+    bench.set("a", 1);
+    const { version } = bench.row("a");
+    bench.overlay.rollback();
+    bench.set("a", 2);
+    expect(bench.row("a").version).toBeGreaterThan(version);
+  });
+});
+
+describe("overlay — rollback (O2)", () => {
+  it("leaves every row as it was at the savepoint, whatever happened since", async () => {
+    const keys = ["a", "b", "c"];
+    const change = fc.tuple(
+      fc.constantFrom(...keys),
+      fc.oneof(fc.constant(undefined), fc.integer(), fc.array(fc.integer(), { maxLength: 3 })),
+    );
+    const apply = (bench: Bench, [key, value]: readonly [string, unknown]): void => {
+      if (value === undefined) bench.overlay.remove(bench.row(key));
+      else bench.set(key, value);
+    };
+    const property = fc.property(
+      fc.array(change),
+      fc.array(change),
+      fc.array(change),
+      (committed, kept, undone) => {
+        const bench = new Bench();
+        for (const each of committed) apply(bench, each);
+        bench.commit();
+        for (const each of kept) apply(bench, each);
+        const state = () => keys.map((key) => [bench.value(key), bench.row(key).present]);
+        const versions = () => keys.map((key) => bench.row(key).version);
+        const before = [state(), versions(), bench.overlay.changed];
+        bench.overlay.savepoint();
+        for (const each of undone) apply(bench, each);
+        bench.overlay.rollback();
+        expect([state(), versions(), bench.overlay.changed]).toEqual(before);
+        bench.commit();
+        for (const key of keys) expect(bench.stored(key)).toEqual(bench.value(key));
+      },
+    );
+    await check(property, { runs: 200 });
+  });
+
+  it("gives user code a value decoded anew, since it may have changed the old one in place", () => {
+    const bench = new Bench();
+    bench.set("a", { list: [1] });
+    bench.overlay.savepoint();
+    const value = bench.value("a");
+    // cast: set above
+    (value as { list: number[] }).list.push(2);
+    bench.set("a", value);
+    bench.overlay.rollback();
+    expect(bench.value("a")).toEqual({ list: [1] });
+  });
+
+  it("does not nest, and does not work without a savepoint", () => {
+    const { overlay } = new Bench();
+    expect(() => overlay.rollback()).toThrow("without a savepoint");
+    overlay.savepoint();
+    expect(() => overlay.savepoint()).toThrow("do not nest");
+    expect(() => overlay.clear(table)).toThrow("cannot be rolled back");
+  });
+});
+
+describe("overlay — cache (O3)", () => {
+  it("holds about what it is allowed to, never drops a dirty row, and reads the rest again", () => {
+    const storage = MemoryStorage.create();
+    let lookups = 0;
+    const counting: TaskStorage = Object.create(storage, {
+      get: {
+        value: (...args: Parameters<TaskStorage["get"]>) => {
+          lookups += 1;
+          return storage.get(...args);
+        },
+      },
+      versionLast: { get: () => storage.versionLast },
+      append: { value: (writes: readonly RecordWrite[]) => storage.append(writes) },
+      sync: { value: () => storage.sync() },
+      publish: { value: () => storage.publish() },
+    });
+    const bench = new Bench(counting, { rowsMax: 8, bytesMax: 1_000_000, valueBytesMax: 100 });
+    for (let index = 0; index < 50; index += 1) bench.set(`k${index}`, index);
+    expect(bench.overlay.writes().records).toHaveLength(50);
+    bench.commit();
+    expect(bench.overlay.changed).toBe(false);
+    bench.set("other", 1);
+    bench.commit();
+    for (let index = 0; index < 20; index += 1) {
+      bench.row(`x${index}`);
+      bench.commit();
+    }
+    lookups = 0;
+    for (let index = 0; index < 50; index += 1) expect(bench.value(`k${index}`)).toBe(index);
+    expect(lookups).toBe(50);
+    for (let index = 0; index < 50; index += 1) bench.value(`k${index}`);
+    expect(lookups).toBe(50);
+  });
+
+  it("writes the newest value of a row once a frame, with the version of its last change", () => {
+    const bench = new Bench();
+    for (const value of [1, 2, 3]) bench.set("a", value);
+    const { records } = bench.overlay.writes();
+    expect(records).toHaveLength(1);
+    expect(records[0]?.version).toBe(bench.row("a").version);
+    expect(decodeValue(records[0]?.value ?? new Uint8Array())).toBe(3);
+  });
+});
+
+describe("overlay — clear (O4)", () => {
+  it("hides what the table had and nothing that comes after it, within one batch and later", async () => {
+    const keys = ["a", "b", "c", "d"];
+    const step = fc.oneof(
+      fc.constant("clear" as const),
+      fc.constant("commit" as const),
+      fc.constant("reopen" as const),
+      fc.tuple(fc.constantFrom(...keys), fc.option(fc.integer(), { nil: undefined })),
+    );
+    const property = fc.property(fc.array(step), (steps) => {
+      const bench = new Bench();
+      const model = new Map<string, number>();
+      for (const each of steps) {
+        if (each === "commit") bench.commit();
+        else if (each === "reopen") {
+          bench.commit();
+          bench.overlay = new Overlay(bench.storage, bounds);
+        } else if (each === "clear") {
+          bench.overlay.clear(table);
+          model.clear();
+        } else if (each[1] === undefined) {
+          bench.overlay.remove(bench.row(each[0]));
+          model.delete(each[0]);
+        } else {
+          bench.set(each[0], each[1]);
+          model.set(each[0], each[1]);
+        }
+        for (const key of keys) expect(bench.value(key)).toBe(model.get(key));
+      }
+      bench.commit();
+      for (const key of keys) expect(bench.stored(key)).toBe(model.get(key));
+    });
+    await check(property, { runs: 300 });
+  });
+
+  it("leaves other tables alone", () => {
+    const bench = new Bench();
+    bench.set("a", 1);
+    bench.overlay.clear(table + 1);
+    expect(bench.value("a")).toBe(1);
+  });
+});
+
+describe("overlay — what a frame cannot carry", () => {
+  const refused: readonly (readonly [string, unknown, string])[] = [
+    ["a function", () => 1, "VALUE_UNSUPPORTED"],
+    ["a symbol", Symbol("s"), "VALUE_UNSUPPORTED"],
+    ["a lone surrogate", "\ud800", "VALUE_UNSUPPORTED"],
+    ["a text that is too long", "x".repeat(200), "VALUE_TOO_LARGE"],
+    ["an object that is too large", { text: "x".repeat(200) }, "VALUE_TOO_LARGE"],
+  ];
+
+  for (const [what, value, code] of refused) {
+    it(`refuses ${what} at once, with the row unchanged`, () => {
+      const bench = new Bench();
+      bench.set("a", 1);
+      const { version } = bench.row("a");
+      expect(() => bench.set("a", value)).toThrow(expect.objectContaining({ code }));
+      expect([bench.value("a"), bench.row("a").version]).toEqual([1, version]);
+      bench.commit();
+      expect(bench.stored("a")).toBe(1);
+    });
+  }
+
+  it("refuses encoded bytes above the limit, with the row unchanged", () => {
+    const bench = new Bench();
+    const large = encodeValue("x".repeat(200));
+    let error: unknown;
+    try {
+      bench.overlay.setBytes(bench.row("a"), large);
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(PartitaError.is(error, "VALUE_TOO_LARGE")).toBe(true);
+    expect(bench.overlay.changed).toBe(false);
+  });
+});

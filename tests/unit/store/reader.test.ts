@@ -1,0 +1,99 @@
+// Reader — the seqlock on one thread: when it is busy, and when it looks at the environment anew.
+
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { Environment } from "../../../store/environment.js";
+import { hashKey } from "../../../store/key-hash.js";
+import { openTaskReader } from "../../../store/reader.js";
+import type { TaskReader, TaskStorage } from "../../../store/storage.js";
+import { environmentFolder } from "../../../store/task-files.js";
+import { ControlWords, type TaskMemory } from "../../../store/task-memory.js";
+import { bytes, record, text } from "../../support/storage-bytes.js";
+import { commit, openOnDisk, smallMemory, taskId } from "../../support/storage-fixture.js";
+import { tempDirectory } from "../../support/temp-directory.js";
+
+interface Parts {
+  readonly directory: string;
+  readonly memory: TaskMemory;
+  readonly storage: TaskStorage;
+  readonly reader: TaskReader;
+}
+
+async function start(): Promise<Parts> {
+  const directory = tempDirectory();
+  const memory = smallMemory();
+  const storage = await openOnDisk(directory, memory);
+  const reader = openTaskReader({ directory, taskId, memory });
+  onTestFinished(async () => {
+    await reader.close();
+    await storage.close();
+  });
+  return { directory, memory, storage, reader };
+}
+
+function seen(reader: TaskReader, key: string): string | undefined {
+  const found = reader.get(16, bytes(key), hashKey(bytes(key)));
+  return found === undefined || found === "busy" ? found : `${found.version}:${text(found.value)}`;
+}
+
+describe("reader — beside its owner", () => {
+  it("sees each commit at once, in whatever layer it lies", async () => {
+    const { storage, reader } = await start();
+    for (let version = 1; version <= 30; version += 1) {
+      await commit(storage, [record(16, `k${version % 3}`, version, `v${version}`)]);
+      expect(seen(reader, `k${version % 3}`)).toBe(`${version}:v${version}`);
+      if (version % 4 === 0) {
+        await storage.checkpoint();
+        expect(seen(reader, `k${version % 3}`)).toBe(`${version}:v${version}`);
+        expect(seen(reader, "absent")).toBeUndefined();
+      }
+    }
+  });
+
+  it("is busy while its owner changes the arenas, and not afterwards", async () => {
+    const { memory, storage, reader } = await start();
+    await commit(storage, [record(16, "a", 1, "x")]);
+    const control = new ControlWords(memory);
+    control.begin();
+    expect(seen(reader, "a")).toBe("busy");
+    expect(reader.page(16, {}, 1)).toBe("busy");
+    control.end();
+    expect(seen(reader, "a")).toBe("1:x");
+    expect(reader.page(16, {}, 1)).toHaveLength(1);
+  });
+
+  it("looks at the environment anew when the generation has changed, within one turn", async () => {
+    const { directory, memory, reader, storage } = await start();
+    await commit(storage, [record(16, "a", 1, "one")]);
+    await storage.checkpoint();
+    expect(seen(reader, "a")).toBe("1:one");
+    const environment = Environment.open(join(directory, environmentFolder), {
+      taskId,
+      readOnly: false,
+    });
+    onTestFinished(() => environment.close());
+    for (let version = 2; version <= 5; version += 1) {
+      const row = { table: 16, key: bytes("a"), version, value: bytes(`v${version}`) };
+      environment.applyStep([row]);
+      new ControlWords(memory).exclusively(() => {});
+      expect(seen(reader, "a")).toBe(`${version}:v${version}`);
+    }
+  });
+
+  it("throws what is wrong with a row when nothing changes meanwhile", async () => {
+    const { directory, storage } = await start();
+    await commit(storage, [record(16, "a", 1, "x")]);
+    const memory = smallMemory();
+    const lost = openTaskReader({ directory: join(directory, "elsewhere"), taskId, memory });
+    expect(() => seen(lost, "a")).toThrow("data.mdb");
+    await lost.close();
+  });
+
+  it("closes twice", async () => {
+    const { reader, storage } = await start();
+    await commit(storage, [record(16, "a", 1, "x")]);
+    seen(reader, "b");
+    await reader.close();
+    await reader.close();
+  });
+});
