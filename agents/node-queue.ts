@@ -51,7 +51,7 @@ export class NodeQueue {
         visit(arrivalNo, decodeRun(row.value));
         from = arrivalNo + 1;
       }
-      if (rows.length < pageRows) return;
+      if (rows.length === 0) return;
     }
   }
 

@@ -43,7 +43,7 @@ export class Retention {
         found.push({ name: invocationName(row.key), agent, createdNo });
         from = successorOf(row.key);
       }
-      if (rows.length < pageRows) break;
+      if (rows.length === 0) break;
     }
     found.sort((a, b) => a.createdNo - b.createdNo);
     for (const { agent, name } of found) this.began(agent, name);

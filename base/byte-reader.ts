@@ -1,7 +1,7 @@
 // ByteReader — reads back what a ByteWriter wrote, field by field.
 //
-// The bytes come from our own threads or from frames whose checksum was right, so reading past their
-// end is a broken invariant, not an error that a caller could handle.
+// The bytes come from our own threads or from frames whose checksum was right, so reading past
+// their end is a broken invariant, not an error that a caller could handle.
 // Owns: the position. Leaves to others: the bytes, which it never copies nor changes.
 
 import { assert, InvariantViolation } from "./invariant.js";

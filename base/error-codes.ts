@@ -1,8 +1,8 @@
 // Error codes — every refusal that Partita's users can meet, with what its `details` hold.
 //
 // The code is the contract: it never changes its meaning, and its details only gain fields. Details
-// are plain data (they cross threads and go to disk): names, numbers, limits, and offending values as
-// short texts. `error-messages.ts` says the same in words.
+// are plain data (they cross threads and go to disk): names, numbers, limits, and offending values
+// as short texts. `error-messages.ts` says the same in words.
 
 /** One problem of a topology's definition; all of them are reported at once. */
 export interface TopologyProblemDetails {
@@ -29,7 +29,9 @@ export interface InvocationFailureDetails {
   readonly stack: string;
 }
 
-/** What `details` holds, by code. `where` names the operation; `path` starts with `$`, the value. */
+/**
+ * What `details` holds, by code. `where` names the operation; `path` starts with `$`, the value.
+ */
 export interface ErrorDetails {
   // Keys
 

@@ -1,7 +1,8 @@
-// Error messages — one sentence for each code: what is wrong, the offender, the limit, what is valid.
+// Error messages — one sentence for each code: what is wrong, the offender, the limit, what is
+// valid.
 //
-// Owns: the words. Leaves to others: codes and details (error-codes.ts), the class (errors.ts). People
-// read messages and programs read codes, so words may change in any release.
+// Owns: the words. Leaves to others: codes and details (error-codes.ts), the class (errors.ts).
+// People read messages and programs read codes, so words may change in any release.
 
 import type { DetailsOf, PartitaErrorCode } from "./error-codes.js";
 import { showNames } from "./show.js";
@@ -27,7 +28,8 @@ const messages: Messages = {
   SCHEMA_INVALID: (d) =>
     `${d.where}: ${d.issues.map((issue) => `${issue.path}: ${issue.message}`).join("; ")}`,
   SCHEMA_ASYNC: (d) =>
-    `${d.where}: the ${d.vendor} schema answered with a promise; it must be synchronous and not throw`,
+    `${d.where}: the ${d.vendor} schema answered with a promise; ` +
+    "it must be synchronous and not throw",
   CLASS_NAME_TAKEN: (d) => `another class is registered as "${d.name}"; give this one its own name`,
   CLASS_UNKNOWN: (d) =>
     `no class is registered as "${d.name}" on this thread; known: ${showNames(d.known)}`,

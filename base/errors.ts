@@ -1,18 +1,18 @@
 // PartitaError — the one class of every error that a user of Partita can cause or meet.
 //
-// Owns: the brand, and where the stack begins. Leaves to others: codes and details (error-codes.ts),
-// words (error-messages.ts), the way to another thread and back (error-wire.ts).
+// Owns: the brand, and where the stack begins. Leaves to others: codes and details
+// (error-codes.ts), words (error-messages.ts), the way to another thread and back (error-wire.ts).
 //
 // Invariants:
 //   E1. `details` fits `code`, by type. Both are what programs look at; `message` is for people.
-//   E2. An error is recognised by its brand, never by `instanceof`: it may come from another copy of
-//       this package or from another realm.
+//   E2. An error is recognised by its brand, never by `instanceof`: it may come from another copy
+//       of this package or from another realm.
 //   E3. The stack begins at the first line outside of Partita, when there is one: the user's line.
 
 import type { DetailsOf, PartitaErrorCode } from "./error-codes.js";
 import { messageOf } from "./error-messages.js";
 
-export type { DetailsOf, ErrorDetails, PartitaErrorCode } from "./error-codes.js";
+export type { ErrorDetails, PartitaErrorCode } from "./error-codes.js";
 
 const brand: unique symbol = Symbol.for("partita.error");
 
@@ -25,25 +25,29 @@ const stackFramesKept = 12;
 export interface PartitaErrorOptions {
   /** What brought it about. */
   readonly cause?: unknown;
-  /** The stack begins at the caller of this function; by default at the first line not ours (E3). */
+  /**
+   * The stack begins at the caller of this function; by default at the first line not ours (E3).
+   */
   readonly below?: (...args: never[]) => unknown;
   /** Instead of the words of error-messages.ts: for an error that comes from elsewhere. */
   readonly message?: string;
 }
 
 /**
- * An error with a string `code` and typed `details`. Recognise it with `PartitaError.is(error, code)`.
- * It is the same after it has crossed threads: code, message, details, stack and causes.
+ * An error with a string `code` and typed `details`. Recognise it with `PartitaError.is(error,
+ * code)`. It is the same after it has crossed threads: code, message, details, stack and causes.
  */
 export class PartitaError<C extends PartitaErrorCode = PartitaErrorCode> extends Error {
   static {
     PartitaError.prototype.name = "PartitaError";
     Object.defineProperty(PartitaError.prototype, brand, { value: true });
-    // On the prototype, so that frames become text only when somebody looks: errors of a system under
-    // too much load are many, and thrown away.
+    // On the prototype, so that frames become text only when somebody looks: errors of a system
+    // under too much load are many, and thrown away.
     Object.defineProperty(PartitaError.prototype, "stack", {
       configurable: true,
-      get(this: PartitaError): string {
+      get(this: PartitaError): string | undefined {
+        // The prototype itself, or an object that inherits from an error.
+        if (!(#frames in this)) return undefined;
         const frames = fromUsersLine(this.#frames.stack ?? "");
         const stack = `${this.name}: ${this.message}${frames}`;
         replaceStack(this, stack);

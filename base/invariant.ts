@@ -1,7 +1,7 @@
 // Invariant — broken assumptions of our own code, as opposed to errors that a user can cause.
 //
-// An assertion that fails is a bug: nobody catches it, the task that owns the state dies, and callers
-// get TASK_EXITED. Errors that users can cause are PartitaErrors (errors.ts).
+// An assertion that fails is a bug: nobody catches it, the task that owns the state dies, and
+// callers get TASK_EXITED. Errors that users can cause are PartitaErrors (errors.ts).
 
 /** Thrown by `assert` and `assertNever`. Not a PartitaError: there is nothing to handle. */
 export class InvariantViolation extends Error {
@@ -18,7 +18,9 @@ export function assert(condition: unknown, message: string | (() => string)): as
   if (!condition) fail(typeof message === "string" ? message : message());
 }
 
-/** Ends a `switch` over a union: does not compile while a case is missing, and throws if reached. */
+/**
+ * Ends a `switch` over a union: does not compile while a case is missing, and throws if reached.
+ */
 export function assertNever(value: never, what = "value"): never {
   fail(`unexpected ${what}: ${String(value)}`);
 }

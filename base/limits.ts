@@ -1,8 +1,9 @@
 // Limits — every bound and default of Partita, with its unit and its reason.
 //
-// Bytes are bytes of the encoded form, Ms are milliseconds, Max is included. A queue without a bound
-// is a bug; a bound that is not here is one nobody can find. Relations between them are asserted when
-// this file is loaded, so a change that breaks one fails at once. 1_048_576 bytes are a MiB.
+// Bytes are bytes of the encoded form, Ms are milliseconds, Max is included. A queue without a
+// bound is a bug; a bound that is not here is one nobody can find. Relations between them are
+// asserted when this file is loaded, so a change that breaks one fails at once. 1_048_576 bytes are
+// a MiB.
 
 import { assert } from "./invariant.js";
 import { nameRule } from "./name.js";
@@ -71,6 +72,8 @@ export const limits = {
   drainPollMs: 20,
   /** Rounds of `modify` before it rejects with MODIFY_CONFLICT. */
   modifyAttemptsMax: 1_000,
+  /** About the bytes of one page: a page of large values has fewer rows, at least one. */
+  pageBytesMax: 1024 * 1024,
   /** Rows of one page of `entries`: bounds what a slow consumer holds. */
   entriesPageRows: 256,
   /** Decoded rows that a task keeps for its own reads. */

@@ -1,11 +1,12 @@
-// Options — the checks that every options object of the public surface gets before anything happens.
+// Options — the checks that every options object of the public surface gets before anything
+// happens.
 
 import { PartitaError } from "./errors.js";
 import { show } from "./show.js";
 
 /**
- * Refuses what is not an options object, and names that `known` does not hold: a misspelt option must
- * not be silently ignored. `where` names the operation.
+ * Refuses what is not an options object, and names that `known` does not hold: a misspelt option
+ * must not be silently ignored. `where` names the operation.
  * @throws PartitaError OPTION_INVALID, OPTION_UNKNOWN
  */
 export function checkOptionNames(where: string, options: unknown, known: readonly string[]): void {

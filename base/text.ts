@@ -1,6 +1,9 @@
-// Text: strings that survive UTF-8. A lone surrogate has no UTF-8 form, so it would change silently.
+// Text: strings that survive UTF-8. A lone surrogate has no UTF-8 form, so it would change
+// silently.
 
-/** Whether `text` holds no lone surrogate. O(length), a constant for texts of one-byte characters. */
+/**
+ * Whether `text` holds no lone surrogate. O(length), a constant for texts of one-byte characters.
+ */
 export function isWellFormed(text: string): boolean {
   // cast: the method is in Node 20 but not in the `lib` of ES2023
   return (text as string & { isWellFormed(): boolean }).isWellFormed();
@@ -12,8 +15,8 @@ export function wellFormed(text: string): string {
 }
 
 /**
- * `text`, cut at a character so that it takes at most `bytesMax` bytes of UTF-8, with a last line that
- * says so. Cutting again changes nothing. `bytesMax` is at least 64.
+ * `text`, cut at a character so that it takes at most `bytesMax` bytes of UTF-8, with a last line
+ * that says so. Cutting again changes nothing. `bytesMax` is at least 64.
  */
 export function cutText(text: string, bytesMax: number): string {
   if (text.length * 3 <= bytesMax) return text;

@@ -180,8 +180,8 @@ export class Cluster {
   }
 
   /**
-   * Refuses new calls, drains for at most `closeTimeoutMs`, then closes everything. Idempotent. Threads
-   * that do not answer are ended `closeGraceMs` later; their logs have what was acknowledged.
+   * Refuses new calls, drains for at most `closeTimeoutMs`, then closes everything. Idempotent.
+   * Threads that do not answer are ended `closeGraceMs` later: what they acknowledged is in logs.
    */
   close(): Promise<void> {
     this.#closed ??= this.#close();

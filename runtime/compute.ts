@@ -137,7 +137,8 @@ type Callable = (...args: unknown[]) => unknown;
 export function assertKnown(declared: Topology, name: string): Callable {
   // cast: topology() has refused whatever is no function; arguments are checked by its types.
   const functions = (declared.parts.compute ?? {}) as Readonly<Record<string, Callable>>;
-  const fn = Object.hasOwn(functions, name) ? functions[name] : undefined;
+  const isDeclared = typeof name === "string" && Object.hasOwn(functions, name);
+  const fn = isDeclared ? functions[name] : undefined;
   if (fn !== undefined) return fn;
   const known = Object.keys(functions);
   throw new PartitaError("COMPUTE_UNKNOWN", { compute: nameShown(name), known });

@@ -5,7 +5,6 @@
 // inline mode (all tasks), so that they differ in nothing but the parts they are given.
 // Owns: the wiring and its undoing. Leaves to others: everything that is wired.
 
-import { type ErrorWire, fromWire } from "../base/error-wire.js";
 import { PartitaError } from "../base/errors.js";
 import type { ErasedUpdates } from "../store/declaration.js";
 import { hashKey } from "../store/key-hash.js";
@@ -14,7 +13,6 @@ import { openTaskReader } from "../store/reader.js";
 import type { StorageStats } from "../store/storage.js";
 import type { TaskMemory } from "../store/task-memory.js";
 import { type CheckpointRunner, type Durability, openTaskStorage } from "../store/task-storage.js";
-import { decodeValue } from "../store/value.js";
 import { nameShown } from "./call-checks.js";
 import { plannedStores, programEntries } from "./compile.js";
 import type { ComputeCall } from "./compute-call.js";
@@ -22,7 +20,8 @@ import { taskDirectory } from "./directory.js";
 import { Host } from "./host.js";
 import type { LaneBounds } from "./lane.js";
 import { type PlannedStore, type PlanShape, tasksOf } from "./plan.js";
-import { noBytes, operation, status } from "./protocol.js";
+import { noBytes, operation } from "./protocol.js";
+import { checked } from "./refusal.js";
 import { Router } from "./router.js";
 import { StoreClient } from "./store-client.js";
 import type { System, Timer } from "./system.js";
@@ -96,10 +95,7 @@ export class HostedThread {
       request: async (task, message) => {
         router.assertOpen();
         const lane = router.lane(task);
-        const reply = await lane.request(operation.program, 0, noBytes, 0, message);
-        if (reply.status !== status.error) return reply.bytes;
-        // cast: the owner's toWire made these bytes.
-        throw fromWire(decodeValue(reply.bytes) as ErrorWire);
+        return checked(await lane.request(operation.program, 0, noBytes, 0, message)).bytes;
       },
       onNotice: (listener) => host.onNotice(listener),
       onLost: (listener) => host.onLost(listener),

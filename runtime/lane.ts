@@ -186,6 +186,7 @@ export class Lane {
   #count(caller: Caller, change: 1 | -1): void {
     switch (caller.operation) {
       case operation.get:
+      case operation.page:
       case operation.barrier:
       case operation.program:
         return;

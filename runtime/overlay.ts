@@ -16,7 +16,7 @@
 import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
 import { hashKey } from "../store/key-hash.js";
-import type { RecordWrite, TableId, TaskStorage } from "../store/storage.js";
+import type { KeyRange, RecordWrite, StoredRow, TableId, TaskStorage } from "../store/storage.js";
 import { decodeValue, encodeValue } from "../store/value.js";
 
 /** A key of the task with its value as the batch leaves it. Mutated by the overlay alone. */
@@ -181,6 +181,11 @@ export class Overlay {
   remove(row: Row): void {
     this.#change(row, false, undefined);
     row.value = notDecoded;
+  }
+
+  /** Committed rows: what the batch in hand has changed is not among them yet. */
+  page(table: TableId, range: KeyRange, limit: number): readonly StoredRow[] {
+    return this.#storage.page(table, range, limit);
   }
 
   /** Removes every key of a table, in O(rows in the cache). Not within a savepoint. */

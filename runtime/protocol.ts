@@ -58,6 +58,8 @@ export const operation = {
   barrier: 7,
   /** No key. Argument: a program's message. Reply: the program's bytes. */
   program: 8,
+  /** No key. Argument and reply: page-message.ts. For readers that keep losing to the owner. */
+  page: 9,
 } as const;
 
 export type Operation = (typeof operation)[keyof typeof operation];

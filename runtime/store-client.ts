@@ -13,9 +13,7 @@
 //       line.
 
 import { ByteWriter } from "../base/byte-writer.js";
-import { type ErrorWire, fromWire } from "../base/error-wire.js";
 import { PartitaError } from "../base/errors.js";
-import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
 import { optionInvalid } from "../base/options.js";
 import type { ErasedUpdates } from "../store/declaration.js";
@@ -34,6 +32,7 @@ import {
   status,
   undefinedArgument,
 } from "./protocol.js";
+import { checked } from "./refusal.js";
 import type { Router } from "./router.js";
 import { scanEntries } from "./store-scan.js";
 
@@ -194,21 +193,6 @@ function versioned(bytes: Uint8Array): Versioned {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const version = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
   return { version, value: decodeValue(bytes.subarray(8)) };
-}
-
-/** The reply, unless it is an error. */
-function checked(reply: Reply): Reply {
-  if (reply.status !== status.error) return reply;
-  // cast: the owner's toWire made these bytes.
-  const error = fromWire(decodeValue(reply.bytes) as ErrorWire);
-  assert(PartitaError.is(error), "an owner refuses with a PartitaError");
-  // Made anew here: the stack is to name the line that called, the cause keeps what the owner saw.
-  const { cause, message } = error;
-  throw new PartitaError(
-    error.code,
-    error.details,
-    cause === undefined ? { message } : { cause, message },
-  );
 }
 
 /** Lanes copy an argument at once, so one buffer serves every call. */

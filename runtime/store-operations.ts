@@ -16,6 +16,7 @@ import { isReply } from "../store/declaration.js";
 import { validate } from "../store/schema.js";
 import { decodeValue, encodeValue } from "../store/value.js";
 import type { Overlay, Row } from "./overlay.js";
+import { decodePageRequest, encodePage } from "./page-message.js";
 import type { PlannedStore } from "./plan.js";
 import { noBytes, operation, status, undefinedArgument, writeReply } from "./protocol.js";
 
@@ -56,6 +57,11 @@ export function applyOperation(
       overlay.clear(store.table);
       writeReply(replies, status.ok, noBytes);
       return;
+    case operation.page: {
+      const { range, limit } = decodePageRequest(argument);
+      writeReply(replies, status.ok, encodePage(overlay.page(store.table, range, limit)));
+      return;
+    }
     default:
       assert(false, () => `operation ${kind} is not in the protocol`);
   }

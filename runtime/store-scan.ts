@@ -14,7 +14,10 @@ import type { EntriesOptions } from "../store/key-value-store.js";
 import type { KeyRange, StoredRow } from "../store/storage.js";
 import { decodeValue } from "../store/value.js";
 import { checkCallOptions } from "./call-checks.js";
+import { decodePage, encodePageRequest } from "./page-message.js";
 import type { PlannedStore } from "./plan.js";
+import { noBytes, operation } from "./protocol.js";
+import { checked } from "./refusal.js";
 import type { Router } from "./router.js";
 
 interface Cursor {
@@ -78,21 +81,28 @@ async function fill(
 ): Promise<void> {
   router.assertOpen();
   let rows = router.reader(cursor.task).page(table, cursor.range, pageRows);
-  while (rows === "busy") {
-    // The owner is swapping arenas: it is done within its turn, so the next look is in a later one.
-    await new Promise<void>((resolve) => router.system.later(resolve));
-    router.assertOpen();
-    rows = router.reader(cursor.task).page(table, cursor.range, pageRows);
-  }
+  if (rows === "busy") rows = await askOwner(router, table, cursor, pageRows);
   cursor.rows = rows;
   cursor.index = 0;
-  cursor.ended = rows.length < pageRows;
+  cursor.ended = rows.length === 0;
   const last = rows.at(-1);
   if (last === undefined) return;
   const { reverse } = cursor.range;
   cursor.range = reverse
     ? { ...cursor.range, to: last.key }
     : { ...cursor.range, from: successor(last.key) };
+}
+
+/** The same page from the owner, whom nobody overtakes. */
+async function askOwner(
+  router: Router,
+  table: number,
+  cursor: Cursor,
+  limit: number,
+): Promise<readonly StoredRow[]> {
+  const argument = encodePageRequest({ range: cursor.range, limit });
+  const lane = router.lane(cursor.task);
+  return decodePage(checked(await lane.request(operation.page, table, noBytes, 0, argument)).bytes);
 }
 
 /** Takes the smallest (or, reversed, the greatest) key of all cursors. */

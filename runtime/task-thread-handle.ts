@@ -117,7 +117,10 @@ export class TaskThreadHandle {
     return this.#call(() => this.#control.reopened(tasks));
   }
 
-  /** Rejects with `deadline.reason` when the thread does not answer until then: it may be busy for ever. */
+  /**
+   * Rejects with `deadline.reason` when the thread does not answer until then: it may be busy for
+   * ever.
+   */
   abort(error: Error, deadline: AbortSignal): Promise<void> {
     const answer = this.#call(() => this.#control.abort(toWire(error)));
     return Promise.race([answer, whenAborted(deadline)]);

@@ -60,8 +60,8 @@ const control: ThreadControl = {
       running().abort(reason);
       running().host.lose("all", reason);
     }),
-  // The ports stay open until the launching thread ends this one: an end of its own could come first,
-  // and the answer would be lost.
+  // The ports stay open until the launching thread ends this one: an end of its own could come
+  // first, and the answer would be lost.
   close: () => tagged(() => running().close()),
 };
 

@@ -2,7 +2,7 @@
 //
 // Owns: the ports of one thread and the transfer of a packet's buffer. Leaves to others: making the
 // port pairs (cluster.ts) and telling callers that a thread has died (host.ts).
-// Invariants: X1 and X2 of transport.ts; a port's order and the transfer of the buffer give both. And
+// Invariants: X1 and X2 of transport.ts (a port's order and moved buffers give both), and
 //   X3. Nothing is received before `start`: tasks that still recover must not meet new messages.
 //   X4. Nothing of a dead peer is received after `disconnect`: its callers have been told already.
 
@@ -21,7 +21,9 @@ export class ThreadTransport implements Transport {
     this.thread = thread;
   }
 
-  /** Uses `port` to talk to `peer`; an earlier port to it is closed, what it still holds is dropped. */
+  /**
+   * Uses `port` to talk to `peer`; an earlier port to it is closed, what it still holds is dropped.
+   */
   connect(peer: number, port: MessagePort): void {
     this.disconnect(peer);
     this.#ports.set(peer, port);

@@ -142,7 +142,7 @@ function purge(environment: Environment, table: number, version: number): number
     );
     purged += hidden.length;
     const last = rows.at(-1);
-    if (last === undefined || rows.length < purgePageRows) return purged;
+    if (last === undefined) return purged;
     from = new Uint8Array(last.key.length + 1);
     from.set(last.key);
   }

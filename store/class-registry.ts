@@ -1,8 +1,9 @@
 // Class registry — instances of classes that values may hold, by name.
 //
-// An instance travels as its class's name and a plain payload; the thread that reads it looks the name
-// up. So every thread registers the same classes, which it does by importing the topology's module.
-// Owns: the names of this process's thread. Leaves to others: bytes (value.ts), the walk (value-walk.ts).
+// An instance travels as its class's name and a plain payload; the thread that reads it looks the
+// name up. So every thread registers the same classes, which it does by importing the topology's
+// module. Owns: the names of this process's thread. Leaves to others: bytes (value.ts), the walk
+// (value-walk.ts).
 //
 // Invariants:
 //   R1. A name stands for one class, a class has one name.

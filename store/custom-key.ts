@@ -18,8 +18,8 @@ import {
 } from "./key-form.js";
 
 /**
- * A codec to be used with these checks: a built-in one as it is, a user's own wrapped, so that bytes
- * that are no key are refused, and no custom key shares bytes with a built-in one.
+ * A codec to be used with these checks: a built-in one as it is, a user's own wrapped, so that
+ * bytes that are no key are refused, and no custom key shares bytes with a built-in one.
  * @throws PartitaError OPTION_INVALID when `codec` is no KeyCodec; `where` names the operation
  */
 export function checkedKeyCodec<K>(codec: KeyCodec<K>, where: string): KeyCodec<K> {

@@ -1,7 +1,8 @@
-// Declaration — what a store is: its key, its value, and the updates that may be applied to it by name.
+// Declaration — what a store is: its key, its value, and the updates that may be applied to it by
+// name.
 //
-// Owns: `keyValueStore`, `reply`, and the types that carry a declaration's key, value and updates to
-// every place that uses the store. Leaves to others: where it lives (runtime), what it does
+// Owns: `keyValueStore`, `reply`, and the types that carry a declaration's key, value and updates
+// to every place that uses the store. Leaves to others: where it lives (runtime), what it does
 // (key-value-store.ts).
 //
 // Invariants:
@@ -29,8 +30,8 @@ export interface Reply<V, R> {
 }
 
 /**
- * In an update: the key's new value, and what the caller gets instead of it. A `value` of `undefined`
- * deletes the key; to leave it as it is, pass the current one.
+ * In an update: the key's new value, and what the caller gets instead of it. A `value` of
+ * `undefined` deletes the key; to leave it as it is, pass the current one.
  *
  *     withdraw: (cents = 0, amount: number) =>
  *       cents < amount ? reply(cents, false) : reply(cents - amount, true),
@@ -39,16 +40,19 @@ export function reply<V, R>(value: V, answer: R): Reply<V, R> {
   return Object.freeze({ value, reply: answer, [replyBrand]: true as const });
 }
 
-/** Whether an update's outcome was made by `reply`: a value that merely looks like one is a value. */
+/**
+ * Whether an update's outcome was made by `reply`: a value that merely looks like one is a value.
+ */
 export function isReply(outcome: unknown): outcome is Reply<unknown, unknown> {
   return typeof outcome === "object" && outcome !== null && replyBrand in outcome;
 }
 
 /**
- * A named update: a synchronous function of the current value (`undefined` when there is none) and the
- * caller's arguments, whose types must be written. It returns the new value, which is also the caller's
- * reply, or `reply(value, ...)`; `undefined` deletes the key. The key's owner runs it, one at a time per
- * key. It must be pure: it can run again after a crash. When it throws, nothing is changed.
+ * A named update: a synchronous function of the current value (`undefined` when there is none) and
+ * the caller's arguments, whose types must be written. It returns the new value, which is also the
+ * caller's reply, or `reply(value, ...)`; `undefined` deletes the key. The key's owner runs it, one
+ * at a time per key. It must be pure: it can run again after a crash. When it throws, nothing is
+ * changed.
  */
 export type UpdateFunction<V> = (
   current: V | undefined,

@@ -104,8 +104,12 @@ export class Environment {
       : { start: low, end: high };
     return uncorrupted(this.#taskId, () => {
       const rows: StoredRow[] = [];
+      let bytes = 0;
       for (const { key, value } of this.#database.getRange({ ...bounds, limit })) {
-        rows.push({ key: new Uint8Array(key.subarray(tableBytes)), ...this.#decode(key, value) });
+        const row = { key: new Uint8Array(key.subarray(tableBytes)), ...this.#decode(key, value) };
+        rows.push(row);
+        bytes += row.key.length + row.value.length;
+        if (bytes >= limits.pageBytesMax) break;
       }
       return rows;
     });

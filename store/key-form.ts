@@ -1,10 +1,12 @@
 // Key form — how a key becomes bytes: one tag byte for the type, then a body.
 //
-// Owns: the tags, which are part of the on-disk format; the checks of a whole key; how parts stand in
-// a tuple. Leaves to others: bodies (key.ts, custom-key.ts), tuples (tuple-key.ts), who owns a key.
+// Owns: the tags, which are part of the on-disk format; the checks of a whole key; how parts stand
+// in a tuple. Leaves to others: bodies (key.ts, custom-key.ts), tuples (tuple-key.ts), who owns a
+// key.
 //
 // Invariants:
-//   C1. Injective: two different keys of a codec, or of different built-in types, never share bytes.
+//   C1. Injective: two different keys of a codec, or of different built-in types, never share
+//       bytes.
 //   C2. Byte order equals natural order: numbers by value, text by code point, false before true,
 //       bytes and tuples part by part, a prefix before what it begins.
 //   C3. Canonical: one key has one encoding (-0 is 0; a UUID's letters are lower case).
@@ -17,9 +19,10 @@ import { show } from "../base/show.js";
 
 /**
  * Turns keys of type `K` into bytes and back. The built-in ones are `string`, `uuid`, `integer`,
- * `bigint`, `bytes`, `boolean` and `tuple(...)`. Your own must be deterministic and injective: equal
- * keys give equal bytes and different keys different ones; the order of `entries` is that of its bytes.
- * What it returns is checked (a Uint8Array, not empty, not too large) and marked as a custom key.
+ * `bigint`, `bytes`, `boolean` and `tuple(...)`. Your own must be deterministic and injective:
+ * equal keys give equal bytes and different keys different ones; the order of `entries` is that of
+ * its bytes. What it returns is checked (a Uint8Array, not empty, not too large) and marked as a
+ * custom key.
  */
 export interface KeyCodec<K> {
   /** For messages: `"user id"`. */
@@ -78,7 +81,8 @@ export interface KeyForm<K> {
   prefix?(prefix: KeyPrefix<K>): Uint8Array;
 }
 
-// `Symbol.for`: with two copies of this package in a process, one's codecs are no strangers to the other.
+// `Symbol.for`: with two copies of this package in a process, one's codecs are no strangers to the
+// other.
 const keyForm: unique symbol = Symbol.for("partita.keyForm");
 
 interface FormedCodec<K> extends KeyCodec<K> {

@@ -1,8 +1,8 @@
 // Key hash — decides which task owns a key. Alone in its file for a reason:
 //
-// CHANGING THE FUNCTION OR ITS SEED MOVES DATA. Every directory ever written holds each key at the task
-// that this hash chose; with another hash its keys would be looked for where they are not. A new hash
-// is a new format version and a repartitioning, never an edit of this file.
+// CHANGING THE FUNCTION OR ITS SEED MOVES DATA. Every directory ever written holds each key at the
+// task that this hash chose; with another hash its keys would be looked for where they are not. A
+// new hash is a new format version and a repartitioning, never an edit of this file.
 
 import xxhash from "xxhash-wasm";
 
@@ -11,7 +11,9 @@ const { h32Raw } = await xxhash();
 /** "part" in ASCII; part of the on-disk format. */
 const seed = 0x7061_7274;
 
-/** 32-bit xxHash of an encoded key, 0 to 2^32 - 1. Router, owner and memtable use the same number. */
+/**
+ * 32-bit xxHash of an encoded key, 0 to 2^32 - 1. Router, owner and memtable use the same number.
+ */
 export function hashKey(bytes: Uint8Array): number {
   return h32Raw(bytes, seed);
 }

@@ -107,8 +107,8 @@ const uuidForm: KeyForm<string> = {
 };
 
 /**
- * UUIDs of any version, in sixteen bytes. Letters in either case are the same key; keys come back in
- * lower case. As text a UUID is another key: `string` and `uuid` never share bytes.
+ * UUIDs of any version, in sixteen bytes. Letters in either case are the same key; keys come back
+ * in lower case. As text a UUID is another key: `string` and `uuid` never share bytes.
  */
 export const uuid: KeyCodec<string> = codecOf("uuid", uuidForm);
 
@@ -146,7 +146,9 @@ export const integerForm: KeyForm<number> = {
   },
 };
 
-/** Safe integers, ordered by value, in one to eight bytes. -0 is 0; NaN and fractions are refused. */
+/**
+ * Safe integers, ordered by value, in one to eight bytes. -0 is 0; NaN and fractions are refused.
+ */
 export const integer: KeyCodec<number> = codecOf("integer", integerForm);
 
 function bytesOf(magnitude: number): number {
@@ -187,7 +189,9 @@ export const bigintForm: KeyForm<bigint> = {
   },
 };
 
-/** Whole numbers of any size up to 1,973 bytes, ordered by value. `1n` and `1` are different keys. */
+/**
+ * Whole numbers of any size up to 1,973 bytes, ordered by value. `1n` and `1` are different keys.
+ */
 export const bigint: KeyCodec<bigint> = codecOf("bigint", bigintForm);
 
 // --- bytes: themselves
@@ -211,7 +215,9 @@ function encodeBytes(value: Uint8Array, path: string): Uint8Array {
   return tagged;
 }
 
-/** Byte arrays, not empty, at most 1,975 bytes; copied. Ordered byte by byte. Prefix: leading bytes. */
+/**
+ * Byte arrays, not empty, at most 1,975 bytes; copied. Ordered byte by byte. Prefix: leading bytes.
+ */
 export const bytes: KeyCodec<Uint8Array> = codecOf("bytes", bytesForm);
 
 // --- boolean: the tag says it all

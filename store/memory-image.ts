@@ -5,6 +5,7 @@
 // never changed, so images share them; keys are kept as latin-1 texts, whose order is that of
 // their bytes.
 
+import { limits } from "../base/limits.js";
 import type { KeyRange, RecordWrite, StoredRow, StoredValue, TableId } from "./storage.js";
 
 /** A frame as a MemoryStorage logs it. */
@@ -73,12 +74,16 @@ export class Image {
     const first = range.from === undefined ? 0 : lowerBound(names, nameOf(range.from));
     const end = range.to === undefined ? names.length : lowerBound(names, nameOf(range.to));
     const rows: StoredRow[] = [];
-    for (let count = 0; count < end - first && rows.length < limit; count += 1) {
+    let bytes = 0;
+    for (let count = 0; count < end - first; count += 1) {
+      if (rows.length >= limit || bytes >= limits.pageBytesMax) break;
       const name = names[range.reverse === true ? end - 1 - count : first + count] ?? "";
-      const row = found.rows.get(name);
-      if (row?.value === undefined || this.#isCleared(table, row)) continue;
-      const { version, value } = row;
-      rows.push({ key: bytesOf(name), version, value: new Uint8Array(value) });
+      const kept = found.rows.get(name);
+      if (kept?.value === undefined || this.#isCleared(table, kept)) continue;
+      const { version, value } = kept;
+      const row = { key: bytesOf(name), version, value: new Uint8Array(value) };
+      rows.push(row);
+      bytes += row.key.length + value.length;
     }
     return rows;
   }

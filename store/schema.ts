@@ -1,4 +1,5 @@
-// Schema — what a value must look like, checked where it enters: any Standard Schema, or only a type.
+// Schema — what a value must look like, checked where it enters: any Standard Schema, or only a
+// type.
 //
 // Owns: running a schema and turning what it says into coded errors. Leaves to others: schemas
 // themselves (zod, valibot, arktype, …), classes (class-registry.ts), bytes (value.ts).
@@ -12,9 +13,9 @@ import { show } from "../base/show.js";
 import { pathText, step, stepText } from "./value-path.js";
 
 /**
- * A Standard Schema v1 for values of type `T`: one of zod, valibot, arktype and others, `type<T>()`, or
- * `instanceOf(...)`. What it returns is what is kept, so defaults and stripped properties are applied.
- * `Input` is what it accepts. It must be synchronous.
+ * A Standard Schema v1 for values of type `T`: one of zod, valibot, arktype and others,
+ * `type<T>()`, or `instanceOf(...)`. What it returns is what is kept, so defaults and stripped
+ * properties are applied. `Input` is what it accepts. It must be synchronous.
  */
 export interface Schema<T, Input = T> extends StandardSchemaV1<Input, T> {}
 
@@ -59,10 +60,10 @@ export function checkSchema(schema: unknown, where: string, option: string): voi
 /**
  * The value as `schema` has it: checked, with what the schema fills in or strips. `where` names the
  * operation in errors. Costs nothing with `type<T>()`.
- * @throws PartitaError SCHEMA_INVALID with the path and message of each issue, and as its cause what
- *   the schema threw, if it threw
- * @throws PartitaError SCHEMA_ASYNC when the schema answers with a promise (zod does when a check of
- *   the user's throws)
+ * @throws PartitaError SCHEMA_INVALID with the path and message of each issue, and as its cause
+ *   what the schema threw, if it threw
+ * @throws PartitaError SCHEMA_ASYNC when the schema answers with a promise (zod does when a check
+ *   of the user's throws)
  */
 export function validate<T>(schema: Schema<T, unknown>, value: unknown, where: string): T {
   // cast: `unchecked` is only ever handed out by `type<T>()`, which says so

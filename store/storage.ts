@@ -62,7 +62,8 @@ export interface TaskReader {
   /** Newest committed value, `undefined` when absent. O(1), or one LMDB lookup. */
   get(table: TableId, key: Uint8Array, keyHash: number): StoredValue | undefined | "busy";
   /**
-   * Up to `limit` rows of the range in key order, read at one instant.
+   * Up to `limit` rows of the range in key order, read at one instant; fewer when they take more
+   * than about `limits.pageBytesMax`, but at least one. An empty page is the end of the range.
    * The next page starts behind the last key returned (`from` = its successor, or `to` = it).
    */
   page(table: TableId, range: KeyRange, limit: number): readonly StoredRow[] | "busy";

@@ -1,4 +1,5 @@
-// Tuple key — several keys as one, ordered part by part; and keys whose type is known only at run time.
+// Tuple key — several keys as one, ordered part by part; and keys whose type is known only at run
+// time.
 //
 // Owns: how tagged parts are laid side by side and taken apart again. Leaves to others: the parts
 // themselves (key.ts, custom-key.ts), tags and the checks of a whole key (key-form.ts).
@@ -7,8 +8,9 @@
 //   part    delimited by its tag:  as it is
 //           any other, tuples too: [tag][body with 00 written as 00 FF][00 00]
 //
-// 00 00 is less than every escaped body that goes on (00 FF, or a byte above 00), so a part that is a
-// prefix of another comes first, and what follows a part never decides before the part itself does.
+// 00 00 is less than every escaped body that goes on (00 FF, or a byte above 00), so a part that is
+// a prefix of another comes first, and what follows a part never decides before the part itself
+// does.
 
 import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
@@ -34,9 +36,9 @@ export type TupleKey<P extends readonly KeyCodec<unknown>[]> = {
 };
 
 /**
- * Keys of several parts, at least one: `tuple(string, integer)` has keys like `["a", 1]`. Ordered by
- * the first part, then the second, and so on. Parts may be empty texts or bytes, tuples nest. Prefix:
- * the leading parts, `["a"]`.
+ * Keys of several parts, at least one: `tuple(string, integer)` has keys like `["a", 1]`. Ordered
+ * by the first part, then the second, and so on. Parts may be empty texts or bytes, tuples nest.
+ * Prefix: the leading parts, `["a"]`.
  * @throws PartitaError OPTION_INVALID when a part is no KeyCodec, or there is none
  */
 export function tuple<const P extends readonly KeyCodec<unknown>[]>(

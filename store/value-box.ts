@@ -1,11 +1,12 @@
-// Value box — stands in for what CBOR has no exact form for: a kind and a payload that it has one for.
+// Value box — stands in for what CBOR has no exact form for: a kind and a payload that it has one
+// for.
 //
-// The walk (value-walk.ts) puts boxes into a copy of the value, value.ts writes each as one CBOR tag
-// around [kind, payload], and reading takes the original out again.
+// The walk (value-walk.ts) puts boxes into a copy of the value, value.ts writes each as one CBOR
+// tag around [kind, payload], and reading takes the original out again.
 // Owns: the kinds, which are part of the on-disk format, and what each is read as.
 //
-// A user's object can never be taken for a box: only the walk makes boxes, and it refuses instances of
-// classes that are not registered, this one and cbor-x's own `Tag` among them.
+// A user's object can never be taken for a box: only the walk makes boxes, and it refuses instances
+// of classes that are not registered, this one and cbor-x's own `Tag` among them.
 
 import { assert } from "../base/invariant.js";
 import { classNamed } from "./class-registry.js";

@@ -1,7 +1,7 @@
 // Value cycle — tells a value that contains itself from one that is only nested too deep.
 //
-// Runs after the walk has hit the depth limit, so it may be slow; it must not recurse, because what it
-// is given can be as deep as memory allows.
+// Runs after the walk has hit the depth limit, so it may be slow; it must not recurse, because what
+// it is given can be as deep as memory allows.
 
 import { pathText, type StepKind, step, stepText } from "./value-path.js";
 

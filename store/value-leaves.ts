@@ -1,4 +1,5 @@
-// Value leaves — everything a value can hold that holds no other values: texts, numbers, dates, bytes.
+// Value leaves — everything a value can hold that holds no other values: texts, numbers, dates,
+// bytes.
 //
 // Owns: which of them CBOR carries as they are, which go into a box, which are refused. Leaves to
 // others: containers (value-walk.ts), reading boxes (value-box.ts).

@@ -1,9 +1,9 @@
 // Value plain — the short cut for plain data: small objects and arrays of ASCII texts and numbers.
 //
-// Most values are like that, and for them one pass that checks and writes is some three times as fast
-// as the walk and the codec. Owns nothing: whatever it does not know, or would have to refuse, it
-// leaves to them by returning `undefined`; so it never throws, and what it writes and reads is byte by
-// byte what they would.
+// Most values are like that, and for them one pass that checks and writes is some three times as
+// fast as the walk and the codec. Owns nothing: whatever it does not know, or would have to refuse,
+// it leaves to them by returning `undefined`; so it never throws, and what it writes and reads is
+// byte by byte what they would.
 //
 // Invariants:
 //   N3. (value.ts) A short cut writes the bytes that the codec would, and reads them as it would.
@@ -19,7 +19,9 @@ const headRoomBytes = 16;
 const depthMax = 16;
 /** Above this, looking for an array's extra properties is for the walk. */
 const arrayLengthMax = 256;
-/** Up to this length a loop reads a text faster than a decoder, and bytes get an array of their own. */
+/**
+ * Up to this length a loop reads a text faster than a decoder, and bytes get an array of their own.
+ */
 const shortBytesMax = 64;
 const two32 = 0x1_0000_0000;
 

@@ -1,7 +1,7 @@
 // Value trace — where a walk through a value stands, what it may still spend, and its refusals.
 //
-// Owns: path, depth and size of the walk in hand. Leaves to others: what is carried (value-walk.ts for
-// containers, value-leaves.ts for the rest).
+// Owns: path, depth and size of the walk in hand. Leaves to others: what is carried (value-walk.ts
+// for containers, value-leaves.ts for the rest).
 
 import { PartitaError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
@@ -57,7 +57,9 @@ export class ValueTrace {
     this.#keys[this.#depth - 1] = key;
   }
 
-  /** Counts bytes that the encoded value will take at least. @throws PartitaError VALUE_TOO_LARGE */
+  /**
+   * Counts bytes that the encoded value will take at least. @throws PartitaError VALUE_TOO_LARGE
+   */
   spend(bytes: number): void {
     this.#bytesLeft -= bytes;
     if (this.#bytesLeft < 0) {

@@ -1,17 +1,18 @@
-// Value walk — looks at everything in a value before it is encoded: carries it, boxes it, or refuses it.
+// Value walk — looks at everything in a value before it is encoded: carries it, boxes it, or
+// refuses it.
 //
 // Owns: what containers may hold. Leaves to others: leaves (value-leaves.ts), path and bounds
 // (value-trace.ts), what boxes mean (value-box.ts), bytes (value.ts).
 //
 // Invariants:
-//   V1. What the walk returns is encoded and decoded to something deep-equal to the value, of the same
-//       types and prototypes; whatever would come back changed is refused, with its path.
-//   V2. When nothing needs a box the value itself is returned; otherwise a copy of the containers on
-//       the way to a box. The value is never changed.
+//   V1. What the walk returns is encoded and decoded to something deep-equal to the value, of the
+//       same types and prototypes; whatever would come back changed is refused, with its path.
+//   V2. When nothing needs a box the value itself is returned; otherwise a copy of the containers
+//       on the way to a box. The value is never changed.
 //   V3. Bounded: depth by `valueDepthMax`, which also ends a cycle; everything else by the bytes it
 //       takes at least, so an object that is shared exponentially often ends too.
-//   V4. User code can run in it (getters, proxies, `encode` of registered classes): what that throws
-//       is the cause of a VALUE_UNSUPPORTED, and it may itself encode values.
+//   V4. User code can run in it (getters, proxies, `encode` of registered classes): what that
+//       throws is the cause of a VALUE_UNSUPPORTED, and it may itself encode values.
 
 import { isDeepStrictEqual } from "node:util";
 import { PartitaError } from "../base/errors.js";

@@ -1,17 +1,19 @@
 // Value — values to bytes and back: the one encoder for everything on the wire and on disk.
 //
-// The bytes are CBOR. Owns: the configured cbor-x codec (only this file imports cbor-x), the bounds of
-// a whole value. Leaves to others: what a value may hold (value-walk.ts), what has no CBOR form
+// The bytes are CBOR. Owns: the configured cbor-x codec (only this file imports cbor-x), the bounds
+// of a whole value. Leaves to others: what a value may hold (value-walk.ts), what has no CBOR form
 // (value-box.ts), the short cut for plain data (value-plain.ts).
 //
 // Invariants:
 //   N1. `decodeValue(encodeValue(v))` is deep-equal to `v`, with the same types and prototypes, or
 //       `encodeValue` throws. What is not kept: identity (an object that occurs twice becomes two),
 //       frozenness, properties that do not enumerate, and that a property was a getter.
-//   N2. Encoded bytes never change, but may be a view of an ArrayBuffer with other values' bytes: copy
-//       them before transferring them or keeping few of many. Decoded values share no memory with them.
+//   N2. Encoded bytes never change, but may be a view of an ArrayBuffer with other values' bytes:
+//       copy them before transferring them or keeping few of many. Decoded values share no memory
+//       with them.
 //   N3. A short cut writes the bytes that the codec would, and reads them as the codec would.
-//   N4. Equal values may have different bytes (the order of properties): never compare or hash them.
+//   N4. Equal values may have different bytes (the order of properties): never compare or hash
+//       them.
 
 import { addExtension, Encoder } from "cbor-x";
 import { PartitaError } from "../base/errors.js";
@@ -22,7 +24,9 @@ import { decodePlain, encodePlain, keepEncoded } from "./value-plain.js";
 import { valueTooLarge } from "./value-trace.js";
 import { walkValue } from "./value-walk.js";
 
-/** The tag around [kind, payload]: of those that cbor-x leaves free, and small enough for its table. */
+/**
+ * The tag around [kind, payload]: of those that cbor-x leaves free, and small enough for its table.
+ */
 const boxTag = 1_210;
 
 addExtension<Box, unknown>({
@@ -55,13 +59,16 @@ const codec: Codec = new Encoder({
 /** cbor-x: REUSE_BUFFER_MODE and RESET_BUFFER_MODE. */
 const inPlace = 512 | 1_024;
 
-/** Decoding from one place spares the codec a view for each value, and the caller's bytes its mark. */
+/**
+ * Decoding from one place spares the codec a view for each value, and the caller's bytes its mark.
+ */
 const scratch = new Uint8Array(64 * 1024);
 
 /**
- * The bytes of a value: numbers, strings, booleans, null, bigints, dates, regular expressions, arrays,
- * plain objects, Maps, Sets, typed arrays, buffers, and instances of registered classes, nested at
- * will. `undefined` is carried inside of objects and arrays. `where` names the operation in errors.
+ * The bytes of a value: numbers, strings, booleans, null, bigints, dates, regular expressions,
+ * arrays, plain objects, Maps, Sets, typed arrays, buffers, and instances of registered classes,
+ * nested at will. `undefined` is carried inside of objects and arrays. `where` names the operation
+ * in errors.
  * @throws PartitaError VALUE_UNDEFINED when the value itself is undefined
  * @throws PartitaError VALUE_UNSUPPORTED, VALUE_CYCLIC, VALUE_TOO_DEEP with the path
  * @throws PartitaError VALUE_TOO_LARGE above `limits.valueBytesMax`
@@ -74,7 +81,8 @@ export function encodeValue(value: unknown, where = "value"): Uint8Array<ArrayBu
 /**
  * The value of bytes that `encodeValue` returned.
  * @throws PartitaError VALUE_CORRUPT when they are not such bytes, or the `decode` of a class threw
- * @throws PartitaError CLASS_UNKNOWN when it holds an instance of a class that is not registered here
+ * @throws PartitaError CLASS_UNKNOWN when it holds an instance of a class that is not registered
+ *   here
  */
 export function decodeValue(bytes: Uint8Array): unknown {
   return decodePlain(bytes) ?? decodeAny(bytes);

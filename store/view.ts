@@ -9,6 +9,7 @@
 //   W3. A page is of one instant: that at which it noted the ends of the arenas. A row that was
 //       published since ends it with "moved".
 
+import { limits } from "../base/limits.js";
 import type { Arena } from "./arena.js";
 import { ArenaScan } from "./arena-scan.js";
 import type { Environment } from "./environment.js";
@@ -63,7 +64,8 @@ export class View {
     layers.push(new EnvironmentLayer(this.#environment(), table, range, limit));
     const cleared = this.#control.cleared(table);
     const rows: StoredRow[] = [];
-    while (rows.length < limit) {
+    let bytes = 0;
+    while (rows.length < limit && bytes < limits.pageBytesMax) {
       const key = nextKey(layers, reverse);
       if (key === undefined) break;
       let row: StoredRow | undefined | "moved";
@@ -76,7 +78,9 @@ export class View {
         layer.advance();
       }
       if (row === "moved") return row;
-      if (row !== undefined && row.version > cleared) rows.push(row);
+      if (row === undefined || row.version <= cleared) continue;
+      rows.push(row);
+      bytes += row.key.length + row.value.length;
     }
     return rows;
   }
@@ -204,7 +208,7 @@ class EnvironmentLayer implements Layer {
   #fill(): void {
     this.#rows = this.#environment.page(this.#table, this.#range, this.#pageRows);
     this.#index = 0;
-    this.#ended = this.#rows.length < this.#pageRows;
+    this.#ended = this.#rows.length === 0;
     const last = this.#rows.at(-1);
     if (last === undefined) return;
     if (this.#range.reverse === true) this.#range = { ...this.#range, to: last.key };

@@ -2,13 +2,21 @@
 
 import fc from "fast-check";
 import { expect } from "vitest";
+import { limits } from "../../base/limits.js";
 import { hashKey } from "../../store/key-hash.js";
 import type { KeyRange } from "../../store/storage.js";
 import { check } from "../support/property.js";
 import { bytes, hex, hostileKeys, keyBytes, record, text } from "../support/storage-bytes.js";
 import type { Cases } from "../support/storage-fixture.js";
 import { commit } from "../support/storage-fixture.js";
-import { pageOf, type Readable, rowsOf, shown, valueAt } from "../support/storage-shown.js";
+import {
+  allRows,
+  pageOf,
+  type Readable,
+  rowsOf,
+  shown,
+  valueAt,
+} from "../support/storage-shown.js";
 
 /** Single keys: newest value, versions, removals, copies. */
 export const keyCases: Cases = {
@@ -44,6 +52,23 @@ export const keyCases: Cases = {
       expect(rowsOf(storage, table)).toEqual([`a=${table}:t${table}`]);
     }
     expect(valueAt(storage, 18, "a")).toBeUndefined();
+  },
+
+  "gives fewer rows where values are large, and an empty page only at the end": async (start) => {
+    const { fixture, storage } = await start();
+    const large = new Uint8Array(Math.floor(storage.stats().arenaBytesMax / 5));
+    const rows = Math.ceil(limits.pageBytesMax / large.length) + 2;
+    for (let version = 1; version <= rows; version += 1) {
+      await commit(storage, [record(16, `a${version + 10}`, version, large)]);
+    }
+    await fixture.settle();
+    for (const source of [storage, fixture.reader()]) {
+      const first = pageOf(source, 16, {}, 100);
+      expect(first.length).toBeGreaterThan(0);
+      expect(first.length).toBeLessThan(rows);
+      expect(allRows(source, 16)).toHaveLength(rows);
+      expect(pageOf(source, 16, { from: bytes("b") }, 100)).toEqual([]);
+    }
   },
 
   "tells an empty value from no value": async (start) => {

@@ -1,5 +1,6 @@
-// Errors over a thread hop. A bug here would look like a code, a detail or a cause that is lost on the
-// way, so that a program's `PartitaError.is(error, code)` is false on one thread and true on another.
+// Errors over a thread hop. A bug here would look like a code, a detail or a cause that is lost on
+// the way, so that a program's `PartitaError.is(error, code)` is false on one thread and true on
+// another.
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";

@@ -1,5 +1,5 @@
-// Key codecs. Bugs here would look like two keys sharing a value, a key that is never found again, or
-// entries out of order. Invariants C1 to C4 of store/key-form.ts over hostile values.
+// Key codecs. Bugs here would look like two keys sharing a value, a key that is never found again,
+// or entries out of order. Invariants C1 to C4 of store/key-form.ts over hostile values.
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -111,7 +111,7 @@ describe("key codec — any type", () => {
     );
   });
 
-  it("gives the bytes of the declared codec, so that a keyed node stands where the key is owned", async () => {
+  it("gives the bytes of the declared codec, so that node and store share an owner", async () => {
     await check(
       fc.property(filled(keyText), keyInteger, keyBigint, deepKey, (text, whole, big, nested) => {
         const same: [Uint8Array, Uint8Array][] = [

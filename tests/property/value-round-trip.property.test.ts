@@ -1,5 +1,6 @@
-// Values. A bug here would look like a value that comes back a little different and nobody was told:
-// -0 as 0, a Map as an object, a text without its first character. N1 and N3 of store/value.ts.
+// Values. A bug here would look like a value that comes back a little different and nobody was
+// told: -0 as 0, a Map as an object, a text without its first character. N1 and N3 of
+// store/value.ts.
 
 import { Encoder } from "cbor-x";
 import fc from "fast-check";
@@ -98,15 +99,39 @@ describe("value — round trip", () => {
   });
 });
 
+const codec = new Encoder({
+  useRecords: false,
+  variableMapSize: true,
+  copyBuffers: true,
+  tagUint8Array: true,
+});
+
 describe("value — the bytes", () => {
   it("are those of the codec for plain data, whether a short cut wrote them or not", async () => {
-    const codec = new Encoder({ useRecords: false, variableMapSize: true, tagUint8Array: true });
     await check(
       fc.property(plainValue, (value) => {
         fc.pre(value !== undefined);
         const bytes = encodeValue(value);
         expect(Buffer.compare(bytes, codec.encode(value))).toBe(0);
         expect(sameValue(codec.decode(bytes), value)).toBe(true);
+      }),
+      { runs: 3_000 },
+    );
+  });
+
+  it("are read as the codec reads them, also those that nothing here writes", async () => {
+    const head = fc.constantFrom(0x17, 0x18, 0x19, 0x1a, 0x1b, 0x38, 0x39, 0x61, 0x78, 0xf4, 0xfb);
+    const few = fc.tuple(head, fc.uint8Array({ maxLength: 9 }));
+    await check(
+      fc.property(few, ([first, rest]) => {
+        const bytes = Uint8Array.of(first, ...rest);
+        const theirs = attempt(() => codec.decode(bytes.slice()));
+        expect(
+          sameValue(
+            attempt(() => decodeValue(bytes)),
+            theirs,
+          ),
+        ).toBe(true);
       }),
       { runs: 3_000 },
     );
@@ -127,6 +152,15 @@ describe("value — the bytes", () => {
     await check(fc.property(fc.uint8Array({ maxLength: 200 }), decodedOrCorrupt), { runs: 1_000 });
   });
 });
+
+/** What `decode` returns, or that it throws. */
+function attempt(decode: () => unknown): unknown {
+  try {
+    return [decode()];
+  } catch {
+    return "thrown";
+  }
+}
 
 function decodedOrCorrupt(bytes: Uint8Array): void {
   try {

@@ -1,4 +1,5 @@
-// Keys that break careless encodings: prefixes, NULs, 0xFF, astral characters, huge and negative numbers.
+// Keys that break careless encodings: prefixes, NULs, 0xFF, astral characters, huge and negative
+// numbers.
 
 import fc from "fast-check";
 import type { DynamicKey } from "../../store/tuple-key.js";

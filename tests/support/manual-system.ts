@@ -13,10 +13,15 @@ export class ManualSystem implements System {
   nowMs = 1_700_000_000_000;
   elapsedMs = 0;
   readonly stops: string[] = [];
-  readonly random: () => number = seededRandom(7);
+  readonly random: () => number;
   readonly #soon: (() => void)[] = [];
   readonly #later: (() => void)[] = [];
   #timers: { readonly dueMs: number; readonly action: () => void }[] = [];
+
+  /** Threads that would choose alike need a seed each. */
+  constructor(seed = 7) {
+    this.random = seededRandom(seed);
+  }
 
   now(): number {
     return this.nowMs;

@@ -124,6 +124,11 @@ export class ProgramHarness {
     };
   }
 
+  /** Whether a task has applied messages and not made durable what follows from them. */
+  hasBatchInHand(task: number): boolean {
+    return this.#task(task).inHand !== undefined;
+  }
+
   program(task: number): TaskProgram {
     return this.#task(task).program;
   }

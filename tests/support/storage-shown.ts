@@ -31,6 +31,20 @@ export function rowsOf(
   );
 }
 
+/** Every row of a table, page by page: pages of large values are short. */
+export function allRows(source: Readable, table: TableId): readonly StoredRow[] {
+  const rows: StoredRow[] = [];
+  for (let range: KeyRange = {}; ; ) {
+    const page = pageOf(source, table, range, 1_000);
+    const last = page.at(-1);
+    if (last === undefined) return rows;
+    rows.push(...page);
+    const from = new Uint8Array(last.key.length + 1);
+    from.set(last.key);
+    range = { from };
+  }
+}
+
 /** A page of something that cannot be busy. */
 export function pageOf(
   source: Readable,

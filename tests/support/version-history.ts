@@ -1,13 +1,15 @@
 // Version history — decides in linear time whether notes of reads and writes are linearizable.
 //
 // Every write of a key raises its version by one and names itself in the value. So the order of the
-// writes of a key is known, and each read says which write it has seen; what is left to check is that
-// time does not contradict that order. Works on registers one at a time: linearizability composes.
+// writes of a key is known, and each read says which write it has seen; what is left to check is
+// that time does not contradict that order. Works on registers one at a time: linearizability
+// composes.
 //
 // What is a violation:
 //   1. Two writes with one version, or a version that nobody has written: a write was lost.
 //   2. A value that names another write than the one of its version: a write was overwritten.
-//   3. A call that returned before one of a lower version was invoked: a stale read, or a reordering.
+//   3. A call that returned before one of a lower version was invoked: a stale read, or a
+//      reordering.
 //   4. A read that returned before its write was invoked: it saw the future.
 //   5. A client that does not see its own earlier calls, awaited or not.
 

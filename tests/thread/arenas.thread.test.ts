@@ -1,5 +1,6 @@
-// Small arenas under load: dozens of swaps and checkpoints while clients write and scan. What goes wrong
-// here would look like a row that is missing, old or out of order, or files that grow without end.
+// Small arenas under load: dozens of swaps and checkpoints while clients write and scan. What goes
+// wrong here would look like a row that is missing, old or out of order, or files that grow without
+// end.
 
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
 // Histories — thousands of noted reads and writes by clients on three threads, checked key by key.
 //
-// What goes wrong here would look like a sentence that names the two calls which contradict each other.
-// The checker has its own tests below: it must catch what it is for.
+// What goes wrong here would look like a sentence that names the two calls which contradict each
+// other. The checker has its own tests below: it must catch what it is for.
 
 import { describe, expect, it } from "vitest";
 import { launch } from "../../dist/index.js";
@@ -59,7 +59,7 @@ describe("histories — clients on three threads", () => {
     expect(notes.length).toBeGreaterThan(4_000);
   });
 
-  it("is linearizable on many keys while arenas are swapped and written to the environment", async () => {
+  it("is linearizable on many keys while arenas are swapped and checkpointed", async () => {
     const load = { keys: manyKeys, calls: 800, paddingBytes: 6_000, arenaBytes: 1_048_576 };
     const { notes, checkpoints } = await runHistory(load);
 

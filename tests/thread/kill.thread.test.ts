@@ -1,6 +1,6 @@
-// Kill -9 — a process that writes under load is killed at seeded random moments, again and again on the
-// same directory. What it had acknowledged on a pipe must be there. What goes wrong here would look like
-// a log that is shorter than what was acknowledged, or one that noticed a gap.
+// Kill -9 — a process that writes under load is killed at seeded random moments, again and again on
+// the same directory. What it had acknowledged on a pipe must be there. What goes wrong here would
+// look like a log that is shorter than what was acknowledged, or one that noticed a gap.
 
 import { describe, expect, it } from "vitest";
 import { type Durability, launch } from "../../dist/index.js";
@@ -56,7 +56,7 @@ function expectRecovered(key: string, count: number, gaps: number, known: Known)
 }
 
 describe("kill -9 — ten times on one directory, in all modes of durability", () => {
-  it("keeps every acknowledged write, in order, and finishes every chain that had begun", async () => {
+  it("keeps acknowledged writes, in order, and finishes every chain that had begun", async () => {
     const directory = tempDirectory();
     const random = seededRandom(suiteSeed());
     const known: Known = { acknowledged: new Map(), chains: new Set() };

@@ -1,11 +1,12 @@
 // Thread death — updates and nodes that end their own thread. Whoever waits is told why, what was
-// acknowledged stays, and either everything stops or the thread comes back. What goes wrong here would
-// look like a caller that waits for ever, a count that went back, or a message that got lost.
+// acknowledged stays, and either everything stops or the thread comes back. What goes wrong here
+// would look like a caller that waits for ever, a count that went back, or a message that got lost.
 
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type LaunchOptions, launch } from "../../dist/index.js";
 import faults from "../../dist/tests/topologies/faults.js";
+import stillborn from "../../dist/tests/topologies/stillborn.js";
 import { refusal, untilServed } from "../support/outcomes.js";
 import { tempDirectory } from "../support/temp-directory.js";
 
@@ -28,7 +29,7 @@ async function keyOfEachThread(runtime: Faults): Promise<readonly [string, strin
 }
 
 describe("thread death — everything stops", () => {
-  it("rejects those who wait and all who come later, and the next launch has what was acknowledged", async () => {
+  it("rejects who waits and who comes later, and keeps what was acknowledged", async () => {
     const directory = tempDirectory();
     const first = await launchFaults(directory, "stop");
     const counters = first.store("counters");
@@ -81,6 +82,18 @@ describe("thread death — everything stops", () => {
   });
 });
 
+describe("thread death — before the launch is over", () => {
+  it.each(["stop", "restart"] as const)("refuses the launch, asked to %s", async (onThreadExit) => {
+    const directory = tempDirectory();
+    const launching = () => launch(stillborn, { directory, tasks: 2, threads: 2, onThreadExit });
+    const { details } = await refusal(launching(), "TASK_EXITED");
+    // Everything was ended and freed: the next one finds the directory open.
+    await refusal(launching(), "TASK_EXITED");
+
+    expect(details).toMatchObject({ reason: "it exited with status 4" });
+  });
+});
+
 describe("thread death — the thread is started again", () => {
   it("serves again, with everything acknowledged, while the other thread goes on", async () => {
     const directory = tempDirectory();
@@ -123,7 +136,7 @@ describe("thread death — the thread is started again", () => {
     }
   });
 
-  it("finishes every invocation that had begun: messages between tasks are sent again", async () => {
+  it("finishes every invocation that had begun: tasks send their messages again", async () => {
     await using runtime = await launchFaults(tempDirectory(), "restart");
     const counters = runtime.store("counters");
     const keys = await keyOfEachThread(runtime);
@@ -159,12 +172,13 @@ describe("thread death — the thread is started again", () => {
     expect(await runtime.agent("chain").invoke({ id: "after", hop: 1, hops: 9 })).toBe(9);
   });
 
-  it("gives up on a node that ends its thread each time, instead of going on for ever", async () => {
+  it("gives up on a node that ends its thread each time it is run", async () => {
     await using runtime = await launchFaults(tempDirectory(), "restart");
     const saboteur = runtime.agent("saboteur");
     const { id } = await saboteur.initiate({ key: "key", how: "exit", doneFile: null });
     const reason = "it exited with status 9";
-    // While a thread is started again its callers are refused, but compute functions need no thread.
+    // While a thread is started again its callers are refused, but compute functions need no
+    // thread.
     for (let hasStopped = false; !hasStopped; ) {
       const { details } = await refusal(saboteur.get(id).result(), "TASK_EXITED");
       expect(details).toMatchObject({ reason });

@@ -1,11 +1,12 @@
 // Child — a program that owns a data directory in a process of its own, so that a test can kill it.
 //
-//   node child.js hold  <directory>               launches, says "ready", closes when its input ends
-//   node child.js write <directory> <durability>  recovers, says what it has found, then writes until killed
+//   node child.js hold  <directory>               launches, says "ready", closes when its input
+//   ends node child.js write <directory> <durability>  recovers, says what it has found, then
+//   writes until killed
 //
-// It reports in lines on its output: `ready`, `found <key> <count> <gaps>`, `chains <n>`, `begin`, and
-// then `ack <key> <count>` and `chain <id>` for whatever was acknowledged; `refused <code> <pid>` when it
-// could not launch.
+// It reports in lines on its output: `ready`, `found <key> <count> <gaps>`, `chains <n>`, `begin`,
+// and then `ack <key> <count>` and `chain <id>` for whatever was acknowledged; `refused <code>
+// <pid>` when it could not launch.
 
 import { pathToFileURL } from "node:url";
 import { type Durability, launch, PartitaError } from "../../index.js";

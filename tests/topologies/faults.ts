@@ -1,4 +1,5 @@
-// Faults — a topology whose updates and nodes can end their thread, hang, or throw when they are asked to.
+// Faults — a topology whose updates and nodes can end their thread, hang, or throw when they are
+// asked to.
 
 import { appendFileSync, existsSync, writeFileSync } from "node:fs";
 import { threadId } from "node:worker_threads";
@@ -97,27 +98,10 @@ const saboteur = agent({
   },
 });
 
-/** Fails with an error that has a cause, after it was asked for a number of emits. */
-const failing = agent({
-  entry: "begin",
-  result: type<string>(),
-  nodes: {
-    begin: node({ input: type<{ readonly branches: number }>(), to: ["branch"] }),
-    branch: node({ input: type<number>() }),
-  },
-}).implement({
-  begin(ctx, { branches }) {
-    for (let branch = 0; branch < branches; branch += 1) ctx.emit("branch", branch);
-  },
-  branch(_ctx, branch) {
-    throw new TypeError(`branch ${branch} is bad`, { cause: new RangeError("deep down") });
-  },
-});
-
 const compute = { double: (value: number) => value * 2 };
 
 export default topology("faults", import.meta.url, {
   stores: { counters, visits },
-  agents: { chain, stubborn, saboteur, failing },
+  agents: { chain, stubborn, saboteur },
   compute,
 });

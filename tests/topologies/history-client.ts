@@ -1,8 +1,8 @@
 // History client — performs seeded random operations on versioned registers and notes all of them.
 //
-// It runs wherever it is given clients of the store: on the launching thread and within nodes on task
-// threads. Owns: the choice of operations and the notes. Leaves to others: whether the notes make
-// sense (tests/support/version-history.ts).
+// It runs wherever it is given clients of the store: on the launching thread and within nodes on
+// task threads. Owns: the choice of operations and the notes. Leaves to others: whether the notes
+// make sense (tests/support/version-history.ts).
 //
 // Every write raises the version in the value by one and names itself in it, so what a read returns
 // says which write it has seen. Times are of CLOCK_MONOTONIC, which all threads share.

@@ -1,4 +1,5 @@
-// Load — a topology for tests with many clients: counters, registers, and nodes that act as clients.
+// Load — a topology for tests with many clients: counters, registers, and nodes that act as
+// clients.
 
 import { threadId } from "node:worker_threads";
 import { agent, keyValueStore, node, string, topology, type } from "../../index.js";

@@ -1,4 +1,5 @@
-// Survivors — what a process that is killed again and again writes: logs that notice gaps, and chains.
+// Survivors — what a process that is killed again and again writes: logs that notice gaps, and
+// chains.
 
 import { agent, keyValueStore, node, string, topology, type } from "../../index.js";
 

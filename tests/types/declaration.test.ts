@@ -1,4 +1,5 @@
-// What the types of declarations and stores infer, and what they refuse: each refusal is part of the API.
+// What the types of declarations and stores infer, and what they refuse: each refusal is part of
+// the API.
 
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { z } from "zod";
@@ -86,8 +87,8 @@ describe("types — declarations", () => {
   });
 
   it("can be held without their types", () => {
-    const any: StoreDeclaration<unknown, unknown, unknown>[] = [balances, pairs];
-    expect(any.length).toBe(2);
+    const held: StoreDeclaration<unknown, unknown, unknown>[] = [balances, pairs];
+    expect(held.length).toBe(2);
     expectTypeOf<StoreDeclaration<unknown, unknown, ErasedUpdates>>().toExtend<
       StoreDeclaration<unknown, unknown, unknown>
     >();

@@ -103,6 +103,28 @@ describe("node runner — keys", () => {
     expect(log).toEqual(["+x0", "-x0", "+x1"]);
   });
 
+  it("starts nothing before the frame that says so is durable", async () => {
+    const { held, log, open } = heldAgent();
+    const harness = new ProgramHarness({ agents: { held }, tasks: 1 });
+    const client = clientsOf(harness).agent(held);
+    void client.invoke(["x", 0]).catch(() => {});
+    void client.invoke(["x", 1]).catch(() => {});
+    const applied = async (): Promise<void> => {
+      while (!harness.hasBatchInHand(0)) await harness.step();
+      await settled();
+    };
+    await applied();
+    expect(log).toEqual([]);
+    await harness.run();
+    expect(log).toEqual(["+x0"]);
+    open("x0");
+    await settled();
+    await applied();
+    expect(log).toEqual(["+x0", "-x0"]);
+    await harness.run();
+    expect(log).toEqual(["+x0", "-x0", "+x1"]);
+  });
+
   it("keeps keys of different nodes and agents apart", async () => {
     const one = heldAgent();
     const two = heldAgent();
@@ -223,10 +245,12 @@ describe("node runner — abort", () => {
           ctx.result(n);
           return;
         }
-        const { signal } = ctx;
-        if (n % 2 === 0) signal.addEventListener("abort", () => void reasons.push(signal.reason));
+        if (n % 2 === 0) {
+          const { signal } = ctx;
+          signal.addEventListener("abort", () => void reasons.push(signal.reason));
+        }
         await hold.opened;
-        // Asked for only now: it is aborted already.
+        // Half of them ask only now: it is aborted already.
         reasons.push(ctx.signal.reason);
         ctx.result(n);
       },

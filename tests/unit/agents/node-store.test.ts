@@ -9,6 +9,7 @@ import type { NodeOperations } from "../../../agents/node-store.js";
 import { NodeStore } from "../../../agents/node-store.js";
 import type { AgentShape } from "../../../agents/shape.js";
 import { PartitaError } from "../../../base/errors.js";
+import type { TaskPort } from "../../../runtime/task-program.js";
 import { type } from "../../../store/schema.js";
 import { clientsOf } from "../../support/agent-clients.js";
 import { latch } from "../../support/latch.js";
@@ -159,6 +160,40 @@ describe("node store — operations that are not awaited", () => {
     expect(await harness.until(client.invoke("x"))).toBe("refused by the update");
   });
 
+  it("leaves none of them unhandled that fails before the function returns", async () => {
+    const { harness, client } = keyedNode(async (ctx, name) => {
+      // cast: an update that the declaration does not have
+      void ctx.stores.accounts.update("refuse" as "deposit", name, 1);
+      await ctx.stores.accounts.put(name, 1);
+      await ctx.stores.accounts.put(name, 2);
+      ctx.result("given");
+    });
+    expect(await harness.until(client.invoke("x"))).toBe("given");
+  });
+
+  it("takes one that is refused at once like one that fails", async () => {
+    const declared = agent(shape).implement({
+      async a(ctx) {
+        const refused = ctx.stores.accounts.put("x", 1);
+        ctx.result(await refused.catch((error: Error) => error.message));
+      },
+    });
+    const refuse = (): never => {
+      throw new Error("refused at once");
+    };
+    const harness = new ProgramHarness({
+      agents: { declared },
+      stores: { balances: { declared: balances, content: new StoreContent() } },
+      compute: { double },
+      program: (port, entries) => {
+        const store: TaskPort["store"] = (name) => ({ ...port.store(name), put: refuse });
+        return declared.program({ ...port, store }, entries);
+      },
+    });
+    const client = clientsOf(harness).agent(declared);
+    expect(await harness.until(client.invoke("x"))).toBe("refused at once");
+  });
+
   it("says what the function threw, when an operation fails as well", async () => {
     const { harness, client } = keyedNode((ctx, name) => {
       // cast: an update that the declaration does not have
@@ -217,6 +252,35 @@ async function failing(): Promise<void> {
   await settled();
   throw new PartitaError("CLOSED", { what: "the runtime" });
 }
+
+describe("node store — compute functions", () => {
+  it("are given the signal of the node: they stop when the runtime is closed by force", async () => {
+    const signals: (AbortSignal | undefined)[] = [];
+    const declared = agent(shape).implement({
+      async a(ctx) {
+        await ctx.compute.twice(1);
+      },
+    });
+    const harness = new ProgramHarness({
+      agents: { declared },
+      stores: { balances: { declared: balances, content: new StoreContent() } },
+      compute: { double },
+      tasks: 1,
+      program: (port, entries) => {
+        const compute: TaskPort["compute"] = (_name, _args, options) => {
+          signals.push(options?.signal);
+          return new Promise(() => {});
+        };
+        return declared.program({ ...port, compute }, entries);
+      },
+    });
+    await harness.until(clientsOf(harness).agent(declared).initiate("x"));
+    await harness.run();
+    expect(signals.map((signal) => signal?.aborted)).toEqual([false]);
+    harness.program(0).abort(new Error("closed by force"));
+    expect(signals.map((signal) => signal?.aborted)).toEqual([true]);
+  });
+});
 
 describe("node store — errors", () => {
   it("names the user's line in the stack of an operation that fails later", async () => {

@@ -112,6 +112,7 @@ describe("error — the stack", () => {
     error.stack = "mine";
     expect(error.stack).toBe("mine");
     expect(new PartitaError("MAILBOX_FULL", full).stack).not.toBe("mine");
+    expect(PartitaError.prototype.stack).toBeUndefined();
   });
 
   it("does not enumerate, and leaves the depth of other stacks alone", () => {

@@ -60,7 +60,8 @@ describe("entries — order (N1)", () => {
         .sort((a, b) => (reverse ? order(b, a) : order(a, b)))
         .slice(0, limit)
         .map((each) => [each, each.length]);
-      expect(await bench.settle(collected(bench.words, options))).toEqual(expected);
+      const given: object = options;
+      expect(await bench.settle(collected(bench.words, given))).toEqual(expected);
     });
     await check(property, { runs: 150 });
   });

@@ -191,10 +191,13 @@ describe("registered class — registration", () => {
       { ...good, decode: undefined },
     ];
     for (const options of bad) {
-      refusalOf("OPTION_INVALID", () => instanceOf(Fresh, options as typeof good)); // cast: on purpose
+      // cast: on purpose
+      refusalOf("OPTION_INVALID", () => instanceOf(Fresh, options as typeof good));
     }
-    refusalOf("OPTION_UNKNOWN", () => instanceOf(Fresh, { ...good, extra: 1 } as typeof good)); // cast: on purpose
-    refusalOf("OPTION_INVALID", () => instanceOf((() => 1) as unknown as typeof Fresh, good)); // cast: on purpose
+    const extra: typeof good = Object.assign({ extra: 1 }, good);
+    refusalOf("OPTION_UNKNOWN", () => instanceOf(Fresh, extra));
+    const noClass = (() => 1) as unknown as typeof Fresh; // cast: on purpose
+    refusalOf("OPTION_INVALID", () => instanceOf(noClass, good));
     expect(classOf(Fresh.prototype)).toBeUndefined();
   });
 });

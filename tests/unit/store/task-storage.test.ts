@@ -21,6 +21,7 @@ import {
 import { flipBit, newestSegment, segmentPaths } from "../../support/log-files.js";
 import { bytes, record, text } from "../../support/storage-bytes.js";
 import { commit, smallMemory, taskId } from "../../support/storage-fixture.js";
+import { allRows } from "../../support/storage-shown.js";
 import { tempDirectory } from "../../support/temp-directory.js";
 
 interface Setting {
@@ -120,10 +121,10 @@ describe("task storage — checkpoints", () => {
     });
     for (let turn = 0; turn < 10; turn += 1) await nextTurn();
     expect(committed).toBe(false);
-    expect(storage.page(16, {}, 100)).toHaveLength(6);
+    expect(allRows(storage, 16)).toHaveLength(6);
     gate.letGo();
     await seventh;
-    expect(storage.page(16, {}, 100)).toHaveLength(7);
+    expect(allRows(storage, 16)).toHaveLength(7);
     expect(gate.started()).toBe(2);
   });
 
@@ -262,7 +263,7 @@ describe("task storage — a thread that starts again", () => {
     await commit(storage, [], [[17, 6]]);
     await storage.close();
     const again = await open({ directory, memory: smallMemory() });
-    expect(again.page(16, {}, 10).map((row) => [row.version, row.value.length])).toEqual(
+    expect(allRows(again, 16).map((row) => [row.version, row.value.length])).toEqual(
       [1, 2, 3, 4].map((version) => [version, 700_000]),
     );
     expect(rowsOf(again, 17)).toEqual([]);
@@ -270,7 +271,7 @@ describe("task storage — a thread that starts again", () => {
     await commit(again, [record(16, "k5", 7, "after")]);
     await again.close();
     const third = await open({ directory });
-    expect(third.page(16, {}, 10)).toHaveLength(5);
+    expect(allRows(third, 16)).toHaveLength(5);
     expect(third.batchLast).toBe(7);
   });
 });
