@@ -13,7 +13,8 @@ import { clusterOptions, type LaunchOptions } from "./runtime/cluster-options.js
 import { programEntries } from "./runtime/compile.js";
 import type { ComputeOptions } from "./runtime/compute-call.js";
 import type { TaskReport } from "./runtime/hosting.js";
-import type { Topology, TopologyParts } from "./runtime/topology.js";
+import type { Topology } from "./runtime/topology.js";
+import type { TopologyParts } from "./runtime/topology-parts.js";
 import type { StoreDeclaration } from "./store/declaration.js";
 import type { KeyValueStore } from "./store/key-value-store.js";
 

@@ -16,6 +16,7 @@ import { ByteReader } from "../base/byte-reader.js";
 import { ByteWriter } from "../base/byte-writer.js";
 import { assert } from "../base/invariant.js";
 import { Lane, type LaneBounds } from "./lane.js";
+import type { Outlet } from "./outlet.js";
 import { type PlanShape, threadOf } from "./plan.js";
 import {
   ackBody,
@@ -48,7 +49,7 @@ interface LaneOrigin {
 /** Stands for a thread that has died: no thread has this number. */
 const nobody = 0xffff;
 
-export class Host {
+export class Host implements Outlet {
   readonly thread: number;
   readonly plan: PlanShape;
   readonly system: System;

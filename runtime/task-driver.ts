@@ -15,7 +15,7 @@ import { ByteWriter } from "../base/byte-writer.js";
 import { PartitaError } from "../base/errors.js";
 import type { TaskStorage } from "../store/storage.js";
 import type { Batch } from "./batch.js";
-import type { Host } from "./host.js";
+import type { Outlet } from "./outlet.js";
 import { threadOf } from "./plan.js";
 import { section } from "./protocol.js";
 import type { Task } from "./task.js";
@@ -24,15 +24,15 @@ import type { MessageOrigin, TaskProgram } from "./task-program.js";
 export class TaskDriver {
   readonly task: Task;
   readonly storage: TaskStorage;
-  readonly #host: Host;
+  readonly #outlet: Outlet;
   #program: TaskProgram | undefined;
   #scheduled = false;
   /** The batch that waits for room in the arenas. */
   #inHand: Batch | undefined;
   #closed = false;
 
-  constructor(host: Host, task: Task, storage: TaskStorage) {
-    this.#host = host;
+  constructor(outlet: Outlet, task: Task, storage: TaskStorage) {
+    this.#outlet = outlet;
     this.task = task;
     this.storage = storage;
   }
@@ -69,7 +69,7 @@ export class TaskDriver {
       this.task.outbox.acknowledge(destination, lastApplied, resend);
     } catch (error) {
       if (!PartitaError.is(error)) throw error;
-      this.#host.system.stop(error.message);
+      this.#outlet.system.stop(error.message);
     }
     this.#pump();
   }
@@ -116,7 +116,7 @@ export class TaskDriver {
   #schedule(): void {
     if (this.#scheduled || this.#closed) return;
     this.#scheduled = true;
-    this.#host.system.later(() => this.#turn());
+    this.#outlet.system.later(() => this.#turn());
   }
 
   #turn(): void {
@@ -166,16 +166,16 @@ export class TaskDriver {
    * The gate is open: replies first, then messages to other tasks, then what the program does next.
    */
   #reveal(batch: Batch): void {
-    const host = this.#host;
+    const outlet = this.#outlet;
     const { taskId } = this.task;
     for (const [thread, body] of batch.replies) {
-      host.post(thread, section.replies, taskId, thread, body.finish());
+      outlet.post(thread, section.replies, taskId, thread, body.finish());
     }
     for (const [thread, body] of batch.notices) {
-      host.post(thread, section.notices, taskId, thread, body.finish());
+      outlet.post(thread, section.notices, taskId, thread, body.finish());
     }
     for (const { source, lastApplied, resend } of batch.acks.values()) {
-      host.acknowledge(taskId, source, lastApplied, resend);
+      outlet.acknowledge(taskId, source, lastApplied, resend);
     }
     this.#pump();
     for (const action of batch.actions) action();
@@ -188,20 +188,20 @@ export class TaskDriver {
         const body = new ByteWriter();
         body.uint64(firstSequence);
         body.bytes(messages);
-        const thread = threadOf(this.#host.plan, destination);
-        this.#host.post(thread, section.stream, taskId, destination, body.finish());
+        const thread = threadOf(this.#outlet.plan, destination);
+        this.#outlet.post(thread, section.stream, taskId, destination, body.finish());
       });
     }
   }
 
   #greet(): void {
     this.task.outbox.greetings((destination, next, acknowledged) => {
-      this.#host.greet(this.task.taskId, destination, next, acknowledged);
+      this.#outlet.greet(this.task.taskId, destination, next, acknowledged);
     });
   }
 
   #fail(step: string, error: unknown): never {
     const reason = error instanceof Error ? error.message : String(error);
-    this.#host.system.stop(`task ${this.task.taskId} failed to ${step}: ${reason}`);
+    this.#outlet.system.stop(`task ${this.task.taskId} failed to ${step}: ${reason}`);
   }
 }

@@ -10,7 +10,7 @@ import { isName, nameRule } from "../base/name.js";
 import { show } from "../base/show.js";
 import { isStoreDeclaration } from "../store/declaration.js";
 import type { ProgramEntry, TopologyNames, TopologyProblem } from "./task-program.js";
-import type { TopologyParts } from "./topology.js";
+import type { TopologyParts } from "./topology-parts.js";
 
 const knownParts = ["stores", "agents", "compute"] as const;
 

@@ -7,20 +7,8 @@
 import { PartitaError } from "../base/errors.js";
 import { nameShown } from "./call-checks.js";
 import type { AnyStoreDeclaration } from "./plan.js";
-import type { ProgramEntry } from "./task-program.js";
+import type { TopologyParts } from "./topology-parts.js";
 import { topologyProblems } from "./topology-problems.js";
-
-/**
- * A function that runs in the compute pool: arguments and result are carried by the value codec.
- */
-export type ComputeFunction = (...args: never[]) => unknown;
-
-/** What a topology declares, by name. */
-export interface TopologyParts {
-  readonly stores?: Readonly<Record<string, object>>;
-  readonly agents?: Readonly<Record<string, ProgramEntry>>;
-  readonly compute?: Readonly<Record<string, ComputeFunction>>;
-}
 
 /**
  * An immutable declaration: names and types of stores, agents and compute functions.

@@ -7,7 +7,8 @@ import { onTestFinished } from "vitest";
 import { launchWith, type Runtime } from "../../launch.js";
 import { Cluster, type ClusterSeams } from "../../runtime/cluster.js";
 import { clusterOptions, type LaunchOptions } from "../../runtime/cluster-options.js";
-import type { Topology, TopologyParts } from "../../runtime/topology.js";
+import type { Topology } from "../../runtime/topology.js";
+import type { TopologyParts } from "../../runtime/topology-parts.js";
 import { tempDirectory } from "./temp-directory.js";
 
 /** Options of `launch`, none of which is needed, and what it lets tests replace. */

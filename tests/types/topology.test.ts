@@ -219,7 +219,7 @@ describe("launch types — refusals", () => {
       // @ts-expect-error: the value is a number
       keyValueStore({ key: string, value: type<number>(), updates: { set: () => "text" } }),
       // @ts-expect-error: the current value is a number
-      keyValueStore({ key: string, value: type<number>(), updates: { set: (n: string) => 1 } }),
+      keyValueStore({ key: string, value: type<number>(), updates: { set: (_n: string) => 1 } }),
       // @ts-expect-error: an update is a function
       keyValueStore({ key: string, value: type<number>(), updates: { set: 1 } }),
       // @ts-expect-error: a store has a key

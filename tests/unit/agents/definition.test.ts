@@ -125,12 +125,13 @@ describe("definition — problems", () => {
 
   it("reports a node that no path leads to, with those that one leads to", () => {
     const nodes = {
-      a: node({ input: type<string>(), to: ["b"] }),
+      a: node({ input: type<string>(), to: ["b", "gone"] }),
       b: plain,
       c: node({ input: type<string>(), to: ["d", "lost"] }),
       d: plain,
     };
     expect(problemsOf({ ...sound, nodes }, { a: fn, b: fn, c: fn, d: fn })).toMatchObject([
+      { code: "TARGET_UNKNOWN", path: "agents.x.nodes.a.to" },
       {
         code: "TARGET_UNKNOWN",
         message: 'node "c" emits to "lost", which the agent does not declare',

@@ -1,0 +1,18 @@
+// Outlet — what a task's driver needs of the thread it runs on: a way out, and a pace.
+//
+// The host is one; it knows its drivers, so drivers know it by this contract alone.
+
+import type { PlanShape } from "./plan.js";
+import type { SectionKind } from "./protocol.js";
+import type { System } from "./system.js";
+
+export interface Outlet {
+  readonly plan: PlanShape;
+  readonly system: System;
+  /** Adds a section to the packet of the thread that it is for; it leaves with the next flush. */
+  post(thread: number, kind: SectionKind, from: number, to: number, body: Uint8Array): void;
+  /** Tells a source task what one of this thread's tasks has made durable. */
+  acknowledge(task: number, source: number, lastApplied: number, resend: boolean): void;
+  /** Asks a destination what it knows of one of this thread's tasks. */
+  greet(task: number, destination: number, next: number, acknowledged: number): void;
+}
