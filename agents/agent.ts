@@ -1,9 +1,10 @@
 // Agent — the declaration of a graph of nodes, in two steps: its shape first, its functions second.
 //
-// The shape names nodes, edges and stores; `implement` then types every function by it, so cycles
-// and forward edges need no annotations. Owns: the builder and the immutable declaration that a
-// topology holds. Leaves to others: inference (shape.ts), what is wrong with it
-// (definition-problems.ts), running it (execution.ts), calling it (client.ts).
+// The shape names nodes, edges and stores; `implement` then types every function by it, so
+// cycles and forward edges need no annotations.
+// Owns: the builder and the immutable declaration that a topology holds. Leaves to others:
+// inference (shape.ts), what is wrong with it (definition-problems.ts), running it
+// (execution.ts), calling it (client.ts).
 
 import type { ProgramEntry, TopologyNames, TopologyProblem } from "../runtime/task-program.js";
 import {

@@ -6,7 +6,8 @@
 // threads (the port), what an invocation does (execution.ts).
 //
 // Invariants:
-//   C1. Everything that can be refused is refused before a message is sent.
+//   C1. What is wrong with an input or an option is refused before a message is sent; only whether
+//       an input fits a row is for its home to say, which refuses it before it writes anything.
 //   C2. Messages leave in the order of the calls: nothing is awaited before they are sent. Since
 //       the home of a keyed agent's invocation is the owner of its key, one client's invocations
 //       for one key arrive in the order of the calls.
@@ -122,7 +123,7 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
     checkWaitOptions("invoke", options);
     const { id, home, message } = this.#begin(input, true);
     const waiter = this.#waiters.open(id, home, options.signal);
-    this.#port.request(home, message).catch(waiter.reject);
+    this.#port.request(home, message).catch((error: unknown) => waiter.reject(error));
     return this.#resultOf(id, await waited(waiter.answer));
   }
 
@@ -130,7 +131,10 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
     checkWaitOptions("initiate", options);
     const { id, home, message } = this.#begin(input, false);
     const waiter = this.#waiters.open(id, home, options.signal);
-    this.#port.request(home, message).then(waiter.begun, waiter.reject);
+    this.#port.request(home, message).then(
+      () => waiter.resolve({ kind: "begun" }),
+      (error: unknown) => waiter.reject(error),
+    );
     await waited(waiter.answer);
     return this.#invocation(id);
   }
@@ -151,10 +155,13 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
     const home = this.#port.ownerOf(placementOf(id));
     const waiter = this.#waiters.open(id, home, options.signal);
     const message = encodeAwait({ kind: "await", agent: this.#agent, invocationId: id });
-    this.#port.request(home, message).then((bytes) => {
-      const reply = decodeReply(bytes);
-      if (reply.kind !== "pending") waiter.resolve(reply);
-    }, waiter.reject);
+    this.#port.request(home, message).then(
+      (bytes) => {
+        const reply = decodeReply(bytes);
+        if (reply.kind !== "pending") waiter.resolve(reply);
+      },
+      (error: unknown) => waiter.reject(error),
+    );
     return this.#resultOf(id, await waited(waiter.answer));
   }
 

@@ -1,9 +1,9 @@
 // Definition problems — everything wrong with an agent's definition, found at once.
 //
 // `topology()` asks each of its agents and reports what all of them answer together. Nothing is
-// assumed of what a JavaScript caller passed. Owns: names, options, edges, reachability,
-// implementations, references. Leaves to others: the topology's own parts
-// (runtime/topology-problems.ts).
+// assumed of what a JavaScript caller passed.
+// Owns: names, options, edges, reachability, implementations, references. Leaves to others: the
+// topology's own parts (runtime/topology-problems.ts).
 //
 // Each problem has a path (`agents.transfer.nodes.debit.to`), names the offender, and lists what
 // would have been valid.

@@ -1,13 +1,13 @@
-// Execution — what a task does with the messages of agents: it begins, runs, accounts for, and
-// ends.
+// Execution — what a task does with the messages of agents: it begins, runs, accounts, and ends.
 //
 // An invocation in five messages. `initiate` writes its record at home and sends `run` for the
 // entry node; `run` puts a row into the queue of the task that is to run the node; when the
 // function has returned, `completed` removes the row, sends a `run` for each emit and an `ack`
 // home, all in one frame; `ack` settles the account of the record and ends it; `await` asks how
-// it stands. Owns: these five steps, and whom to tell. Leaves to others: rows
-// (invocation-record.ts, node-queue.ts), running functions (node-runner.ts), forgetting
-// (retention.ts), bytes (message.ts, outcome.ts).
+// it stands.
+// Owns: these five steps, and whom to tell. Leaves to others: rows (invocation-record.ts,
+// node-queue.ts), running functions (node-runner.ts), forgetting (retention.ts), bytes
+// (message.ts, outcome.ts).
 //
 // Invariants:
 //   E1. Everything that can be refused is refused before the first row is written.
@@ -93,7 +93,7 @@ class AgentProgram implements TaskProgram {
   readonly #retention: Retention;
   readonly #messageBounds: MessageBounds;
   /** By name of the invocation: threads that wait for its outcome. */
-  readonly #waiting = new Map<string, Set<number>>();
+  readonly #waiting = new Map<string, readonly number[]>();
   #createdLast = 0;
 
   constructor(port: TaskPort, entries: ReadonlyMap<string, ProgramEntry>, bounds: ProgramBounds) {
@@ -121,7 +121,9 @@ class AgentProgram implements TaskProgram {
 
   threadExited(thread: number): void {
     for (const [name, threads] of this.#waiting) {
-      if (threads.delete(thread) && threads.size === 0) this.#waiting.delete(name);
+      const others = threads.filter((other) => other !== thread);
+      if (others.length === 0) this.#waiting.delete(name);
+      else this.#waiting.set(name, others);
     }
   }
 
@@ -257,9 +259,8 @@ class AgentProgram implements TaskProgram {
   }
 
   #wait(thread: number, name: string): void {
-    const threads = this.#waiting.get(name);
-    if (threads === undefined) this.#waiting.set(name, new Set([thread]));
-    else threads.add(thread);
+    const threads = this.#waiting.get(name) ?? [];
+    if (!threads.includes(thread)) this.#waiting.set(name, [...threads, thread]);
   }
 
   #ownerOf(key: Uint8Array | undefined): number | undefined {

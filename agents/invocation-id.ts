@@ -62,7 +62,8 @@ export function randomPlacement(source: IdSource): number {
 
 /** The key hash whose owner is the invocation's home task. */
 export function placementOf(id: InvocationId): number {
-  return new DataView(id.buffer, id.byteOffset, id.byteLength).getUint32(0);
+  const [first = 0, second = 0, third = 0, fourth = 0] = id;
+  return ((first << 24) | (second << 16) | (third << 8) | fourth) >>> 0;
 }
 
 /** The text users see and keep. */

@@ -11,7 +11,6 @@
 //       those beyond, only the number is kept.
 
 import { ByteReader } from "../base/byte-reader.js";
-import { ByteWriter } from "../base/byte-writer.js";
 import { assert } from "../base/invariant.js";
 import type { NodeInvocationId } from "./invocation-id.js";
 import type { Outcome } from "./outcome.js";
@@ -24,6 +23,7 @@ import {
   writeName,
   writeNodeId,
   writeText,
+  written,
 } from "./wire-field.js";
 
 /** Table of these rows; the key is the invocation's id. Part of the on-disk format. */
@@ -56,19 +56,19 @@ const states = { pending: 0, result: 1, failed: 2 } as const;
 
 export function encodeRecord(record: InvocationRecord): Uint8Array {
   const { state } = record;
-  const writer = new ByteWriter(64);
-  writer.u8(states[state.kind]);
-  writer.uint64(record.createdNo);
-  writeName(writer, record.agent);
-  writeNodeId(writer, record.outstanding);
-  writer.u32(record.failuresLost);
-  writeList(writer, record.failures);
-  if (state.kind === "result") writer.bytes(state.value);
-  if (state.kind === "failed") {
-    writer.u32(state.failuresThen);
-    writeText(writer, state.reason);
-  }
-  return writer.finish();
+  return written((writer) => {
+    writer.u8(states[state.kind]);
+    writer.uint64(record.createdNo);
+    writeName(writer, record.agent);
+    writeNodeId(writer, record.outstanding);
+    writer.u32(record.failuresLost);
+    writeList(writer, record.failures);
+    if (state.kind === "result") writer.bytes(state.value);
+    if (state.kind === "failed") {
+      writer.u32(state.failuresThen);
+      writeText(writer, state.reason);
+    }
+  });
 }
 
 /** What it returns are views of `bytes`. */

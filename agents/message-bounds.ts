@@ -1,8 +1,9 @@
 // Message bounds — how large what users send may be, so that every row that carries it fits.
 //
-// A row that does not fit cannot be refused any more when it arrives: nobody is there to be told.
-// So messages and results are refused where they are given. Owns: the arithmetic. Leaves to
-// others: what a row may take (the storage), refusing (active-node.ts, execution.ts).
+// A row that does not fit cannot be refused any more when it arrives: nobody is there to be
+// told. So messages and results are refused where they are given.
+// Owns: the arithmetic. Leaves to others: what a row may take (the storage), refusing
+// (active-node.ts, execution.ts).
 
 import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
@@ -17,7 +18,7 @@ export interface MessageBounds {
 }
 
 /** What surrounds a message in its row: two names, two ids, a key, lengths. */
-export const runOverheadBytesMax: number = 2 * limits.nameLengthMax + limits.keyBytesMax + 64;
+const runOverheadBytesMax: number = 2 * limits.nameLengthMax + limits.keyBytesMax + 64;
 /** What surrounds a result in its row: the failures, and as above. */
 const recordOverheadBytesMax: number = failuresBytesMax + failureBytesMax + runOverheadBytesMax;
 

@@ -1,16 +1,16 @@
 // Messages — every byte that a task is sent on behalf of agents, by clients, tasks and itself.
 //
-// One interface for each message, told apart by `kind`: the first byte on the wire. Owns: their
-// layouts, readers and writers. Leaves to others: what messages do (execution.ts), how they
-// travel (the runtime, task-program.ts), what is told to clients (outcome.ts), users' values in
-// them, which are bytes already (wire-field.ts).
+// One interface for each message, told apart by `kind`: the first byte on the wire.
+// Owns: their layouts, readers and writers. Leaves to others: what messages do (execution.ts),
+// how they travel (the runtime, task-program.ts), what is told to clients (outcome.ts), users'
+// values in them, which are bytes already (wire-field.ts).
 //
 // Invariants:
 //   M1. Decoded ids, keys and values are views of the message: whoever keeps them keeps its bytes.
 //   M2. A `run` message is also the durable row of its node invocation (node-queue.ts): one layout.
 
 import { ByteReader } from "../base/byte-reader.js";
-import { ByteWriter } from "../base/byte-writer.js";
+import type { ByteWriter } from "../base/byte-writer.js";
 import { assert } from "../base/invariant.js";
 import type { InvocationId, NodeInvocationId } from "./invocation-id.js";
 import {
@@ -21,6 +21,7 @@ import {
   writeKey,
   writeName,
   writeNodeId,
+  written,
 } from "./wire-field.js";
 
 /** Client to home task: begin. Replied to, without bytes, when the invocation is durable. */
@@ -97,57 +98,57 @@ const kinds = { initiate: 1, run: 2, completed: 3, ack: 4, await: 5 } as const;
 const ends = { plain: 0, result: 1, failure: 2 } as const;
 
 export function encodeInitiate(message: InitiateMessage): Uint8Array {
-  const writer = new ByteWriter(64 + message.input.length);
-  writer.u8(kinds.initiate);
-  writeName(writer, message.agent);
-  writer.bytes(message.invocationId);
-  writer.u8(message.subscribe ? 1 : 0);
-  writeKey(writer, message.key);
-  writer.bytes(message.input);
-  return writer.finish();
+  return written((writer) => {
+    writer.u8(kinds.initiate);
+    writeName(writer, message.agent);
+    writer.bytes(message.invocationId);
+    writer.u8(message.subscribe ? 1 : 0);
+    writeKey(writer, message.key);
+    writer.bytes(message.input);
+  });
 }
 
 export function encodeRun(message: RunMessage): Uint8Array {
-  const writer = new ByteWriter(96 + message.message.length);
-  writer.u8(kinds.run);
-  writeName(writer, message.agent);
-  writer.bytes(message.invocationId);
-  writeName(writer, message.node);
-  writeNodeId(writer, message.nodeInvocationId);
-  writeKey(writer, message.key);
-  writer.bytes(message.message);
-  return writer.finish();
+  return written((writer) => {
+    writer.u8(kinds.run);
+    writeName(writer, message.agent);
+    writer.bytes(message.invocationId);
+    writeName(writer, message.node);
+    writeNodeId(writer, message.nodeInvocationId);
+    writeKey(writer, message.key);
+    writer.bytes(message.message);
+  });
 }
 
 export function encodeCompleted(message: CompletedMessage): Uint8Array {
-  const writer = new ByteWriter();
-  writer.u8(kinds.completed);
-  writer.uint64(message.arrivalNo);
-  writeEnd(writer, message.end);
-  writer.u32(message.emits.length);
-  for (const emit of message.emits) {
-    writeName(writer, emit.node);
-    writeKey(writer, emit.key);
-    writer.lengthPrefixed(emit.message);
-  }
-  return writer.finish();
+  return written((writer) => {
+    writer.u8(kinds.completed);
+    writer.uint64(message.arrivalNo);
+    writeEnd(writer, message.end);
+    writer.u32(message.emits.length);
+    for (const emit of message.emits) {
+      writeName(writer, emit.node);
+      writeKey(writer, emit.key);
+      writer.lengthPrefixed(emit.message);
+    }
+  });
 }
 
 export function encodeAck(message: AckMessage): Uint8Array {
-  const writer = new ByteWriter();
-  writer.u8(kinds.ack);
-  writer.bytes(message.invocationId);
-  writeNodeId(writer, message.xor);
-  writeEnd(writer, message.end);
-  return writer.finish();
+  return written((writer) => {
+    writer.u8(kinds.ack);
+    writer.bytes(message.invocationId);
+    writeNodeId(writer, message.xor);
+    writeEnd(writer, message.end);
+  });
 }
 
 export function encodeAwait(message: AwaitMessage): Uint8Array {
-  const writer = new ByteWriter(64);
-  writer.u8(kinds.await);
-  writeName(writer, message.agent);
-  writer.bytes(message.invocationId);
-  return writer.finish();
+  return written((writer) => {
+    writer.u8(kinds.await);
+    writeName(writer, message.agent);
+    writer.bytes(message.invocationId);
+  });
 }
 
 /** Any message that a task can be sent. */

@@ -1,8 +1,8 @@
 // Node queue — the durable rows of node invocations that a task has accepted and not finished.
 //
-// A row is the `run` message as it came, under a number that says when. Owns: numbering and the
-// rows. Leaves to others: when a row is added and removed (execution.ts), when it runs
-// (node-runner.ts).
+// A row is the `run` message as it came, under a number that says when.
+// Owns: numbering and the rows. Leaves to others: when a row is added and removed
+// (execution.ts), when it runs (node-runner.ts).
 //
 // Invariants:
 //   Q1. Numbers rise in the order of arrival; the byte order of row keys is the order of numbers.
@@ -26,7 +26,6 @@ const markNo = 0;
 /** Numbers reserved at a time: a mark is written once for so many rows. */
 const reservedNumbers = 4_096;
 const pageRows = 256;
-const two32 = 2 ** 32;
 
 export class NodeQueue {
   readonly #port: TaskPort;
@@ -91,13 +90,13 @@ export class NodeQueue {
 
 function rowKey(arrivalNo: number): Uint8Array {
   const key = new Uint8Array(8);
-  const view = new DataView(key.buffer);
-  view.setUint32(0, Math.floor(arrivalNo / two32));
-  view.setUint32(4, arrivalNo % two32);
+  for (let index = 7, rest = arrivalNo; index >= 0; index -= 1) {
+    key[index] = rest % 256;
+    rest = Math.floor(rest / 256);
+  }
   return key;
 }
 
 function numberOf(key: Uint8Array): number {
-  const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
-  return view.getUint32(0) * two32 + view.getUint32(4);
+  return key.reduce((number, byte) => number * 256 + byte, 0);
 }

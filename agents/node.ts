@@ -1,9 +1,10 @@
 // Node — the declaration of one step of an agent: what it takes, where it emits to, what keys it.
 //
 // A declaration carries its types as phantoms, so that the agent that holds it can type every
-// emit and every node function before any of them is written. Owns: the value that `node()`
-// returns. Leaves to others: whether names and options are sound (definition-problems.ts reports
-// all problems of a topology at once, so nothing is refused here), what runs (agent.ts).
+// emit and every node function before any of them is written.
+// Owns: the value that `node()` returns. Leaves to others: whether names and options are sound
+// (definition-problems.ts reports all problems of a topology at once, so nothing is refused
+// here), what runs (agent.ts).
 
 import type { Schema } from "../store/schema.js";
 import type { DynamicKey } from "../store/tuple-key.js";

@@ -9,6 +9,7 @@
 //   W2. A waiter is settled once and forgotten with that, whatever comes after.
 //   W3. When a home task is lost every waiter of it is rejected: the task forgets whom to notify.
 
+import { InvariantViolation } from "../base/invariant.js";
 import type { ProgramClientPort } from "../runtime/task-program.js";
 import { type InvocationId, invocationName } from "./invocation-id.js";
 import { type AwaitReply, decodeNotice } from "./outcome.js";
@@ -16,22 +17,48 @@ import { type AwaitReply, decodeNotice } from "./outcome.js";
 /** What a waiter is told. */
 export type Answer = Exclude<AwaitReply, { readonly kind: "pending" }> | { readonly kind: "begun" };
 
-/** One caller who waits. */
-export interface Waiter {
-  /** Settles when one of the functions is called, a notice comes, the task is lost, or on abort. */
-  readonly answer: Promise<Answer>;
-  readonly resolve: (answer: Answer) => void;
-  readonly reject: (error: unknown) => void;
-  /** The invocation is durable. */
-  readonly begun: () => void;
-}
-
-interface Entry extends Waiter {
+/** One caller who waits; made by `OutcomeWaiters.open`. */
+class Waiter {
   readonly home: number;
+  /** Settles with what it is told, with the error when the task is lost, or on abort. */
+  readonly answer: Promise<Answer>;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort: (() => void) | undefined;
+  readonly #forget: (waiter: Waiter) => void;
+  #resolve: (answer: Answer) => void = unreachable;
+  #reject: (error: unknown) => void = unreachable;
+
+  constructor(home: number, signal: AbortSignal | undefined, forget: (waiter: Waiter) => void) {
+    this.home = home;
+    this.answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.#signal = signal;
+    this.#forget = forget;
+    if (signal === undefined) return;
+    this.#onAbort = () => this.reject(signal.reason);
+    signal.addEventListener("abort", this.#onAbort);
+  }
+
+  resolve(answer: Answer): void {
+    this.#settle();
+    this.#resolve(answer);
+  }
+
+  reject(error: unknown): void {
+    this.#settle();
+    this.#reject(error);
+  }
+
+  #settle(): void {
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#forget(this);
+  }
 }
 
 export class OutcomeWaiters {
-  readonly #waiting = new Map<string, Set<Entry>>();
+  readonly #waiting = new Map<string, readonly Waiter[]>();
 
   /** One for each thread: a port has one listener of each kind. */
   constructor(port: ProgramClientPort) {
@@ -42,7 +69,7 @@ export class OutcomeWaiters {
       }
     });
     port.onLost((tasks, error) => {
-      for (const waiter of [...this.#waiting.values()].flatMap((entries) => [...entries])) {
+      for (const waiter of [...this.#waiting.values()].flat()) {
         if (tasks === "all" || tasks.includes(waiter.home)) waiter.reject(error);
       }
     });
@@ -51,45 +78,18 @@ export class OutcomeWaiters {
   /** Begins to wait for an invocation whose home is the task `home` (W1). */
   open(id: InvocationId, home: number, signal: AbortSignal | undefined): Waiter {
     const name = invocationName(id);
-    const { promise, resolve, reject } = newPromise<Answer>();
-    const onAbort = (): void => settle(() => reject(signal?.reason));
-    const settle = (tell: () => void): void => {
-      signal?.removeEventListener("abort", onAbort);
-      this.#forget(name, waiter);
-      tell();
-    };
-    const waiter: Entry = {
-      home,
-      answer: promise,
-      resolve: (answer) => settle(() => resolve(answer)),
-      reject: (error) => settle(() => reject(error)),
-      begun: () => settle(() => resolve({ kind: "begun" })),
-    };
-    const waiting = this.#waiting.get(name);
-    if (waiting === undefined) this.#waiting.set(name, new Set([waiter]));
-    else waiting.add(waiter);
-    signal?.addEventListener("abort", onAbort);
+    const waiter = new Waiter(home, signal, (settled) => this.#forget(name, settled));
+    this.#waiting.set(name, [...(this.#waiting.get(name) ?? []), waiter]);
     return waiter;
   }
 
-  #forget(name: string, waiter: Entry): void {
-    const waiting = this.#waiting.get(name);
-    if (waiting?.delete(waiter) && waiting.size === 0) this.#waiting.delete(name);
+  #forget(name: string, waiter: Waiter): void {
+    const others = this.#waiting.get(name)?.filter((other) => other !== waiter) ?? [];
+    if (others.length === 0) this.#waiting.delete(name);
+    else this.#waiting.set(name, others);
   }
 }
 
-function newPromise<T>(): {
-  readonly promise: Promise<T>;
-  readonly resolve: (value: T) => void;
-  readonly reject: (error: unknown) => void;
-} {
-  let settle: { resolve: (value: T) => void; reject: (error: unknown) => void } | undefined;
-  const promise = new Promise<T>((resolve, reject) => {
-    settle = { resolve, reject };
-  });
-  return {
-    promise,
-    resolve: (value) => settle?.resolve(value),
-    reject: (error) => settle?.reject(error),
-  };
+function unreachable(): never {
+  throw new InvariantViolation("a promise runs its executor at once");
 }

@@ -5,10 +5,10 @@
 // what clients make of it (client.ts).
 
 import { ByteReader } from "../base/byte-reader.js";
-import { ByteWriter } from "../base/byte-writer.js";
+import type { ByteWriter } from "../base/byte-writer.js";
 import { assert } from "../base/invariant.js";
 import type { InvocationId } from "./invocation-id.js";
-import { readId, readList, readText, writeList, writeText } from "./wire-field.js";
+import { readId, readList, readText, writeList, writeText, written } from "./wire-field.js";
 
 /** With a result, or with a failure. */
 export type Outcome = ResultOutcome | FailedOutcome;
@@ -47,10 +47,10 @@ const replies = { unknown: 0, pending: 1, ended: 2 } as const;
 const notices = { outcome: 1 } as const;
 
 export function encodeReply(reply: AwaitReply): Uint8Array {
-  const writer = new ByteWriter();
-  writer.u8(replies[reply.kind]);
-  if (reply.kind === "ended") writeOutcome(writer, reply.outcome);
-  return writer.finish();
+  return written((writer) => {
+    writer.u8(replies[reply.kind]);
+    if (reply.kind === "ended") writeOutcome(writer, reply.outcome);
+  });
 }
 
 export function decodeReply(bytes: Uint8Array): AwaitReply {
@@ -62,11 +62,11 @@ export function decodeReply(bytes: Uint8Array): AwaitReply {
 }
 
 export function encodeNotice(notice: OutcomeNotice): Uint8Array {
-  const writer = new ByteWriter();
-  writer.u8(notices[notice.kind]);
-  writer.bytes(notice.invocationId);
-  writeOutcome(writer, notice.outcome);
-  return writer.finish();
+  return written((writer) => {
+    writer.u8(notices[notice.kind]);
+    writer.bytes(notice.invocationId);
+    writeOutcome(writer, notice.outcome);
+  });
 }
 
 /** What it returns are views of `bytes`. */

@@ -4,7 +4,7 @@
 // fields make what (message.ts, outcome.ts, invocation-record.ts).
 
 import type { ByteReader } from "../base/byte-reader.js";
-import type { ByteWriter } from "../base/byte-writer.js";
+import { ByteWriter } from "../base/byte-writer.js";
 import { decodeValue, encodeValue } from "../store/value.js";
 import { type InvocationId, invocationIdBytes, type NodeInvocationId } from "./invocation-id.js";
 
@@ -19,6 +19,23 @@ export function encodeMessage(value: unknown, where: string): Uint8Array {
 /** The value of bytes that `encodeMessage` returned. */
 export function decodeMessage(bytes: Uint8Array): unknown {
   return bytes.length === 0 ? undefined : decodeValue(bytes);
+}
+
+/** A buffer that has grown beyond this is not kept. */
+const keptBytesMax = 64 * 1024;
+
+let shared = new ByteWriter(1024);
+
+/**
+ * The bytes that `write` appends, as a copy of their own. One buffer serves all calls, which must
+ * not nest: allocating one for each message is most of what a message costs.
+ */
+export function written(write: (writer: ByteWriter) => void): Uint8Array {
+  shared.reset();
+  write(shared);
+  const bytes = shared.finish();
+  if (bytes.length > keptBytesMax) shared = new ByteWriter(1024);
+  return bytes;
 }
 
 /** Appends a list of byte arrays. */
@@ -39,7 +56,10 @@ export function writeName(writer: ByteWriter, name: string): void {
 }
 
 export function readName(reader: ByteReader): string {
-  return textOf(reader.bytes(reader.u8()), "latin1");
+  // Shorter than what it takes to make a Buffer of it.
+  let name = "";
+  for (let left = reader.u8(); left > 0; left -= 1) name += String.fromCharCode(reader.u8());
+  return name;
 }
 
 /** Appends a node invocation's id, or the xor of several. */
@@ -73,9 +93,6 @@ export function writeText(writer: ByteWriter, text: string): void {
 }
 
 export function readText(reader: ByteReader): string {
-  return textOf(reader.lengthPrefixed(), "utf8");
-}
-
-function textOf(bytes: Uint8Array, encoding: "latin1" | "utf8"): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString(encoding);
+  const { buffer, byteOffset, byteLength } = reader.lengthPrefixed();
+  return Buffer.from(buffer, byteOffset, byteLength).toString("utf8");
 }

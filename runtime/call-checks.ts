@@ -1,4 +1,5 @@
-// Call checks — what a caller can get wrong beside keys and values, refused before anything is sent.
+// Call checks — what a caller can get wrong beside keys and values, refused before anything is
+// sent.
 
 import { checkOptionNames, optionInvalid } from "../base/options.js";
 import { show } from "../base/show.js";

@@ -191,10 +191,11 @@ export class Cluster {
   async #close(): Promise<void> {
     const { topology } = this.#spec.plan;
     const closed = new PartitaError("CLOSED", { what: `topology "${topology}"` });
+    // Before anything is awaited: a call that follows this one is refused.
+    this.local.router.refuse(closed);
     await this.#restarting;
     const failed = this.#state === "failed";
     if (!failed) this.#state = "closing";
-    this.local.router.refuse(closed);
     const { closeTimeoutMs } = this.#options;
     const deadline = AbortSignal.timeout(closeTimeoutMs);
     const forced = AbortSignal.timeout(closeTimeoutMs + limits.closeGraceMs);

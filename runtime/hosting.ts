@@ -64,24 +64,37 @@ export interface TaskReport {
 /** One thread's part of a running topology. */
 export class HostedThread {
   readonly host: Host;
+  /** The way of callers outside of nodes: refused as soon as `close` is called. */
   readonly router: Router;
+  /** The way of this thread's nodes: they go on while `close` waits for them. */
+  readonly #nodeRouter: Router;
   readonly #stores: ReadonlyMap<string, PlannedStore>;
   readonly #timers: Timer[] = [];
 
   constructor(host: Host, router: Router, stores: Iterable<PlannedStore>) {
     this.host = host;
     this.router = router;
+    this.#nodeRouter = router.sibling();
     this.#stores = new Map(Array.from(stores, (store) => [store.name, store]));
   }
 
   /** A client of a declared store. @throws PartitaError STORE_UNKNOWN */
   store(name: string): KeyValueStore<unknown, unknown, ErasedUpdates> {
+    return this.#client(name, this.router);
+  }
+
+  /** The same for a node that runs here. */
+  nodeStore(name: string): KeyValueStore<unknown, unknown, ErasedUpdates> {
+    return this.#client(name, this.#nodeRouter);
+  }
+
+  #client(name: string, router: Router): KeyValueStore<unknown, unknown, ErasedUpdates> {
     const store = this.#stores.get(name);
     if (store === undefined) {
       const known = [...this.#stores.keys()];
       throw new PartitaError("STORE_UNKNOWN", { store: nameShown(name), known });
     }
-    return new StoreClient(store, this.router);
+    return new StoreClient(store, router);
   }
 
   /** What the clients of programs on this thread use. */
@@ -132,9 +145,10 @@ export class HostedThread {
     }));
   }
 
-  /** Aborts the signals of running nodes. */
-  abort(reason: unknown): void {
+  /** Aborts the signals of running nodes, and refuses whatever anybody calls here from now on. */
+  abort(reason: PartitaError): void {
     for (const driver of this.host.drivers) driver.abort(reason);
+    for (const router of [this.router, this.#nodeRouter]) router.refuse(reason);
   }
 
   /** Stops the tasks and frees their storage; waits for checkpoints under way. */
@@ -226,7 +240,7 @@ function installProgram(
     submit: (message) => driver.submit(message),
     get: (table, key) => storage.get(table, key, hashKey(key))?.value,
     page: (table, range, limit) => storage.page(table, range, limit),
-    store: (name) => thread.store(name),
+    store: (name) => thread.nodeStore(name),
     compute: services.compute,
   };
   driver.install(first.program(port, entries));

@@ -159,8 +159,9 @@ export class Overlay {
   }
 
   /**
-   * Gives the row a value. What the codec could refuse, or a later update change in place, is encoded
-   * here; numbers and the like once a frame. Throws what is refused, with the row unchanged.
+   * Gives the row a value. What the codec could refuse, or a later update change in place, is
+   * encoded here; numbers and the like once a frame. Throws what is refused, with the row
+   * unchanged.
    */
   setValue(row: Row, value: unknown): void {
     const bytes = isAlwaysCarried(value) ? undefined : this.#fitting(encodeValue(value));
@@ -169,7 +170,9 @@ export class Overlay {
     this.#dirtyBytes += bytes?.length ?? 16;
   }
 
-  /** Gives the row encoded bytes, which are copied. Throws VALUE_TOO_LARGE with the row unchanged. */
+  /**
+   * Gives the row encoded bytes, which are copied. Throws VALUE_TOO_LARGE with the row unchanged.
+   */
   setBytes(row: Row, bytes: Uint8Array): void {
     this.#fitting(bytes);
     this.#change(row, true, bytes.slice());

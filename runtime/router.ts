@@ -27,6 +27,11 @@ export class Router {
     this.#readers = readers;
   }
 
+  /** A router over the same lanes and readers, with a refusal of its own. */
+  sibling(): Router {
+    return new Router(this.#host, this.#readers);
+  }
+
   get taskCount(): number {
     return this.#host.plan.taskCount;
   }

@@ -56,7 +56,7 @@ const control: ThreadControl = {
   abort: (error) =>
     tagged(() => {
       const reason = fromWire(error);
-      if (PartitaError.is(reason)) running().router.refuse(reason);
+      assert(PartitaError.is(reason), "nodes are refused with a PartitaError");
       running().abort(reason);
       running().host.lose("all", reason);
     }),

@@ -31,7 +31,11 @@ export class ArenaScan {
     if (this.#table !== table || this.#generation !== generation) {
       this.#table = table;
       this.#generation = generation;
-      this.#offsets = this.#sorted(this.#arena.offsets());
+      // A walk meets every record of a key, the index one: for little data the walk is quicker.
+      const walk = end - arenaStart <= this.#arena.walkedBytesMax;
+      this.#offsets = walk
+        ? this.#merged([], this.#sorted(this.#appended(arenaStart, end)))
+        : this.#sorted(this.#arena.offsets());
     } else if (end > this.#end) {
       this.#offsets = this.#merged(this.#offsets, this.#sorted(this.#appended(this.#end, end)));
     }

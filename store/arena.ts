@@ -95,15 +95,24 @@ export class Arena {
 
   /** Offsets of the newest record of every key, in no order. */
   offsets(): Int32Array {
-    const found = new Int32Array(this.#mask + 1);
+    // Plain loads: whoever calls has just loaded a control word, and that orders them after all that
+    // was published before. Atomic ones take ten times as long over millions of slots.
+    const slots = this.#slots;
     let count = 0;
-    for (let slot = 0; slot <= this.#mask; slot += 1) {
-      const offset = Atomics.load(this.#slots, slot * 2 + 1);
+    for (let at = 1; at < slots.length; at += 2) if (slots[at] !== 0) count += 1;
+    const found = new Int32Array(count);
+    for (let at = 1, next = 0; at < slots.length && next < count; at += 2) {
+      const offset = slots[at] ?? 0;
       if (offset === 0) continue;
-      found[count] = offset;
-      count += 1;
+      found[next] = offset;
+      next += 1;
     }
-    return found.subarray(0, count);
+    return found;
+  }
+
+  /** About how many bytes of records are walked as quickly as the whole index. */
+  get walkedBytesMax(): number {
+    return this.#slots.length * 2;
   }
 
   /** Forgets everything. Under an odd generation only. */

@@ -54,7 +54,8 @@ export interface Recovered {
 
 export async function recover(parts: RecoveryParts): Promise<Recovered> {
   const { control, arenas, environment } = parts;
-  for (const arena of arenas) arena.empty();
+  // Fresh memory is zeros: writing zeros into it would take pages from the system for nothing.
+  if (control.takeOver()) for (const arena of arenas) arena.empty();
   control.forgetCleared();
   control.setActive(0);
   control.setPublishedEnd(0, arenaStart);

@@ -9,6 +9,7 @@
 //   1 which arena is active, 0 or 1
 //   2 whether the other arena is frozen (holds records that no checkpoint has taken over yet)
 //   3, 4 end of what is published in arena 0 and 1: a scan knows by it what it has not seen yet
+//   5 whether a task has had this memory before
 // Then, for each table, the version up to which it is cleared, as two u32 (low, high).
 //
 // Invariants:
@@ -36,6 +37,7 @@ const control = {
   active: 1,
   frozen: 2,
   publishedEnd: 3,
+  used: 5,
 } as const;
 
 const controlWords = 8;
@@ -130,6 +132,11 @@ export class ControlWords {
     const at = controlWords + table * 2;
     const low = Atomics.load(this.words, at) >>> 0;
     return low + (Atomics.load(this.words, at + 1) >>> 0) * 2 ** 32;
+  }
+
+  /** Takes the memory for a task; returns whether another task had it before. */
+  takeOver(): boolean {
+    return Atomics.exchange(this.words, control.used, 1) === 1;
   }
 
   /** No table is cleared. Under an odd generation only. */

@@ -22,8 +22,11 @@ export interface Run {
   readonly seconds: number;
 }
 
-/** Enough to keep every task's batches full; the runtime bounds its own memory by itself. */
-const inFlightMax = 2_000;
+/**
+ * How far submitting runs ahead of the results. All events of a day, about 900, meet in one node that
+ * takes one at a time: events of nine days under way keep nine of these nodes busy.
+ */
+const inFlightMax = 8_000;
 
 /** Submits both events of every flight in order and reads the statistics when all are counted. */
 export async function countFlights(flights: readonly Flight[], options: Launch): Promise<Run> {

@@ -1,6 +1,6 @@
-// The store against a plain Map, through the whole runtime on one thread: real logs, real environments,
-// small arenas, checkpoints, relaunches. Then the same commands against twins that are broken on
-// purpose, each of which must be caught.
+// The store against a plain Map, through the whole runtime on one thread: real logs, real
+// environments, small arenas, checkpoints, relaunches. Then the same commands against twins that
+// are broken on purpose, each of which must be caught.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";

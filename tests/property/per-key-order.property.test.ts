@@ -1,6 +1,6 @@
-// Per-key order and FIFO per client, whatever order packets and turns come in. Each client numbers what
-// it sends to a key; the key's list must hold each client's numbers in order, all of them, once. Bugs
-// here would look like a gap, a repetition or two numbers that changed places.
+// Per-key order and FIFO per client, whatever order packets and turns come in. Each client numbers
+// what it sends to a key; the key's list must hold each client's numbers in order, all of them,
+// once. Bugs here would look like a gap, a repetition or two numbers that changed places.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { agent } from "../../agents/agent.js";
@@ -69,7 +69,9 @@ const agents = topology("ordered", import.meta.url, { stores: { log, seen }, age
 
 const keys = ["a", "b", "c"];
 const threads = 3;
-/** Which client sends to which key, in the order of its calls, and where it lets others go first. */
+/**
+ * Which client sends to which key, in the order of its calls, and where it lets others go first.
+ */
 const sends = fc.array(
   fc.record({ client: fc.nat(threads - 1), key: fc.constantFrom(...keys), pause: fc.boolean() }),
   { minLength: 1, maxLength: 24 },

@@ -1,6 +1,6 @@
-// router(key) === owner(key): what a client sends for a key reaches the one task whose range has the
-// key's hash, and its reads look there. Bugs here would look like a key that is written on one task and
-// read on another.
+// router(key) === owner(key): what a client sends for a key reaches the one task whose range has
+// the key's hash, and its reads look there. Bugs here would look like a key that is written on one
+// task and read on another.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { splitHashSpace } from "../../runtime/partition.js";
@@ -21,8 +21,8 @@ interface Keys {
   readonly key: fc.Arbitrary<unknown>;
 }
 
-// cast: each is used with keys of its own arbitrary alone
 const erased = <K>(codec: KeyCodec<K>, key: fc.Arbitrary<K>): Keys => {
+  // cast: each codec is used with keys of its own arbitrary alone
   return { codec: codec as unknown as KeyCodec<never>, key };
 };
 

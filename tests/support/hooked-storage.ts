@@ -1,8 +1,8 @@
 import type { MemoryStorage } from "../../store/memory-storage.js";
 
 /**
- * `storage`, with `before` called before each of its methods. What it throws is thrown by the method,
- * which then has done nothing.
+ * `storage`, with `before` called before each of its methods. What it throws is thrown by the
+ * method, which then has done nothing.
  */
 export function hookedStorage(
   storage: MemoryStorage,

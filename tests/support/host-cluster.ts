@@ -1,8 +1,9 @@
-// Host cluster — hosts, tasks and drivers of the runtime over memory storages and an inline network.
+// Host cluster — hosts, tasks and drivers of the runtime over memory storages and an inline
+// network.
 //
-// One host for each "thread" (0 has no tasks unless it is the only one), as in production, but on one
-// thread: tests choose when packets arrive and what storages do. Owns: the wiring of runtime/hosting.ts
-// for storages in memory. Leaves to others: everything that is wired.
+// One host for each "thread" (0 has no tasks unless it is the only one), as in production, but on
+// one thread: tests choose when packets arrive and what storages do. Owns: the wiring of
+// runtime/hosting.ts for storages in memory. Leaves to others: everything that is wired.
 
 import { type AgentClient, createAgentClients } from "../../agents/client.js";
 import { limits } from "../../base/limits.js";
@@ -165,7 +166,7 @@ export class HostCluster {
       submit: (message) => driver.submit(message),
       get: (table, key) => storage.get(table, key, hashKey(key))?.value,
       page: (table, range, limit) => storage.page(table, range, limit),
-      store: (name) => hosted.store(name),
+      store: (name) => hosted.nodeStore(name),
       compute: inlineCompute(this.#declared),
     };
     driver.install(first.program(port, entries));

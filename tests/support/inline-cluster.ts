@@ -1,7 +1,7 @@
 // Inline cluster — a topology launched on the thread of the test, in a directory of its own.
 //
-// It runs what production runs, real files included; only task threads are missing. What is opened is
-// closed when the test is over, before its directory is removed.
+// It runs what production runs, real files included; only task threads are missing. What is opened
+// is closed when the test is over, before its directory is removed.
 
 import { onTestFinished } from "vitest";
 import { launchWith, type Runtime } from "../../launch.js";

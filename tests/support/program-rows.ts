@@ -8,6 +8,9 @@ import type { KeyRange, StoredRow } from "../../store/storage.js";
 
 type Table = Map<string, Uint8Array>;
 
+/** A page may always be shorter than asked for; only an empty one is the end. */
+const shortPageRows = 2;
+
 function nameOf(key: Uint8Array): string {
   return Buffer.from(key).toString("latin1");
 }
@@ -28,7 +31,7 @@ export class CommittedRows {
     const to = range.to === undefined ? undefined : nameOf(range.to);
     const within = names.filter((name) => name >= from && (to === undefined || name < to));
     if (range.reverse) within.reverse();
-    return within.slice(0, limit).map((name) => {
+    return within.slice(0, Math.min(limit, shortPageRows)).map((name) => {
       const key = new Uint8Array(Buffer.from(name, "latin1"));
       return { version: 1, key, value: this.get(table, key) ?? new Uint8Array(0) };
     });

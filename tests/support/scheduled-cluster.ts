@@ -1,7 +1,9 @@
-// Scheduled cluster — hosts whose packets and turns come in the order a scheduler of fast-check picks.
+// Scheduled cluster — hosts whose packets and turns come in the order a scheduler of fast-check
+// picks.
 //
-// From one thread to another packets stay in order, as ports keep them; between pairs of threads, and
-// between what threads do themselves, every order is possible. That is all that real threads may do.
+// From one thread to another packets stay in order, as ports keep them; between pairs of threads,
+// and between what threads do themselves, every order is possible. That is all that real threads
+// may do.
 
 import type fc from "fast-check";
 import type { System } from "../../runtime/system.js";
@@ -10,7 +12,9 @@ import type { Delivery } from "../../runtime/transport.js";
 import { HostCluster, type HostClusterSettings } from "./host-cluster.js";
 import { ManualSystem } from "./manual-system.js";
 
-/** Which of the packets that wait between two threads is next: the oldest, unless a twin is broken. */
+/**
+ * Which of the packets that wait between two threads is next: the oldest, unless a twin is broken.
+ */
 export type Pick = (waiting: (() => void)[]) => (() => void) | undefined;
 
 export const oldest: Pick = (waiting) => waiting.shift();

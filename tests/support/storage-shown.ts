@@ -32,7 +32,7 @@ export function rowsOf(
 }
 
 /** Every row of a table, page by page: pages of large values are short. */
-export function allRows(source: Readable, table: TableId): readonly StoredRow[] {
+export function allRows(source: Pick<Readable, "page">, table: TableId): readonly StoredRow[] {
   const rows: StoredRow[] = [];
   for (let range: KeyRange = {}; ; ) {
     const page = pageOf(source, table, range, 1_000);
@@ -47,7 +47,7 @@ export function allRows(source: Readable, table: TableId): readonly StoredRow[] 
 
 /** A page of something that cannot be busy. */
 export function pageOf(
-  source: Readable,
+  source: Pick<Readable, "page">,
   table: TableId,
   range: KeyRange,
   limit: number,

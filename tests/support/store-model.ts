@@ -1,8 +1,8 @@
 // Store model — what a key-value store is to its clients, as commands against a plain Map.
 //
-// Each command does one thing to the real store and to the map and compares what they answer; a burst
-// does several without awaiting. The same commands run on the runtime and on twins that are broken on
-// purpose: a model that finds nothing wrong with those is worth nothing.
+// Each command does one thing to the real store and to the map and compares what they answer; a
+// burst does several without awaiting. The same commands run on the runtime and on twins that are
+// broken on purpose: a model that finds nothing wrong with those is worth nothing.
 
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";

@@ -1,4 +1,5 @@
-// Task bench — one task over a storage in memory, fed by hand, its batches looked at before the gate.
+// Task bench — one task over a storage in memory, fed by hand, its batches looked at before the
+// gate.
 
 import { ByteReader } from "../../base/byte-reader.js";
 import { ByteWriter } from "../../base/byte-writer.js";

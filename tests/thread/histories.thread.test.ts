@@ -70,6 +70,54 @@ describe("histories — clients on three threads", () => {
   });
 });
 
+/** Names that the other thread than that of `name` owns: a node keyed by them would run there. */
+async function elsewhere(runtime: Loaded, name: string, count: number): Promise<string[]> {
+  const threadOf = (client: string) => {
+    return runtime.agent("adder").invoke({ client, keys: [], times: 0, how: "update" });
+  };
+  const here = await threadOf(name);
+  const found: string[] = [];
+  for (let i = 0; found.length < count; i += 1) {
+    if ((await threadOf(`key-${i}`)) !== here) found.push(`key-${i}`);
+  }
+  return found;
+}
+
+function launchSmall(directory: string) {
+  return launch(load, { directory, tasks: 2, threads: 2, arenaBytes: 1_048_576 });
+}
+
+type Loaded = Awaited<ReturnType<typeof launchSmall>>;
+
+describe("histories — a reader that keeps its thread to itself", () => {
+  it("never sees less than was acknowledged, in arenas and environment, within one turn", async () => {
+    await using runtime = await launchSmall(tempDirectory());
+    const registers = runtime.store("registers");
+    const keys = await elsewhere(runtime, "gazer", 12);
+    let hasEnded = false;
+    const task = { client: "gazer", keys, versionsSeen: 12 };
+    const gazing = runtime
+      .agent("gazer")
+      .invoke(task)
+      .finally(() => {
+        hasEnded = true;
+      });
+    const notes: HistoryNote[] = [];
+    for (let call = 1; !hasEnded; call += 1) {
+      const key = keys[call % keys.length] ?? "";
+      const invoked = Number(process.hrtime.bigint());
+      const { version, by } = await registers.update("write", key, `main/${call}`, 60_000);
+      const returned = Number(process.hrtime.bigint());
+      notes.push({ kind: "write", client: "main", call, key, version, by, invoked, returned });
+    }
+    const seen = (await gazing).notes;
+
+    expect(historyViolations([...notes, ...seen])).toEqual([]);
+    // It has really looked on while the others were writing.
+    expect(new Set(seen.map(({ version }) => version)).size).toBeGreaterThanOrEqual(12);
+  });
+});
+
 describe("the checker of histories — made-up notes", () => {
   const write = (call: number, version: number, invoked: number, returned: number) =>
     madeUp("write", "w", call, version, `w/${call}`, invoked, returned);

@@ -77,11 +77,50 @@ export async function performHistory(
   return notes;
 }
 
-interface Call {
-  readonly registers: Registers;
-  readonly task: HistoryTask;
+/** What a client that only reads is to do. */
+export interface GazeTask {
+  readonly client: string;
+  /** Read in turns, until each of them was seen in so many versions. */
+  readonly keys: readonly string[];
+  readonly versionsSeen: number;
+}
+
+const gazeMsMax = 10_000;
+
+/**
+ * Reads without ever letting the event loop turn: nothing but a promise is awaited between two reads, and
+ * none of them needs a message. Of reads in a row that see one version it notes the first and the last.
+ */
+export async function performGaze(registers: Registers, task: GazeTask): Promise<HistoryNote[]> {
+  const end = performance.now() + gazeMsMax;
+  const seen = task.keys.map((key) => ({ key, notes: [] as HistoryNote[] }));
+  for (let call = 1; performance.now() < end; call += 1) {
+    for (const { key, notes } of seen) {
+      note({ task, notes, call }, "read", key, now(), await registers.get(key));
+      const [first, middle, last] = notes.slice(-3);
+      if (
+        last !== undefined &&
+        first?.version === last.version &&
+        middle?.version === last.version
+      ) {
+        notes.splice(-2, 1);
+      }
+    }
+    const versions = seen.map(({ notes }) => new Set(notes.map(({ version }) => version)).size);
+    if (Math.min(...versions) >= task.versionsSeen) break;
+  }
+  return seen.flatMap(({ notes }) => notes);
+}
+
+interface Noted {
+  readonly task: { readonly client: string };
   readonly notes: HistoryNote[];
   readonly call: number;
+}
+
+interface Call extends Noted {
+  readonly registers: Registers;
+  readonly task: HistoryTask;
   readonly key: string;
 }
 
@@ -108,7 +147,7 @@ async function perform(on: Call, choice: number): Promise<void> {
 }
 
 function note(
-  { task, notes, call }: Call,
+  { task, notes, call }: Noted,
   kind: "read" | "write",
   key: string,
   invoked: number,

@@ -4,8 +4,10 @@
 import { threadId } from "node:worker_threads";
 import { agent, keyValueStore, node, string, topology, type } from "../../index.js";
 import {
+  type GazeTask,
   type HistoryNote,
   type HistoryTask,
+  performGaze,
   performHistory,
   type Register,
   registerUpdates,
@@ -40,6 +42,17 @@ const historian = agent({
 }).implement({
   async perform(ctx, task) {
     ctx.result({ threadId, notes: await performHistory(ctx.stores.registers, task) });
+  },
+});
+
+const gazer = agent({
+  stores: { registers },
+  entry: "gaze",
+  result: type<ThreadHistory>(),
+  nodes: { gaze: node({ input: type<GazeTask>(), key: ({ client }) => client }) },
+}).implement({
+  async gaze(ctx, task) {
+    ctx.result({ threadId, notes: await performGaze(ctx.stores.registers, task) });
   },
 });
 
@@ -103,5 +116,5 @@ const observer = agent({
 
 export default topology("load", import.meta.url, {
   stores: { counters, registers, texts },
-  agents: { historian, adder, observer },
+  agents: { historian, gazer, adder, observer },
 });

@@ -1,5 +1,5 @@
-// Type tests of stores, topologies and launched ones: what is inferred, and what is refused while it is
-// typed. The refusals fail the type check when one of them compiles after all.
+// Type tests of stores, topologies and launched ones: what is inferred, and what is refused while
+// it is typed. The refusals fail the type check when one of them compiles after all.
 
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { z } from "zod";

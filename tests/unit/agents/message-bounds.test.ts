@@ -1,5 +1,5 @@
-// A bug here would look like this: a message that nobody can take when it arrives, and a task that dies
-// of it again at every start.
+// A bug here would look like this: a message that nobody can take when it arrives, and a task that
+// dies of it again at every start.
 
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";

@@ -254,7 +254,7 @@ async function failing(): Promise<void> {
 }
 
 describe("node store — compute functions", () => {
-  it("are given the signal of the node: they stop when the runtime is closed by force", async () => {
+  it("are given the signal of the node, and stop when the runtime is closed by force", async () => {
     const signals: (AbortSignal | undefined)[] = [];
     const declared = agent(shape).implement({
       async a(ctx) {

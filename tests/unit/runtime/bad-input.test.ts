@@ -1,6 +1,6 @@
-// Bad input (S8): whatever a program without types passes in, it gets a typed error or success; nothing
-// of what was refused is there afterwards, and the tasks go on. Bugs here would look like a TypeError
-// from our own lines, a call that never ends, or a task that dies of one bad message.
+// Bad input (S8): whatever a program without types passes in, it gets a typed error or success;
+// nothing of what was refused is there afterwards, and the tasks go on. Bugs here would look like a
+// TypeError from our own lines, a call that never ends, or a task that dies of one bad message.
 import { stat } from "node:fs/promises";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";

@@ -1,5 +1,6 @@
-// Compute functions on the thread that calls them. The pool itself needs compiled files: what ends its
-// threads is tested with them. Bugs here would look like arguments that are shared instead of carried.
+// Compute functions on the thread that calls them. The pool itself needs compiled files: what ends
+// its threads is tested with them. Bugs here would look like arguments that are shared instead of
+// carried.
 import { describe, expect, it } from "vitest";
 import { inlineCompute } from "../../../runtime/compute.js";
 import { topology } from "../../../runtime/topology.js";

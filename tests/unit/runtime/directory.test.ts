@@ -1,5 +1,5 @@
-// Bugs here would look like a directory that is changed by the very launch that is refused, or opened
-// by two processes at a time.
+// Bugs here would look like a directory that is changed by the very launch that is refused, or
+// opened by two processes at a time.
 import {
   existsSync,
   mkdirSync,
@@ -41,7 +41,7 @@ function contents(directory: string): Record<string, string> {
 }
 
 describe("directory — the record", () => {
-  it("is made with the number of tasks that was asked for, and found again without asking", async () => {
+  it("is made with the tasks that were asked for, and found again without asking", async () => {
     const directory = tempDirectory();
     const made = await openDirectory(directory, declared("t", { a: string }), 7);
     expect(made).toMatchObject({ format: 1, topology: "t", taskCount: 7 });
@@ -60,7 +60,7 @@ describe("directory — the record", () => {
     expect(third.stores).toEqual(second.stores);
   });
 
-  it("is written whole or not at all: a draft that was left behind changes nothing (I1)", async () => {
+  it("is written whole or not at all: a draft left behind changes nothing (I1)", async () => {
     const directory = tempDirectory();
     const made = await openDirectory(directory, declared("t", { a: string }), 3);
     writeFileSync(join(directory, "partita.json.new"), '{"format":1,"topo');

@@ -1,5 +1,5 @@
-// Bugs here would look like packets that overtake each other, a section that silently disappears, or a
-// reply that reaches a thread which never asked.
+// Bugs here would look like packets that overtake each other, a section that silently disappears,
+// or a reply that reaches a thread which never asked.
 import { describe, expect, it } from "vitest";
 import { ByteWriter } from "../../../base/byte-writer.js";
 import { PartitaError } from "../../../base/errors.js";
@@ -67,7 +67,7 @@ function recorded(taskCount: number, threadCount: number) {
 }
 
 describe("host — packets (H1)", () => {
-  it("puts everything of one turn for one thread into one packet, in the order it was written", () => {
+  it("puts what one turn has for a thread into one packet, in the order it was written", () => {
     const { host, system, posted } = recorded(2, 1);
     const ask = (task: number): void => {
       host
@@ -175,7 +175,7 @@ describe("host — a thread that died", () => {
     expect(await cluster.thread(2).store("bench").get(key)).toBe("from the dead");
   });
 
-  it("rejects those who wait for its tasks and nobody else, until it is started again", async () => {
+  it("rejects those who wait for its tasks and nobody else", async () => {
     const { cluster, run } = threads();
     const store = cluster.store("bench");
     const [gone, there] = [keyOwnedBy(0, 2), keyOwnedBy(1, 2)];

@@ -1,5 +1,5 @@
-// S3: the versions of a key strictly rise and are never used again, whatever is refused, taken back,
-// deleted, cleared, or lost in a crash. Bugs here would look like a stale write that wins.
+// S3: the versions of a key strictly rise and are never used again, whatever is refused, taken
+// back, deleted, cleared, or lost in a crash. Bugs here would look like a stale write that wins.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { operation } from "../../../runtime/protocol.js";
@@ -81,7 +81,7 @@ describe("key versions (S3)", () => {
     await check(property, { runs: 200 });
   });
 
-  it("go on above everything a deleted key had, even when the storage has forgotten it", async () => {
+  it("go on above all that a deleted key had, even when the storage forgot it", async () => {
     const versions = await versionsOf([
       ["put", "a"],
       ["commit", ""],

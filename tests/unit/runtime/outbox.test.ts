@@ -1,5 +1,5 @@
-// Bugs here would look like a message that is sent before it is durable, lost in a crash, sent out of
-// order, or a row that stays for ever.
+// Bugs here would look like a message that is sent before it is durable, lost in a crash, sent out
+// of order, or a row that stays for ever.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ByteReader } from "../../../base/byte-reader.js";

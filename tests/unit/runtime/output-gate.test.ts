@@ -1,5 +1,6 @@
-// The output gate (S5) and atomic operations (S2). Bugs here would look like a reply, a message or an
-// acknowledgement that tells of a batch which a power cut can still take, or half of an operation.
+// The output gate (S5) and atomic operations (S2). Bugs here would look like a reply, a message or
+// an acknowledgement that tells of a batch which a power cut can still take, or half of an
+// operation.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ByteReader } from "../../../base/byte-reader.js";
@@ -103,7 +104,7 @@ function relay(turn: Turn, message: Uint8Array, events: string[]): Uint8Array {
 }
 
 describe("output gate — order (S5, D1, B1)", () => {
-  it("posts replies, notices, messages and acks only after the frame is synced and visible", async () => {
+  it("posts nothing of a batch before its frame is synced and visible", async () => {
     const gate = new Gate();
     const reply = gate.ask(0, "hello");
     await gate.system.settle();
@@ -265,7 +266,7 @@ describe("output gate — no room (D3)", () => {
 });
 
 describe("atomic operations (S2)", () => {
-  it("a message that throws leaves nothing: two counters and the messages sent stay equal", async () => {
+  it("a message that throws leaves nothing: counters and messages sent stay equal", async () => {
     const names = fc.constantFrom("a", "b", "a!", "b!");
     const property = fc.asyncProperty(fc.array(names, { maxLength: 30 }), async (messages) => {
       const gate = new Gate();
@@ -291,7 +292,7 @@ describe("atomic operations (S2)", () => {
     await check(property, { runs: 80 });
   });
 
-  it("the rows, the outbox and the mark of a message are in one frame, whatever a crash leaves", () => {
+  it("rows, outbox and mark of a message are in one frame, whatever a crash leaves", () => {
     const storages = [0, 1].map(() => MemoryStorage.create({ durability: "relaxed" }));
     const system = new ManualSystem();
     const declared = topology("gate", import.meta.url, {

@@ -193,7 +193,7 @@ describe("overlay — cache (O3)", () => {
 });
 
 describe("overlay — clear (O4)", () => {
-  it("hides what the table had and nothing that comes after it, within one batch and later", async () => {
+  it("hides what the table had and nothing that comes later, in this batch or after", async () => {
     const keys = ["a", "b", "c", "d"];
     const step = fc.oneof(
       fc.constant("clear" as const),
@@ -225,6 +225,19 @@ describe("overlay — clear (O4)", () => {
       for (const key of keys) expect(bench.stored(key)).toBe(model.get(key));
     });
     await check(property, { runs: 300 });
+  });
+
+  it("hides rows that were not in the cache, until the clear is committed and after", () => {
+    const bench = new Bench();
+    bench.set("a", 1);
+    bench.set("b", 2);
+    bench.commit();
+    bench.overlay = new Overlay(bench.storage, bounds);
+    bench.overlay.clear(table);
+    expect([bench.value("a"), bench.row("a").present]).toEqual([undefined, false]);
+    bench.set("a", 3);
+    bench.commit();
+    expect([bench.stored("a"), bench.stored("b")]).toEqual([3, undefined]);
   });
 
   it("leaves other tables alone", () => {

@@ -1,4 +1,5 @@
-// Bugs here would look like bytes of one section read as another's, or a packet that is cut unnoticed.
+// Bugs here would look like bytes of one section read as another's, or a packet that is cut
+// unnoticed.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ByteReader } from "../../../base/byte-reader.js";
@@ -45,7 +46,7 @@ describe("protocol — sections", () => {
     await check(property, { runs: 200 });
   });
 
-  it("treats a packet that is cut anywhere but between sections as a broken invariant", async () => {
+  it("treats a packet cut anywhere but between sections as a broken invariant", async () => {
     const property = fc.property(
       sections.filter((all) => all.length > 0),
       fc.nat(),

@@ -1,4 +1,5 @@
-// Bugs here would look like messages out of order, dropped, or given twice after the buffer has grown.
+// Bugs here would look like messages out of order, dropped, or given twice after the buffer has
+// grown.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Mailbox } from "../../../runtime/mailbox.js";

@@ -1,5 +1,5 @@
-// Bugs here would look like a client that does not see its own write, a refused call that has changed
-// something, or an error that names our line instead of the user's.
+// Bugs here would look like a client that does not see its own write, a refused call that has
+// changed something, or an error that names our line instead of the user's.
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { PartitaError } from "../../../base/errors.js";
@@ -129,7 +129,7 @@ describe("store client — refusals (C1)", () => {
 });
 
 describe("store client — own writes (C2)", () => {
-  it("reads directly, without a message, what it has no write of its own on the way to", async () => {
+  it("reads without a message what it has no write of its own on the way to", async () => {
     const bench = opened();
     await settledOf(bench, bench.store.put("k", 1));
     const before = bench.requests();
@@ -262,7 +262,7 @@ describe("store client — modify", () => {
 });
 
 describe("store client — errors of the owner (C3)", () => {
-  it("carry their code, details and cause, and a stack that names the line that called", async () => {
+  it("carry code, details and cause, and a stack that names the line that called", async () => {
     const bench = opened();
     async function theUsersFunction(): Promise<unknown> {
       return await bench.store.update("refuse", "k");

@@ -136,7 +136,8 @@ describe("store operations — refusals change nothing (U1)", () => {
 
   for (const kind of ["function", "symbol", "surrogate", "promise", "getter", "cycle"]) {
     for (const name of ["give", "answer"] as const) {
-      it(`an update with a ${kind} as its ${name === "give" ? "value" : "reply"} is refused`, () => {
+      const part = name === "give" ? "value" : "reply";
+      it(`an update with a ${kind} as its ${part} is refused`, () => {
         const bench = new TaskBench({ updates });
         bench.ask(put("a", "kept"));
         bench.run();

@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { realSystem } from "../../../runtime/system.js";
 
 describe("system — the event loop", () => {
-  it("runs what is soon before what is later, and both after the callback that asked (Y1)", async () => {
+  it("runs what is soon before what is later, both after who asked (Y1)", async () => {
     const order: string[] = [];
     await new Promise<void>((resolve) => {
       realSystem.later(() => {

@@ -1,5 +1,5 @@
-// Bugs here would look like a batch that loses or repeats a message, a throw that takes others with it,
-// or a program that reaches into a frame that is already gone.
+// Bugs here would look like a batch that loses or repeats a message, a throw that takes others with
+// it, or a program that reaches into a frame that is already gone.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { PartitaError } from "../../../base/errors.js";
@@ -217,7 +217,7 @@ describe("task — whose key it is (A3)", () => {
 });
 
 describe("turn — one message's view (G1, G3, G4)", () => {
-  it("sees what this batch has written so far, and applies its own messages in order after it", () => {
+  it("sees what the batch has written, and has its own messages applied in order after it", () => {
     const seen: unknown[] = [];
     const bench = new TaskBench({
       taskCount: 2,
