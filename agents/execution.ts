@@ -75,7 +75,10 @@ export interface ProgramBounds extends RunnerBounds {
 
 /** The factory of programs that run agents. */
 export function agentProgram(bounds: Partial<ProgramBounds> = {}): TaskProgramFactory {
-  return (port, entries) => new AgentProgram(port, entries, { ...boundsDefault, ...bounds });
+  return (port, entries) => {
+    const { rowBytesMax } = port;
+    return new AgentProgram(port, entries, { ...boundsDefault, rowBytesMax, ...bounds });
+  };
 }
 
 const boundsDefault: ProgramBounds = {

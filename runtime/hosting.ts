@@ -180,7 +180,7 @@ export async function openHost(
   const thread = new HostedThread(host, router, stores.values());
   for (const driver of drivers) {
     host.adopt(driver);
-    installProgram(declared, thread, driver, services);
+    installProgram(declared, thread, driver, services, spec.valueBytesMax);
   }
   if (spec.durability === "interval" && drivers.length > 0) thread.syncEvery(spec.syncIntervalMs);
   return thread;
@@ -226,6 +226,7 @@ function installProgram(
   thread: HostedThread,
   driver: TaskDriver,
   services: HostServices,
+  rowBytesMax: number,
 ): void {
   const entries = programEntries(declared);
   const first = entries.values().next().value;
@@ -234,6 +235,7 @@ function installProgram(
   const port: TaskPort = {
     taskId: task.taskId,
     taskCount: thread.router.taskCount,
+    rowBytesMax,
     ownerOf: (keyHash) => thread.router.owner(keyHash),
     now: () => services.system.now(),
     random: () => services.system.random(),

@@ -70,6 +70,8 @@ export interface TaskProgram {
 export interface TaskPort {
   readonly taskId: number;
   readonly taskCount: number;
+  /** Largest row and message of this task: a frame with one must fit its arenas. */
+  readonly rowBytesMax: number;
   /** The task that owns a key hash. */
   ownerOf(keyHash: number): number;
   /** Milliseconds since the epoch. */

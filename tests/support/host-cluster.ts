@@ -160,6 +160,7 @@ export class HostCluster {
     const port: TaskPort = {
       taskId: task.taskId,
       taskCount: this.plan.taskCount,
+      rowBytesMax: limits.valueBytesMax,
       ownerOf: (keyHash) => hosted.router.owner(keyHash),
       now: () => system.now(),
       random: () => system.random(),

@@ -246,6 +246,7 @@ export class ProgramHarness {
     return {
       taskId: id,
       taskCount: this.taskCount,
+      rowBytesMax: this.#rowBytesMax,
       ownerOf: (keyHash) => this.ownerOf(keyHash),
       now: () => this.nowMs,
       random: this.#random,

@@ -158,6 +158,24 @@ describe("thread death — the thread is started again", () => {
     expect(visited).toHaveLength(40 * hops);
   });
 
+  it("sends again what a dead thread has not received, when nothing else is sent", async () => {
+    await using runtime = await launchFaults(tempDirectory(), "restart");
+    const counters = runtime.store("counters");
+    const keys = await keyOfEachThread(runtime);
+    const hops = 150;
+    const { id } = await runtime.agent("chain").initiate({ id: "alone", hop: 1, hops });
+    for (const key of [...keys, ...keys]) {
+      await refusal(counters.update("exit", key, 3), "TASK_EXITED");
+      await untilServed(() => counters.contains(key));
+      await untilServed(() => counters.update("where", key));
+    }
+    // It has met all four deaths.
+    expect(await runtime.store("visits").contains(`alone ${hops}`)).toBe(false);
+    const result = await untilServed(() => runtime.agent("chain").get(id).result());
+
+    expect(result).toBe(hops);
+  });
+
   it("comes back when both threads end at the same time", async () => {
     await using runtime = await launchFaults(tempDirectory(), "restart");
     const counters = runtime.store("counters");
