@@ -22,7 +22,7 @@ export function tables({ airports, routes }: Statistics): string {
       }),
     ),
     "",
-    `The ten worst routes by mean delay (${routeFlightsMin} flights or more: ${flown.length} routes)`,
+    `The ten worst of ${flown.length} routes with ${routeFlightsMin} flights or more, by mean delay`,
     table(
       ["route", "flights", "mean delay", "worst delay"],
       worst.slice(0, 10).map(([route, { arrivals, delays }]) => {

@@ -23,8 +23,8 @@ export interface Run {
 }
 
 /**
- * How far submitting runs ahead of the results. All events of a day, about 900, meet in one node that
- * takes one at a time: events of nine days under way keep nine of these nodes busy.
+ * How far submitting runs ahead of the results. All events of a day, about 900, meet in one node
+ * that takes one at a time: with nine days of events under way, nine keys of that node are busy.
  */
 const inFlightMax = 8_000;
 

@@ -1,7 +1,8 @@
 // Three stores and one agent: what happens to each departure and each arrival.
 //
 // Guarantees:
-//   1. Each event is counted once: at its airport, on its route, on its day. (After a crash: README.)
+//   1. Each event is counted once: at its airport, on its route, on its day. (After a crash: see
+//      README.md.)
 //   2. One client's events for one airport apply in the order in which it submitted them.
 //   3. An event whose result has arrived is on the disk and stays there through a power cut.
 

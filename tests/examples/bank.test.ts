@@ -15,7 +15,7 @@ import { tempDirectory } from "../support/temp-directory.js";
 
 const names = ["ada", "ben", "cleo", "dan", "eve", "fay", "gus", "hal"];
 const openingCents = 10_000;
-const transferCount = 3_000;
+const transferCount = 2_000;
 
 const name = fc.constantFrom(...names);
 /** About one in four is refused: amounts of up to half of an opening balance. */
@@ -27,7 +27,7 @@ function launchBank(directory: string) {
 
 type Bank = Awaited<ReturnType<typeof launchBank>>;
 
-describe("bank — thousands of transfers at once", () => {
+describe("bank — thousands of transfers at once", { timeout: 60_000 }, () => {
   it("never loses or makes a cent, and never overdraws", async () => {
     await using bank = await launchBank(tempDirectory());
     const { receipts } = await transferAtRandom(bank);

@@ -11,6 +11,7 @@ import { tempDirectory } from "../support/temp-directory.js";
 
 const names = ["ada", "ben", "cleo", "dan", "eve"];
 const openingCents = 10_000;
+const timeout = 60_000;
 const roundCount = 2;
 /** Accepted transfers after which the process is killed; dozens more are under way then. */
 const receiptsBeforeKill = 100;
@@ -39,7 +40,9 @@ const program = `
 `;
 
 describe("bank — killed in the middle of transfers", () => {
-  it("has every cent, every accepted transfer and no half of one after the next launch", async () => {
+  it("has every cent, every accepted transfer and no half of one afterwards", {
+    timeout,
+  }, async () => {
     const directory = tempDirectory();
     const file = join(tempDirectory(), "program.mjs");
     writeFileSync(file, program);

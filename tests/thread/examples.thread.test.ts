@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { runExample } from "../support/run-example.js";
 import { tempDirectory } from "../support/temp-directory.js";
 
-describe("examples — as programs with task threads", () => {
+describe("examples — as programs with task threads", { timeout: 60_000 }, () => {
   it.each([
     ["bank", [/^2000 transfers, \d+ refused$/m, /^50000 cents in all, 50000 paid in$/m]],
     ["counters", [/^page-views: 5000$/m, /^5000 views, 5000 different numbers$/m]],
