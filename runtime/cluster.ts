@@ -298,7 +298,7 @@ export class Cluster {
     this.#restarts += 1;
     this.#restarting = this.#restarting
       .then(() => this.#restart(handle, error))
-      .catch((cause: unknown) => this.#fail(PartitaError.is(cause) ? cause : error));
+      .catch((cause: unknown) => this.#fail(notRestarted(handle, cause)));
   }
 
   /** Nothing goes on: every caller, waiting or yet to come, is told why. */
@@ -329,6 +329,14 @@ export class Cluster {
   async #endThreads(): Promise<void> {
     await Promise.all([...this.#threads.values()].map((handle) => handle.end()));
   }
+}
+
+/** Why a thread that has ended stays so; what the storage refuses says it best itself. */
+function notRestarted({ tasks, thread }: TaskThreadHandle, cause: unknown): PartitaError {
+  if (PartitaError.is(cause)) return cause;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const reason = `it could not be started again: ${message}`;
+  return new PartitaError("TASK_EXITED", { taskIds: tasks, threadId: thread, reason }, { cause });
 }
 
 /** Calls threads; one that ends meanwhile is left to its own restart, which comes next. */

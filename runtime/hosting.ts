@@ -209,7 +209,7 @@ async function openTasks(
       const { system } = services;
       const bounds = { batchBytesMax, valueBytesMax };
       const parts = { taskId, taskCount, threadCount, storage, stores, system, ...bounds };
-      return new TaskDriver(host, new Task(parts), storage);
+      return new TaskDriver(host, new Task(parts), storage, tasks.length > 1);
     }),
   );
   const failed = opened.find((outcome) => outcome.status === "rejected");

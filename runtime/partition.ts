@@ -44,5 +44,6 @@ export function ownerOf(keyHash: number, taskCount: number): number {
 }
 
 function rangeStart(task: number, taskCount: number): number {
-  return Math.floor((hashSpaceSize / taskCount) * task);
+  // Multiplied first: 42 bits are exact, while a rounded quotient could lose the last hash of all.
+  return Math.floor((hashSpaceSize * task) / taskCount);
 }

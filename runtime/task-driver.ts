@@ -25,14 +25,17 @@ export class TaskDriver {
   readonly task: Task;
   readonly storage: TaskStorage;
   readonly #outlet: Outlet;
+  readonly #overlapsSyncs: boolean;
   #program: TaskProgram | undefined;
   #scheduled = false;
-  /** The batch that waits for room in the arenas. */
+  /** The batch that waits for room in the arenas, or for the device. */
   #inHand: Batch | undefined;
   #closed = false;
 
-  constructor(outlet: Outlet, task: Task, storage: TaskStorage) {
+  /** `overlapsSyncs`: the thread has other tasks, which must not wait for this one's device. */
+  constructor(outlet: Outlet, task: Task, storage: TaskStorage, overlapsSyncs: boolean) {
     this.#outlet = outlet;
+    this.#overlapsSyncs = overlapsSyncs;
     this.task = task;
     this.storage = storage;
   }
@@ -128,35 +131,66 @@ export class TaskDriver {
     else this.#commit(batch);
   }
 
-  #waitForRoom(batch: Batch): void {
-    // Scheduled stays true: the task has a batch in hand and takes no turn until it is committed.
+  /** The task has a batch in hand and takes no turn until it is let go. */
+  #hold(batch: Batch): void {
     this.#scheduled = true;
     this.#inHand = batch;
+  }
+
+  #letGo(): void {
+    this.#scheduled = false;
+    this.#inHand = undefined;
+  }
+
+  #waitForRoom(batch: Batch): void {
+    this.#hold(batch);
     this.storage.whenRoom().then(
       () => {
         if (this.#closed) return;
-        if (!this.storage.hasRoom(batch.records)) this.#waitForRoom(batch);
-        else {
-          this.#scheduled = false;
-          this.#inHand = undefined;
-          this.#commit(batch);
-        }
+        this.#letGo();
+        if (this.storage.hasRoom(batch.records)) this.#commit(batch);
+        else this.#waitForRoom(batch);
       },
-      (error: unknown) => this.#fail("checkpoint", error),
+      (error: unknown) => {
+        if (!this.#closed) this.#fail("checkpoint", error);
+      },
     );
   }
 
   #commit(batch: Batch): void {
-    if (batch.hasFrame) {
-      try {
-        for (const [table, version] of batch.clears) this.storage.clear(table, version);
-        this.storage.append(batch.records);
+    if (!batch.hasFrame) {
+      this.#finish(batch);
+      return;
+    }
+    try {
+      for (const [table, version] of batch.clears) this.storage.clear(table, version);
+      this.storage.append(batch.records);
+      if (!this.#overlapsSyncs) {
         this.storage.sync();
         this.storage.publish();
-      } catch (error) {
-        this.#fail("commit", error);
       }
+    } catch (error) {
+      this.#fail("commit", error);
     }
+    if (this.#overlapsSyncs) this.#syncLater(batch);
+    else this.#finish(batch);
+  }
+
+  /** Other tasks of this thread, and node functions, go on while the device works. */
+  #syncLater(batch: Batch): void {
+    this.#hold(batch);
+    this.storage.syncLater().then(
+      () => {
+        if (this.#closed) return;
+        this.#letGo();
+        this.storage.publish();
+        this.#finish(batch);
+      },
+      (error: unknown) => this.#fail("commit", error),
+    );
+  }
+
+  #finish(batch: Batch): void {
     this.task.committed(batch);
     this.#reveal(batch);
     if (this.task.hasWork) this.#schedule();

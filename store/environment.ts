@@ -78,7 +78,7 @@ export class Environment {
     const problem = dataFileProblem(path);
     if (problem !== undefined) throw new PartitaError("STORE_CORRUPT", { taskId, reason: problem });
     return uncorrupted(taskId, () => {
-      return new Environment(openDatabase(path, options.readOnly), options);
+      return new Environment(openDatabase(path), options);
     });
   }
 
@@ -175,12 +175,14 @@ export class Environment {
 /** Makes an empty environment; nothing of it stays open. */
 function createDatabase(path: string): void {
   // Without writes under way LMDB closes at once: the promise only says so.
-  void openDatabase(path, false).close();
+  void openDatabase(path).close();
 }
 
-function openDatabase(path: string, readOnly: boolean): RootDatabase<Buffer, Uint8Array> {
+function openDatabase(path: string): RootDatabase<Buffer, Uint8Array> {
   const settings = {
-    readOnly,
+    // Readers too (N4): were one of them the first to open it, nobody in this process could write
+    // until all of them had closed it, not even an owner that is started again.
+    readOnly: false,
     // A dot in the path would otherwise turn the directory into a file.
     noSubdir: false,
     encoding: "binary" as const,

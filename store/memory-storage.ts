@@ -174,6 +174,10 @@ export class MemoryStorage implements TaskStorage {
     this.#step = "synced";
   }
 
+  async syncLater(): Promise<void> {
+    this.sync();
+  }
+
   publish(): void {
     this.#assertUsable();
     assert(this.#step === "synced", "no synced frame is in hand");

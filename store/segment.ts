@@ -13,7 +13,15 @@
 //   L2. An append never meets zeros that are on their way to the same place: `writableEnd` says how
 //       far it may go.
 
-import { closeSync, fdatasyncSync, fsyncSync, openSync, write, writeSync } from "node:fs";
+import {
+  closeSync,
+  fdatasync,
+  fdatasyncSync,
+  fsyncSync,
+  openSync,
+  write,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { ByteWriter } from "../base/byte-writer.js";
 import { assert } from "../base/invariant.js";
@@ -90,6 +98,13 @@ export class Segment {
   /** Makes everything appended durable. */
   sync(): void {
     fdatasyncSync(this.#descriptor);
+  }
+
+  /** The same in the system's pool of threads. */
+  syncLater(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      fdatasync(this.#descriptor, (error) => (error === null ? resolve() : reject(error)));
+    });
   }
 
   async close(): Promise<void> {

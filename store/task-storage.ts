@@ -115,6 +115,8 @@ class LogFirstStorage implements TaskStorage {
   #pending: PendingFrame | undefined;
   #clears = new Map<TableId, number>();
   #checkpoint: Promise<void> | undefined;
+  /** A sync in the system's pool: the file stays open for it. */
+  #syncing: Promise<void> | undefined;
   #failure: Error | undefined;
   #closed: Promise<void> | undefined;
   #frames = 0;
@@ -237,6 +239,24 @@ class LogFirstStorage implements TaskStorage {
     if (this.#options.durability === "durable") this.flush();
   }
 
+  async syncLater(): Promise<void> {
+    this.#assertSound();
+    const batch = this.#batch;
+    if (this.#options.durability !== "durable" || this.#syncedThrough === batch) return;
+    const syncing = this.#segment.syncLater();
+    this.#syncing = syncing;
+    try {
+      await syncing;
+    } catch (error) {
+      this.#failure ??= error instanceof Error ? error : new Error(String(error));
+      throw error;
+    } finally {
+      this.#syncing = undefined;
+    }
+    this.#syncs += 1;
+    this.#syncedThrough = batch;
+  }
+
   publish(): void {
     this.#assertSound();
     const frame = this.#pending;
@@ -296,6 +316,7 @@ class LogFirstStorage implements TaskStorage {
 
   async #close(): Promise<void> {
     await this.#checkpoint;
+    await this.#syncing?.catch(() => {});
     if (this.#failure === undefined && this.#pending === undefined) this.flush();
     this.#failure ??= new PartitaError("CLOSED", {
       what: `storage of task ${this.#options.taskId}`,

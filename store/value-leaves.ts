@@ -123,8 +123,6 @@ function checkMemory(trace: ValueTrace, object: object, memory: unknown, bytes: 
   if (Reflect.get(memory, "resizable") === true) {
     throw trace.unsupported(object, "its memory would lose that it can be resized; copy it");
   }
-  // Memory that was transferred away looks empty, but throws here.
-  if (bytes === 0) new Uint8Array(memory);
 }
 
 /** Refuses own properties beside the `known` number that every instance has. */

@@ -104,6 +104,21 @@ export const stepCases: Cases = {
     expect(valueAt(reader, 16, "b")).toBeUndefined();
   },
 
+  "syncs without holding the thread, hidden until published, and has the frame again": async (
+    start,
+  ) => {
+    const { fixture, storage } = await start();
+    expect(storage.hasRoom([record(16, "a", 1, "x")])).toBe(true);
+    storage.append([record(16, "a", 1, "x")]);
+    const syncing = storage.syncLater();
+    expect(valueAt(storage, 16, "a")).toBeUndefined();
+    await syncing;
+    expect(valueAt(fixture.reader(), 16, "a")).toBeUndefined();
+    storage.publish();
+    expect(valueAt(fixture.reader(), 16, "a")).toBe("1:x");
+    expect(valueAt(await fixture.reopen(), 16, "a")).toBe("1:x");
+  },
+
   "numbers frames densely and knows the highest version": async (start) => {
     const { fixture, storage } = await start();
     await commit(storage, [record(16, "a", 7, "x"), record(16, "b", 3, "y")]);

@@ -148,6 +148,18 @@ describe("key range — bounds", () => {
     );
   });
 
+  it("holds exactly the keys that begin with bytes, 0xFF among them", async () => {
+    await check(
+      fc.property(keyBytes, filled(keyBytes), (prefix, key) => {
+        const expected = Buffer.from(key).subarray(0, prefix.length).equals(prefix);
+        expect(within(bytes, { prefix }, key)).toBe(expected);
+        const longer = Uint8Array.of(...prefix, ...key);
+        expect(within(bytes, { prefix }, longer)).toBe(true);
+      }),
+      { runs },
+    );
+  });
+
   it("holds exactly the keys with these leading parts", async () => {
     const part = fc.constantFrom("", "\0", "a", "a\0", "b");
     const three = tuple(string, string, integer);

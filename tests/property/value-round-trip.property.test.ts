@@ -89,7 +89,7 @@ describe("value — round trip", () => {
         const bytes = encodeValue(first);
         const kept = Buffer.from(bytes);
         const decoded = decodeValue(bytes);
-        encodeValue(second);
+        decodeValue(encodeValue(second));
         expect(kept.equals(bytes)).toBe(true);
         bytes.fill(0);
         expect(sameValue(decoded, first)).toBe(true);

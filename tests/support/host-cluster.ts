@@ -148,7 +148,7 @@ export class HostCluster {
     const makeTask = settings.task ?? ((parts) => new Task(parts));
     const bounds = { batchBytesMax, valueBytesMax: limits.valueBytesMax };
     const parts = { taskId, taskCount, threadCount, storage, stores, system, ...bounds };
-    return new TaskDriver(host, makeTask(parts), storage);
+    return new TaskDriver(host, makeTask(parts), storage, false);
   }
 
   #install(hosted: HostedThread, driver: TaskDriver): void {

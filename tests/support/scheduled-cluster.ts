@@ -32,6 +32,13 @@ export function scheduledCluster(
   pick: Pick = oldest,
 ): ScheduledCluster {
   const errors: unknown[] = [];
+  const guarded = (action: () => void): void => {
+    try {
+      action();
+    } catch (error) {
+      errors.push(error);
+    }
+  };
   const queues = new Map<string, (() => void)[]>();
   const enqueue = (name: string, action: () => void, next: Pick): void => {
     let queue = queues.get(name);
@@ -41,13 +48,7 @@ export function scheduledCluster(
     }
     const waiting = queue;
     waiting.push(action);
-    void scheduler.schedule(Promise.resolve(), name).then(() => {
-      try {
-        next(waiting)?.();
-      } catch (error) {
-        errors.push(error);
-      }
-    });
+    void scheduler.schedule(Promise.resolve(), name).then(() => guarded(() => next(waiting)?.()));
   };
   const delivery: Delivery = (from, to, deliver) => enqueue(`${from} to ${to}`, deliver, pick);
   const system = (thread: number): System => {
@@ -56,7 +57,7 @@ export function scheduledCluster(
       now: () => manual.now(),
       elapsed: () => manual.elapsed(),
       random: manual.random,
-      soon: (action) => queueMicrotask(action),
+      soon: (action) => queueMicrotask(() => guarded(action)),
       later: (action) => enqueue(`thread ${thread}`, action, oldest),
       after: (delayMs, action) => manual.after(delayMs, action),
       stop: (diagnosis) => manual.stop(diagnosis),

@@ -105,6 +105,10 @@ class WatchedStorage implements TaskStorage {
     this.#inner.sync();
   }
 
+  syncLater(): Promise<void> {
+    return this.#inner.syncLater();
+  }
+
   publish(): void {
     this.#inner.publish();
     if (this.#durability === "durable") this.#noteDurable();

@@ -7,7 +7,7 @@ import { type ErrorWire, fromWire } from "../../base/error-wire.js";
 import { limits } from "../../base/limits.js";
 import type { Batch } from "../../runtime/batch.js";
 import { plannedStores } from "../../runtime/compile.js";
-import { hashSpaceSize } from "../../runtime/partition.js";
+import { ownerOf } from "../../runtime/partition.js";
 import {
   noBytes,
   type Operation,
@@ -223,7 +223,7 @@ export function keyOwnedBy(owner: number, taskCount: number): string {
   for (let index = 0; ; index += 1) {
     const key = `key-${index}`;
     const hash = hashKey(string.encode(key));
-    if (Math.floor((hash / hashSpaceSize) * taskCount) === owner) return key;
+    if (ownerOf(hash, taskCount) === owner) return key;
   }
 }
 

@@ -1,5 +1,5 @@
-// A launched topology on one thread: its life from launch to close. Bugs here would look like a close
-// that loses what was accepted, or a call that hangs because nobody is left to answer.
+// A launched topology on one thread: its life from launch to close. Bugs here would look like a
+// close that loses what was accepted, or a call that hangs because nobody is left to answer.
 import { describe, expect, it } from "vitest";
 import { agent, keyValueStore, node, string, topology, type } from "../../../index.js";
 import { realSystem, type System } from "../../../internal.js";

@@ -240,6 +240,21 @@ describe("overlay — clear (O4)", () => {
     expect([bench.stored("a"), bench.stored("b")]).toEqual([3, undefined]);
   });
 
+  it("calls no row fresh that a layer below still has", () => {
+    const bench = new Bench();
+    bench.set("a", 1);
+    expect(bench.overlay.writes().records[0]?.fresh).toBe(true);
+    bench.commit();
+    bench.overlay.clear(table);
+    bench.set("a", 2);
+    expect(bench.overlay.writes().records[0]?.fresh).toBe(false);
+    bench.commit();
+    bench.overlay = new Overlay(bench.storage, bounds);
+    bench.overlay.clear(table);
+    bench.set("a", 3);
+    expect(bench.overlay.writes().records[0]?.fresh).toBe(false);
+  });
+
   it("leaves other tables alone", () => {
     const bench = new Bench();
     bench.set("a", 1);

@@ -1,6 +1,7 @@
 // Bugs here would look like a key that two tasks own, or none: lost and doubled writes.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { limits } from "../../../base/limits.js";
 import { hashSpaceSize, ownerOf, splitHashSpace } from "../../../runtime/partition.js";
 import { check } from "../../support/property.js";
 
@@ -22,6 +23,15 @@ describe("partition — ranges", () => {
     for (const taskCount of [3, 7, 1_000]) {
       const sizes = splitHashSpace(taskCount).map((range) => range.end - range.start);
       expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it("gives the last hash of all to the last task, for every task count there is", () => {
+    for (let taskCount = 1; taskCount <= limits.tasksMax; taskCount += 1) {
+      const last = splitHashSpace(taskCount).at(-1);
+      expect([taskCount, last?.end]).toEqual([taskCount, hashSpaceSize]);
+      expect(ownerOf(hashSpaceSize - 1, taskCount)).toBe(taskCount - 1);
+      expect(ownerOf(0, taskCount)).toBe(0);
     }
   });
 

@@ -89,6 +89,18 @@ describe("registered class — in values", () => {
     expect(sameValue(roundTrip(value), value)).toBe(true);
   });
 
+  it("leaves the path of the value around it alone when its encode encodes values", () => {
+    class Wrapped {}
+    instanceOf(Wrapped, {
+      name: "wrapped",
+      encode: () => encodeValue({ deep: [[new Date(0)]] }),
+      decode: () => new Wrapped(),
+    });
+    const value = { a: [new Wrapped(), Symbol("s")] };
+    const error = refusalOf("VALUE_UNSUPPORTED", () => encodeValue(value));
+    expect(error.details.path).toBe("$.a[1]");
+  });
+
   it("names the class in the path when its payload cannot be carried", () => {
     class Holder {
       readonly held = Symbol("s");
