@@ -1,4 +1,5 @@
-// The benchmark of this part: our own figures, each with its work checked. Peers come beside them later.
+// The benchmark of this part: our own figures, each with its work checked. Peers come beside them
+// later.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";

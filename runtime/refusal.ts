@@ -8,8 +8,8 @@ import { type Reply, status } from "./protocol.js";
 
 /**
  * The reply of a request, unless it is an error.
- * @throws PartitaError the owner's, made anew here: called in the async function that the user awaits,
- *   its stack names the line that called. What the owner saw is its cause.
+ * @throws PartitaError the owner's, made anew here: called in the async function that the user
+ *   awaits, its stack names the line that called. What the owner saw is its cause.
  */
 export function checked(reply: Reply): Reply {
   if (reply.status !== status.error) return reply;

@@ -141,7 +141,8 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
       scratch.u8(value === undefined ? 0 : 1);
       if (value !== undefined) scratch.bytes(value);
       const reply = checked(await this.#send(operation.replace, encodedKey, scratch.view()));
-      if (reply.bytes[0] === 1) return next;
+      // What is kept, as the schema has it: what a `get` would give.
+      if (reply.bytes[0] === 1) return value === undefined ? undefined : decodeValue(value);
     }
     const attempts = limits.modifyAttemptsMax;
     throw new PartitaError("MODIFY_CONFLICT", { store: this.#store.name, attempts });

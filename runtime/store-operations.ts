@@ -92,26 +92,30 @@ function update(
   const fn = store.declaration.updates[name];
   assert(fn !== undefined, () => `store "${store.name}" lost its update "${name}"`);
   const args = readArguments(reader);
+  let replied: boolean;
   let answer: unknown;
   let value: unknown;
   try {
     const outcome = fn(overlay.decoded(row), ...args);
     // Looked at here: the traps of a proxy are the update's code as well.
-    const replied = isReply(outcome);
-    answer = replied ? outcome.reply : outcome;
-    value = replied ? outcome.value : outcome;
+    replied = isReply(outcome);
+    answer = isReply(outcome) ? outcome.reply : undefined;
+    value = isReply(outcome) ? outcome.value : outcome;
   } catch (cause) {
     overlay.forgetDecoded(row);
     throw updateThrew(cause, store.name, name);
   }
   let reply = noBytes;
   try {
-    // The pooled bytes of the encoder are copied: encoding the value below reuses them.
-    if (answer !== undefined) reply = encodeValue(answer, `reply of update "${name}"`);
     if (value !== undefined) {
       const where = `store "${store.name}", update "${name}"`;
-      overlay.setValue(row, validate(store.declaration.value, value, where));
-    } else if (row.present) overlay.remove(row);
+      value = validate(store.declaration.value, value, where);
+    }
+    // Without a reply of its own an update answers with what is kept, as the schema has it.
+    if (!replied) answer = value;
+    if (answer !== undefined) reply = encodeValue(answer, `reply of update "${name}"`);
+    if (value !== undefined) overlay.setValue(row, value);
+    else if (row.present) overlay.remove(row);
   } catch (error) {
     overlay.forgetDecoded(row);
     throw error;

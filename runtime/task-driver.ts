@@ -152,7 +152,7 @@ export class TaskDriver {
         else this.#waitForRoom(batch);
       },
       (error: unknown) => {
-        if (!this.#closed) this.#fail("checkpoint", error);
+        if (!this.#closed) this.#failSoon("checkpoint", error);
       },
     );
   }
@@ -186,7 +186,7 @@ export class TaskDriver {
         this.storage.publish();
         this.#finish(batch);
       },
-      (error: unknown) => this.#fail("commit", error),
+      (error: unknown) => this.#failSoon("commit", error),
     );
   }
 
@@ -232,6 +232,11 @@ export class TaskDriver {
     this.task.outbox.greetings((destination, next, acknowledged) => {
       this.#outlet.greet(this.task.taskId, destination, next, acknowledged);
     });
+  }
+
+  /** From a promise: `stop` does not return, and nobody would see what it threw in a simulation. */
+  #failSoon(step: string, error: unknown): void {
+    this.#outlet.system.soon(() => this.#fail(step, error));
   }
 
   #fail(step: string, error: unknown): never {

@@ -95,8 +95,8 @@ export class Arena {
 
   /** Offsets of the newest record of every key, in no order. */
   offsets(): Int32Array {
-    // Plain loads: whoever calls has just loaded a control word, and that orders them after all that
-    // was published before. Atomic ones take ten times as long over millions of slots.
+    // Plain loads: whoever calls has just loaded a control word, and that orders them after all
+    // that was published before. Atomic ones take ten times as long over millions of slots.
     const slots = this.#slots;
     let count = 0;
     for (let at = 1; at < slots.length; at += 2) if (slots[at] !== 0) count += 1;

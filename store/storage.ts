@@ -101,8 +101,8 @@ export interface TaskStorage {
   /** Step 2: make the frame durable (a no-op in the modes `interval` and `relaxed`). */
   sync(): void;
   /**
-   * Step 2 without holding the thread, for one that has other tasks to serve meanwhile. Until it has
-   * settled nothing but reads may be asked of this storage; rejects as `sync` throws.
+   * Step 2 without holding the thread, for one that has other tasks to serve meanwhile. Until it
+   * has settled nothing but reads may be asked of this storage; rejects as `sync` throws.
    */
   syncLater(): Promise<void>;
   /** Step 3: make the frame visible to every reader. */

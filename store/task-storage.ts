@@ -17,12 +17,10 @@
 import { join } from "node:path";
 import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
-import { limits } from "../base/limits.js";
 import { Arena, arenaStart } from "./arena.js";
 import { Environment } from "./environment.js";
 import { frameHeaderBytes, sealFrame } from "./frame.js";
-import { hashKey } from "./key-hash.js";
-import { recordBytes } from "./record.js";
+import { bytesOfFrame, clearsReserve, clearWrites, type PendingFrame } from "./pending-frame.js";
 import { type CheckpointRunner, type Recovered, recover } from "./recovery.js";
 import { Segment } from "./segment.js";
 import type {
@@ -34,7 +32,6 @@ import type {
   TableId,
   TaskStorage,
 } from "./storage.js";
-import { clearKey, encodeVersion, storageTable } from "./system-key.js";
 import { deleteSegment, environmentFolder } from "./task-files.js";
 import { ControlWords, type TaskMemory } from "./task-memory.js";
 import { View } from "./view.js";
@@ -86,19 +83,6 @@ export async function openTaskStorage(options: TaskStorageOptions): Promise<Task
     await environment.close();
     throw error;
   }
-}
-
-/** Room is asked for before a frame's clears are known: there is always enough for all tables. */
-const clearsReserve = {
-  keys: limits.storesMax,
-  bytes: limits.storesMax * recordBytes(3, 8),
-} as const;
-
-/** The frame in hand: written, not published. */
-interface PendingFrame {
-  readonly end: number;
-  readonly offsets: readonly number[];
-  readonly clears: ReadonlyMap<TableId, number>;
 }
 
 class LogFirstStorage implements TaskStorage {
@@ -182,7 +166,7 @@ class LogFirstStorage implements TaskStorage {
 
   hasRoom(writes: readonly RecordWrite[]): boolean {
     this.#assertSound();
-    const bytes = frameBytes(writes) + clearsReserve.bytes;
+    const bytes = bytesOfFrame(writes) + clearsReserve.bytes;
     const keys = writes.length + clearsReserve.keys;
     const arena = this.#arenas[this.#active];
     if (!arena.couldFit(bytes, keys)) {
@@ -389,18 +373,4 @@ class LogFirstStorage implements TaskStorage {
   #assertSound(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
-}
-
-function frameBytes(writes: readonly RecordWrite[]): number {
-  let bytes = frameHeaderBytes;
-  for (const { key, value } of writes) bytes += recordBytes(key.length, value?.length ?? 0);
-  return bytes;
-}
-
-function clearWrites(clears: ReadonlyMap<TableId, number>): RecordWrite[] {
-  return Array.from(clears, ([table, version]) => {
-    const key = clearKey(table);
-    const value = encodeVersion(version);
-    return { table: storageTable, key, keyHash: hashKey(key), version, value, fresh: false };
-  });
 }

@@ -40,6 +40,8 @@ export interface HostClusterSettings {
   readonly host?: (parts: HostParts) => Host;
   readonly bounds?: Partial<LaneBounds>;
   readonly batchBytesMax?: number;
+  /** As for threads that host several tasks. Default: the thread waits for each sync. */
+  readonly overlapsSyncs?: boolean;
 }
 
 /** A storage with a reader for the other threads. */
@@ -148,7 +150,7 @@ export class HostCluster {
     const makeTask = settings.task ?? ((parts) => new Task(parts));
     const bounds = { batchBytesMax, valueBytesMax: limits.valueBytesMax };
     const parts = { taskId, taskCount, threadCount, storage, stores, system, ...bounds };
-    return new TaskDriver(host, makeTask(parts), storage, false);
+    return new TaskDriver(host, makeTask(parts), storage, settings.overlapsSyncs ?? false);
   }
 
   #install(hosted: HostedThread, driver: TaskDriver): void {

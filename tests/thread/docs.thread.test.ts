@@ -1,4 +1,5 @@
-// Bugs here would look like a page that shows code which does not compile, or an output nobody gets.
+// Bugs here would look like a page that shows code which does not compile, or an output nobody
+// gets.
 import { describe, expect, it } from "vitest";
 import { compileSnippets, runSnippet, snippetsOf } from "../support/snippets.js";
 import { tempDirectory } from "../support/temp-directory.js";
