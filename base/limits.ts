@@ -73,7 +73,7 @@ export const limits = {
   /** Rounds of `modify` before it rejects with MODIFY_CONFLICT. */
   modifyAttemptsMax: 1_000,
   /** About the bytes of one page: a page of large values has fewer rows, at least one. */
-  pageBytesMax: 1024 * 1024,
+  pageBytesMax: 1_048_576,
   /** Rows of one page of `entries`: bounds what a slow consumer holds. */
   entriesPageRows: 256,
   /** Decoded rows that a task keeps for its own reads. */

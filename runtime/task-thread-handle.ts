@@ -63,6 +63,7 @@ export class TaskThreadHandle {
     const data: TaskThreadData = { thread, module, topology, spec, controlPort, servicesPort };
     this.#worker = new Worker(new URL("./task-thread.js", import.meta.url), {
       name: `partita-${thread}`,
+      execArgv: inheritedFlags(process.execArgv),
       workerData: data,
       transferList: [controlPort, servicesPort],
     });
@@ -187,4 +188,13 @@ function servicesFor(pools: Pools): ThreadServices {
       }),
     cancelCompute: (call) => tagged(() => calls.get(call)?.abort()),
   };
+}
+
+/** Flags of this process that a thread can have too: all but those that say what the process runs. */
+function inheritedFlags(flags: readonly string[]): string[] {
+  const withCode = ["-e", "--eval", "-p", "--print", "-pe"];
+  return flags.filter((flag, index) => {
+    const isCode = withCode.includes(flag) || withCode.includes(flags[index - 1] ?? "");
+    return !isCode && !flag.startsWith("--input-type");
+  });
 }

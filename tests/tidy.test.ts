@@ -40,7 +40,7 @@ const libraryEntries = new Set(["index.ts", "internal.ts", "launch.ts", "testing
 const otherEntries = new RegExp(
   [
     String.raw`\.test\.ts$`,
-    String.raw`\^bench/main\.ts$`,
+    String.raw`^bench/main\.ts$`,
     String.raw`\.config\.ts$`,
     "^tests/topologies/",
     "^tests/support/build-dist\\.ts$",

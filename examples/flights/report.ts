@@ -22,7 +22,7 @@ export function tables({ airports, routes }: Statistics): string {
       }),
     ),
     "",
-    `The ten worst of ${flown.length} routes with ${routeFlightsMin} flights or more, by mean delay`,
+    `The ten worst of ${flown.length} routes with at least ${routeFlightsMin} flights`,
     table(
       ["route", "flights", "mean delay", "worst delay"],
       worst.slice(0, 10).map(([route, { arrivals, delays }]) => {

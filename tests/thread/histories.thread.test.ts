@@ -60,13 +60,13 @@ describe("histories — clients on three threads", () => {
   });
 
   it("is linearizable on many keys while arenas are swapped and checkpointed", async () => {
-    const load = { keys: manyKeys, calls: 800, paddingBytes: 6_000, arenaBytes: 1_048_576 };
+    const load = { keys: manyKeys, calls: 700, paddingBytes: 6_000, arenaBytes: 1_048_576 };
     const { notes, checkpoints } = await runHistory(load);
 
     expect(historyViolations(notes)).toEqual([]);
-    expect(notes.length).toBeGreaterThan(5_000);
+    expect(notes.length).toBeGreaterThan(4_400);
     // Reads came from both arenas and from the environment.
-    expect(checkpoints).toBeGreaterThan(12);
+    expect(checkpoints).toBeGreaterThan(10);
   });
 });
 

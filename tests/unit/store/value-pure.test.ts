@@ -1,5 +1,5 @@
-// Values where cbor-x has no native part, as on platforms without a prebuilt one: its own decoder of
-// long texts drops a leading U+FEFF, so this is where a text could lose its first character.
+// Values where cbor-x has no native part, as on platforms without a prebuilt one: its own decoder
+// of long texts drops a leading U+FEFF, so this is where a text could lose its first character.
 
 import { isNativeAccelerationEnabled } from "cbor-x";
 import fc from "fast-check";
