@@ -17,7 +17,8 @@ export async function compute({ name, args }: ComputeRequest): Promise<ComputeAn
   try {
     const result = await assertKnown(declared, name)(...decodeArguments(args));
     if (result === undefined) return { ok: true, result: undefined };
-    return { ok: true, result: encodeValue(result, `result of compute "${name}"`) };
+    // A copy: the codec's bytes can be a view of a larger buffer, all of which would be posted.
+    return { ok: true, result: encodeValue(result, `result of compute "${name}"`).slice() };
   } catch (error) {
     return { ok: false, error: toWire(error) };
   }

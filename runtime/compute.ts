@@ -157,7 +157,8 @@ function checkComputeOptions(options: ComputeOptions): void {
 /** Arguments as they cross: an array, whose `undefined` elements the codec carries. */
 export function encodeArguments(name: string, args: readonly unknown[]): Uint8Array {
   if (!Array.isArray(args)) throw optionInvalid("compute", "args", args, "an array");
-  return encodeValue(args, `arguments of compute "${name}"`);
+  // Bytes of the codec can be a view of a larger buffer, all of which would be posted.
+  return encodeValue(args, `arguments of compute "${name}"`).slice();
 }
 
 export function decodeArguments(bytes: Uint8Array): unknown[] {
