@@ -63,7 +63,7 @@ export class TaskThreadHandle {
     const data: TaskThreadData = { thread, module, topology, spec, controlPort, servicesPort };
     this.#worker = new Worker(new URL("./task-thread.js", import.meta.url), {
       name: `partita-${thread}`,
-      execArgv: inheritedFlags(process.execArgv),
+      ...flagsOf(process.execArgv),
       workerData: data,
       transferList: [controlPort, servicesPort],
     });
@@ -190,11 +190,11 @@ function servicesFor(pools: Pools): ThreadServices {
   };
 }
 
-/** Flags of this process that a thread can have too: all but those that say what the process runs. */
-function inheritedFlags(flags: readonly string[]): string[] {
-  const withCode = ["-e", "--eval", "-p", "--print", "-pe"];
-  return flags.filter((flag, index) => {
-    const isCode = withCode.includes(flag) || withCode.includes(flags[index - 1] ?? "");
-    return !isCode && !flag.startsWith("--input-type");
-  });
+/**
+ * A thread inherits this process's flags. `--input-type` alone it must not have, since it runs a file;
+ * and flags that are given, instead of inherited, must be few: V8's are refused then.
+ */
+function flagsOf(flags: readonly string[]): { readonly execArgv?: string[] } {
+  if (!flags.some((flag) => flag.startsWith("--input-type"))) return {};
+  return { execArgv: flags.filter((flag) => flag === "--enable-source-maps") };
 }

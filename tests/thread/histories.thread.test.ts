@@ -26,8 +26,8 @@ interface Load {
 }
 
 /**
- * Four clients on the launching thread and eight in nodes, which do half as much each: a result with
- * all of their notes must fit a small arena. Returns notes and checkpoints.
+ * Four clients on the launching thread and eight in nodes, which do half as much each: a
+ * result with all of their notes must fit a small arena. Returns notes and checkpoints.
  */
 async function runHistory({ keys, calls, paddingBytes, arenaBytes }: Load) {
   const directory = tempDirectory();
@@ -91,7 +91,7 @@ function launchSmall(directory: string) {
 type Loaded = Awaited<ReturnType<typeof launchSmall>>;
 
 describe("histories — a reader that keeps its thread to itself", () => {
-  it("never sees less than was acknowledged, in arenas and environment, within one turn", async () => {
+  it("never sees less than was acknowledged, in arenas or environment, in one turn", async () => {
     await using runtime = await launchSmall(tempDirectory());
     const registers = runtime.store("registers");
     const keys = await elsewhere(runtime, "gazer", 12);

@@ -87,13 +87,19 @@ export interface GazeTask {
 
 const gazeMsMax = 10_000;
 
+interface Gazed {
+  readonly key: string;
+  readonly notes: HistoryNote[];
+}
+
 /**
- * Reads without ever letting the event loop turn: nothing but a promise is awaited between two reads, and
- * none of them needs a message. Of reads in a row that see one version it notes the first and the last.
+ * Reads without ever letting the event loop turn: nothing but a promise is awaited between two
+ * reads, and none of them needs a message. Of reads in a row that see one version it notes the
+ * first and the last.
  */
 export async function performGaze(registers: Registers, task: GazeTask): Promise<HistoryNote[]> {
   const end = performance.now() + gazeMsMax;
-  const seen = task.keys.map((key) => ({ key, notes: [] as HistoryNote[] }));
+  const seen = task.keys.map((key): Gazed => ({ key, notes: [] }));
   for (let call = 1; performance.now() < end; call += 1) {
     for (const { key, notes } of seen) {
       note({ task, notes, call }, "read", key, now(), await registers.get(key));
