@@ -106,7 +106,6 @@ export interface ErrorDetails {
   /** The thread that hosts these tasks has died: the outcome of what waited on it is unknown. */
   TASK_EXITED: { taskIds: readonly number[]; threadId: number; reason: string };
   CLOSED: { what: string };
-  CLOSE_TIMEOUT: { closeTimeoutMs: number; pending: number };
 
   // Agents
 

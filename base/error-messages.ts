@@ -72,8 +72,6 @@ const messages: Messages = {
   TASK_EXITED: (d) =>
     `thread ${d.threadId} with task(s) ${d.taskIds.join(", ")} has exited: ${d.reason}`,
   CLOSED: (d) => `${d.what} is closed`,
-  CLOSE_TIMEOUT: (d) =>
-    `not closed within ${d.closeTimeoutMs} ms: ${d.pending} operation(s) are still under way`,
 
   AGENT_UNKNOWN: (d) => `there is no agent "${d.agent}"; declared: ${showNames(d.known)}`,
   NODE_UNKNOWN: (d) =>

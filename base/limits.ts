@@ -64,7 +64,7 @@ export const limits = {
   streamSectionBytesMax: 1_048_576,
   /** Acknowledged outbox rows deleted with one frame. */
   outboxTrimRowsMax: 2_000,
-  /** How long `close` waits for what is under way before it rejects with CLOSE_TIMEOUT. */
+  /** How long `close` waits for what is under way; the rest goes on at the next launch. */
   closeTimeoutMs: 10_000,
   /** Time that a thread has to close its files after that, before it is ended. */
   closeGraceMs: 5_000,
