@@ -18,6 +18,7 @@ import { assert } from "../base/invariant.js";
 import { hashKey } from "../store/key-hash.js";
 import type { KeyRange, RecordWrite, StoredRow, TableId, TaskStorage } from "../store/storage.js";
 import { decodeValue, encodeValue } from "../store/value.js";
+import { RowCache } from "./row-cache.js";
 
 /** A key of the task with its value as the batch leaves it. Mutated by the overlay alone. */
 export interface Row {
@@ -36,6 +37,8 @@ export interface Row {
   value: unknown;
   dirty: boolean;
   fresh: boolean;
+  /** The cache's own. */
+  next: Row | undefined;
 }
 
 interface UndoEntry {
@@ -63,13 +66,8 @@ const recordOverheadBytes = 40;
 
 export class Overlay {
   readonly #storage: TaskStorage;
-  readonly #rowsMax: number;
-  readonly #bytesMax: number;
   readonly #valueBytesMax: number;
-  #young = new Map<TableId, Map<string, Row>>();
-  #old = new Map<TableId, Map<string, Row>>();
-  #youngRows = 0;
-  #youngBytes = 0;
+  readonly #cache: RowCache<Row>;
   #version: number;
   #dirty: Row[] = [];
   #dirtyBytes = 0;
@@ -78,8 +76,7 @@ export class Overlay {
 
   constructor(storage: TaskStorage, bounds: OverlayBounds) {
     this.#storage = storage;
-    this.#rowsMax = bounds.rowsMax;
-    this.#bytesMax = bounds.bytesMax;
+    this.#cache = new RowCache(bounds.rowsMax, bounds.bytesMax);
     this.#valueBytesMax = bounds.valueBytesMax;
     this.#version = storage.versionLast;
   }
@@ -95,15 +92,13 @@ export class Overlay {
   }
 
   /** The row of a key. `key` is copied when it is kept. */
-  row(table: TableId, key: Uint8Array): Row {
-    const name = latin1(key);
-    const known = this.#cached(table, name);
+  row(table: TableId, key: Uint8Array, keyHash: number = hashKey(key)): Row {
+    const known = this.#cache.find(table, key, keyHash);
     if (known !== undefined) return known;
-    const keyHash = hashKey(key);
     const stored = this.#storage.get(table, key, keyHash);
     const hidden = stored !== undefined && stored.version <= (this.#cleared.get(table) ?? 0);
     const present = stored !== undefined && !hidden;
-    return this.#keep(name, {
+    return this.#keep({
       table,
       key: key.slice(),
       keyHash,
@@ -113,24 +108,25 @@ export class Overlay {
       value: notDecoded,
       dirty: false,
       fresh: stored === undefined,
+      next: undefined,
     });
   }
 
   /** The row of a key about to be overwritten whatever it holds: spares the look-up. */
-  blindRow(table: TableId, key: Uint8Array, fresh: boolean): Row {
-    const name = latin1(key);
-    const known = this.#cached(table, name);
+  blindRow(table: TableId, key: Uint8Array, fresh: boolean, keyHash: number = hashKey(key)): Row {
+    const known = this.#cache.find(table, key, keyHash);
     if (known !== undefined) return known;
-    return this.#keep(name, {
+    return this.#keep({
       table,
       key: key.slice(),
-      keyHash: hashKey(key),
+      keyHash,
       version: 0,
       present: false,
       bytes: undefined,
       value: notDecoded,
       dirty: false,
       fresh,
+      next: undefined,
     });
   }
 
@@ -196,15 +192,13 @@ export class Overlay {
     assert(this.#undo === undefined, "a clear cannot be rolled back");
     this.#version += 1;
     this.#cleared.set(table, this.#version);
-    for (const generation of [this.#young, this.#old]) {
-      for (const row of generation.get(table)?.values() ?? []) {
-        row.present = false;
-        row.bytes = undefined;
-        row.value = notDecoded;
-        row.dirty = false;
-        // The layers below hold it until the clear is committed.
-        row.fresh = false;
-      }
+    for (const row of this.#cache.rowsOf(table)) {
+      row.present = false;
+      row.bytes = undefined;
+      row.value = notDecoded;
+      row.dirty = false;
+      // The layers below hold it until the clear is committed.
+      row.fresh = false;
     }
     this.#dirty = this.#dirty.filter((row) => row.dirty);
   }
@@ -258,18 +252,11 @@ export class Overlay {
       row.dirty = false;
       row.fresh = !row.present;
     }
-    this.#youngBytes += this.#dirtyBytes;
+    this.#cache.grew(this.#dirtyBytes);
     this.#dirty = [];
     this.#dirtyBytes = 0;
     this.#cleared.clear();
-    // Two generations stand in for an exact order of use: one that was not asked for again is
-    // dropped.
-    if (this.#youngRows > this.#rowsMax / 2 || this.#youngBytes > this.#bytesMax / 2) {
-      this.#old = this.#young;
-      this.#young = new Map();
-      this.#youngRows = 0;
-      this.#youngBytes = 0;
-    }
+    this.#cache.forgetOld();
   }
 
   /** A version above every one used so far. */
@@ -304,34 +291,12 @@ export class Overlay {
     this.#dirtyBytes += row.key.length + recordOverheadBytes;
   }
 
-  #cached(table: TableId, name: string): Row | undefined {
-    const young = this.#young.get(table)?.get(name);
-    if (young !== undefined) return young;
-    const generation = this.#old.get(table);
-    const old = generation?.get(name);
-    if (old === undefined) return undefined;
-    generation?.delete(name);
-    return this.#keep(name, old);
-  }
-
-  #keep(name: string, row: Row): Row {
-    let rows = this.#young.get(row.table);
-    if (rows === undefined) {
-      rows = new Map();
-      this.#young.set(row.table, rows);
-    }
-    rows.set(name, row);
-    this.#youngRows += 1;
-    this.#youngBytes += row.key.length + (row.bytes?.length ?? 0) + recordOverheadBytes;
-    return row;
+  #keep(row: Row): Row {
+    return this.#cache.keep(row, row.key.length + (row.bytes?.length ?? 0) + recordOverheadBytes);
   }
 }
 
 /** Whether a value cannot be changed in place, and no codec refuses it. */
 function isAlwaysCarried(value: unknown): boolean {
   return typeof value === "number" || typeof value === "boolean" || value === null;
-}
-
-function latin1(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
 }

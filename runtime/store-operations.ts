@@ -29,29 +29,30 @@ export function applyOperation(
   store: PlannedStore,
   kind: number,
   key: Uint8Array,
+  keyHash: number,
   argument: Uint8Array,
   replies: ByteWriter,
 ): void {
   switch (kind) {
     case operation.get:
-      replyWithRow(overlay, overlay.row(store.table, key), replies);
+      replyWithRow(overlay, overlay.row(store.table, key, keyHash), replies);
       return;
     case operation.put:
-      overlay.setBytes(overlay.blindRow(store.table, key, false), argument);
+      overlay.setBytes(overlay.blindRow(store.table, key, false, keyHash), argument);
       writeReply(replies, status.ok, noBytes);
       return;
     case operation.delete: {
-      const row = overlay.row(store.table, key);
+      const row = overlay.row(store.table, key, keyHash);
       const existed = row.present;
       if (existed) overlay.remove(row);
       writeReply(replies, status.ok, existed ? yes : no);
       return;
     }
     case operation.update:
-      update(overlay, store, overlay.row(store.table, key), argument, replies);
+      update(overlay, store, overlay.row(store.table, key, keyHash), argument, replies);
       return;
     case operation.replace:
-      replace(overlay, overlay.row(store.table, key), argument, replies);
+      replace(overlay, overlay.row(store.table, key, keyHash), argument, replies);
       return;
     case operation.clear:
       overlay.clear(store.table);

@@ -208,8 +208,8 @@ export class Task {
       } else {
         const store = this.#parts.stores.get(table);
         assert(store !== undefined, () => `task ${this.taskId} knows no table ${table}`);
-        if (keyLength > 0) this.#assertOwned(key);
-        applyOperation(this.#overlay, store, kind, key, argument, replies);
+        const keyHash = keyLength > 0 ? this.#ownHash(key) : 0;
+        applyOperation(this.#overlay, store, kind, key, keyHash, argument, replies);
       }
     } catch (error) {
       if (!PartitaError.is(error)) throw error;
@@ -263,8 +263,11 @@ export class Task {
     }
   }
 
-  #assertOwned(key: Uint8Array): void {
-    const owner = ownerOf(hashKey(key), this.#parts.taskCount);
+  /** The hash of a key, which must be this task's (A3). */
+  #ownHash(key: Uint8Array): number {
+    const keyHash = hashKey(key);
+    const owner = ownerOf(keyHash, this.#parts.taskCount);
     assert(owner === this.taskId, () => `a key of task ${owner} reached task ${this.taskId}`);
+    return keyHash;
   }
 }

@@ -1,0 +1,97 @@
+// Row cache — the rows of one task that were asked for lately, decoded, bounded.
+//
+// Found by the key hash that routing has computed anyway, so that a hot row costs neither a string
+// nor a second hash. Owns: look-up and forgetting. Leaves to others: what a row holds (overlay.ts).
+//
+// Invariants:
+//   R1. Of one key there is at most one row, in one of the two generations.
+//   R2. Nothing is forgotten but by `forgetOld`, which its owner calls when no row is dirty.
+//   R3. After `forgetOld` at most about `rowsMax` rows and `bytesMax` bytes are kept.
+
+import type { TableId } from "../store/storage.js";
+
+/** What a cache needs of its rows. `next` is the cache's own: rows whose keys share a hash. */
+export interface CachedRow<R> {
+  readonly table: TableId;
+  readonly key: Uint8Array;
+  readonly keyHash: number;
+  next: R | undefined;
+}
+
+type Generation<R> = Map<TableId, Map<number, R>>;
+
+/** Two generations stand in for an exact order of use: what one did not ask for is forgotten. */
+export class RowCache<R extends CachedRow<R>> {
+  readonly #rowsMax: number;
+  readonly #bytesMax: number;
+  #young: Generation<R> = new Map();
+  #old: Generation<R> = new Map();
+  #youngRows = 0;
+  #youngBytes = 0;
+
+  constructor(rowsMax: number, bytesMax: number) {
+    this.#rowsMax = rowsMax;
+    this.#bytesMax = bytesMax;
+  }
+
+  /** The row of a key; one that had grown old is young again. */
+  find(table: TableId, key: Uint8Array, keyHash: number): R | undefined {
+    const young = this.#young.get(table)?.get(keyHash | 0);
+    for (let row = young; row !== undefined; row = row.next) if (sameKey(row.key, key)) return row;
+    const rows = this.#old.get(table);
+    let before: R | undefined;
+    for (let row = rows?.get(keyHash | 0); row !== undefined; row = row.next) {
+      if (sameKey(row.key, key)) {
+        if (before !== undefined) before.next = row.next;
+        else if (row.next !== undefined) rows?.set(keyHash | 0, row.next);
+        else rows?.delete(keyHash | 0);
+        return this.keep(row, 0);
+      }
+      before = row;
+    }
+    return undefined;
+  }
+
+  /** Takes a row that `find` does not know. `bytes`: about what it holds. */
+  keep(row: R, bytes: number): R {
+    let rows = this.#young.get(row.table);
+    if (rows === undefined) {
+      rows = new Map();
+      this.#young.set(row.table, rows);
+    }
+    row.next = rows.get(row.keyHash | 0);
+    rows.set(row.keyHash | 0, row);
+    this.#youngRows += 1;
+    this.#youngBytes += bytes;
+    return row;
+  }
+
+  /** Every row of a table. */
+  *rowsOf(table: TableId): Generator<R> {
+    for (const generation of [this.#young, this.#old]) {
+      for (const first of generation.get(table)?.values() ?? []) {
+        for (let row: R | undefined = first; row !== undefined; row = row.next) yield row;
+      }
+    }
+  }
+
+  /** Rows have grown by about so many bytes. */
+  grew(bytes: number): void {
+    this.#youngBytes += bytes;
+  }
+
+  /** Forgets what is old when the young have become many. */
+  forgetOld(): void {
+    if (this.#youngRows <= this.#rowsMax / 2 && this.#youngBytes <= this.#bytesMax / 2) return;
+    this.#old = this.#young;
+    this.#young = new Map();
+    this.#youngRows = 0;
+    this.#youngBytes = 0;
+  }
+}
+
+function sameKey(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let index = 0; index < a.length; index += 1) if (a[index] !== b[index]) return false;
+  return true;
+}

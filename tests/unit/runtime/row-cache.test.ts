@@ -1,0 +1,75 @@
+// Bugs here would look like one key's row given for another, a row in two places, or a cache that
+// grows without end.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type CachedRow, RowCache } from "../../../runtime/row-cache.js";
+import { check } from "../../support/property.js";
+import { bytes } from "../../support/storage-bytes.js";
+
+interface TestRow extends CachedRow<TestRow> {
+  readonly name: string;
+}
+
+/** Keys of one table; hashes are chosen, so that some keys share one. */
+function row(name: string, keyHash: number, table = 16): TestRow {
+  return { table, key: bytes(name), keyHash, name, next: undefined };
+}
+
+describe("row cache — finding (R1)", () => {
+  it("tells keys apart that share a hash, and tables", () => {
+    const cache = new RowCache<TestRow>(100, 10_000);
+    for (const name of ["a", "b", "c"]) cache.keep(row(name, 0xffff_fff0), 10);
+    cache.keep(row("a", 0xffff_fff0, 17), 10);
+    expect(cache.find(16, bytes("b"), 0xffff_fff0)?.name).toBe("b");
+    expect(cache.find(16, bytes("d"), 0xffff_fff0)).toBeUndefined();
+    expect(cache.find(17, bytes("b"), 0xffff_fff0)).toBeUndefined();
+    expect(cache.find(17, bytes("a"), 0xffff_fff0)?.table).toBe(17);
+  });
+
+  it("has each row once, whatever is found, grows old and comes back", async () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant("use" as const), name: fc.constantFrom(..."abcdefgh") }),
+      fc.record({ kind: fc.constant("forget" as const), name: fc.constant("") }),
+    );
+    const property = fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const cache = new RowCache<TestRow>(4, 10_000);
+      for (const { kind, name } of steps) {
+        if (kind === "forget") {
+          cache.forgetOld();
+          continue;
+        }
+        const keyHash = name.charCodeAt(0) % 3;
+        const found = cache.find(16, bytes(name), keyHash) ?? cache.keep(row(name, keyHash), 10);
+        expect(found.name).toBe(name);
+        const names = Array.from(cache.rowsOf(16), (kept) => kept.name);
+        expect(new Set(names).size).toBe(names.length);
+        expect(names).toContain(name);
+      }
+    });
+    await check(property, { runs: 300 });
+  });
+});
+
+describe("row cache — forgetting (R2, R3)", () => {
+  it("forgets nothing by itself, and what was not asked for when told to", () => {
+    const cache = new RowCache<TestRow>(4, 10_000);
+    for (let index = 0; index < 10; index += 1) cache.keep(row(`k${index}`, index), 10);
+    expect([...cache.rowsOf(16)]).toHaveLength(10);
+    cache.forgetOld();
+    expect(cache.find(16, bytes("k3"), 3)?.name).toBe("k3");
+    for (let index = 10; index < 13; index += 1) cache.keep(row(`k${index}`, index), 10);
+    cache.forgetOld();
+    const names = Array.from(cache.rowsOf(16), (kept) => kept.name);
+    expect(names.sort()).toEqual(["k10", "k11", "k12", "k3"]);
+  });
+
+  it("counts bytes as well as rows", () => {
+    const cache = new RowCache<TestRow>(1_000, 100);
+    cache.keep(row("a", 1), 10);
+    cache.grew(60);
+    cache.forgetOld();
+    cache.keep(row("b", 2), 60);
+    cache.forgetOld();
+    expect(Array.from(cache.rowsOf(16), (kept) => kept.name)).toEqual(["b"]);
+  });
+});
