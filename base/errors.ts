@@ -80,6 +80,18 @@ export class PartitaError<C extends PartitaErrorCode = PartitaErrorCode> extends
     this.details = details;
   }
 
+  /**
+   * Lets the stack of an error begin below `below`, as if it had been made there: for what is found so
+   * deep in a recursion that the user's line is beyond the frames that are kept. Other errors stay.
+   */
+  static retrace(error: unknown, below: (...args: never[]) => unknown): void {
+    if (typeof error !== "object" || error === null || !(#frames in error)) return;
+    const limitBefore = Error.stackTraceLimit;
+    Error.stackTraceLimit = stackFramesMax;
+    Error.captureStackTrace(error.#frames, below);
+    Error.stackTraceLimit = limitBefore;
+  }
+
   /** Whether `error` is a PartitaError, from whatever thread, realm or copy, and has this code. */
   static is<C extends PartitaErrorCode>(error: unknown, code: C): error is PartitaError<C>;
   static is(error: unknown): error is PartitaError;

@@ -29,7 +29,13 @@ import { openDirectory, prepareDirectory, taskDirectory } from "./directory.js";
 import { type HostedThread, type HostSpec, openHost, type TaskReport } from "./hosting.js";
 import { acquireOwnerLock, type OwnerLock } from "./owner-lock.js";
 import { realSystem, type System } from "./system.js";
-import { type Pools, TaskThreadHandle, whenAborted } from "./task-thread-handle.js";
+import {
+  notRestarted,
+  type Pools,
+  TaskThreadHandle,
+  unlessExited,
+  whenAborted,
+} from "./task-thread-handle.js";
 import { ThreadTransport } from "./thread-transport.js";
 import { isTopology, type Topology } from "./topology.js";
 import { type Delivery, InlineNetwork } from "./transport.js";
@@ -58,6 +64,8 @@ export class Cluster {
   #state: State = "opening";
   #restarts = 0;
   #restarting: Promise<void> = Promise.resolve();
+  /** The thread that a restart has begun and that does not serve yet. */
+  #starting: TaskThreadHandle | undefined;
   #closed: Promise<void> | undefined;
 
   private constructor(parts: ClusterParts) {
@@ -104,14 +112,16 @@ export class Cluster {
       runCheckpoint,
       compute,
     });
-    local.start();
-    const cluster = new Cluster({
-      ...parts,
-      local,
-      compute,
-      transport: undefined,
-      pools: undefined,
-    });
+    try {
+      local.start();
+    } catch (error) {
+      // Tasks that did begin write nothing more: the lock is about to be released.
+      local.abort(new PartitaError("CLOSED", { what: `topology "${spec.plan.topology}"` }));
+      await local.close();
+      throw error;
+    }
+    const unthreaded = { transport: undefined, pools: undefined };
+    const cluster = new Cluster({ ...parts, ...unthreaded, local, compute });
     cluster.#state = "running";
     return cluster;
   }
@@ -163,6 +173,8 @@ export class Cluster {
 
   /** Figures of every task, by number. */
   async reports(): Promise<readonly TaskReport[]> {
+    // A thread that is being started again answers when it serves.
+    await this.#restarting;
     const remote = await Promise.all([...this.#threads.values()].map((handle) => handle.reports()));
     return [...this.local.reports(), ...remote.flat()].sort((a, b) => a.task - b.task);
   }
@@ -193,13 +205,19 @@ export class Cluster {
     const closed = new PartitaError("CLOSED", { what: `topology "${topology}"` });
     // Before anything is awaited: a call that follows this one is refused.
     this.local.router.refuse(closed);
-    await this.#restarting;
-    const failed = this.#state === "failed";
-    if (!failed) this.#state = "closing";
     const { closeTimeoutMs } = this.#options;
     const deadline = AbortSignal.timeout(closeTimeoutMs);
     const forced = AbortSignal.timeout(closeTimeoutMs + limits.closeGraceMs);
     const isForced = (error: unknown): boolean => error === forced.reason;
+    // A restart waits for every other thread, one of which may be busy for ever.
+    await Promise.race([this.#restarting, whenAborted(deadline).catch(() => {})]);
+    const failed = this.#state === "failed";
+    if (!failed) this.#state = "closing";
+    const starting = this.#starting;
+    if (starting !== undefined) {
+      this.#threads.delete(starting.thread);
+      await starting.end();
+    }
     const handles = [...this.#threads.values()];
     let interrupted: PartitaError | undefined;
     if (!failed) {
@@ -230,6 +248,7 @@ export class Cluster {
   }
 
   async #appliedWhenQuiet(): Promise<number> {
+    await this.#restarting;
     const handles = [...this.#threads.values()];
     const quiet = await Promise.all(handles.map((handle) => handle.quiet()));
     const isQuiet = this.local.quiet && this.#computing === 0;
@@ -316,7 +335,10 @@ export class Cluster {
     const others = [...this.#threads.values()];
     await unlessExited(others, (other) => other.lost(dead.thread, dead.tasks, error));
     await this.#pools?.checkpoints.settled(dead.tasks);
+    // Closing or failed since: nobody would end a thread that begins now.
+    if (this.#state !== "running") return;
     const handle = this.#spawn(dead.thread);
+    this.#starting = handle;
     await unlessExited([handle], async () => {
       await handle.open();
       await this.#connect(handle, others);
@@ -324,30 +346,11 @@ export class Cluster {
       await handle.start();
       this.local.host.reopen(dead.tasks);
     });
+    this.#starting = undefined;
   }
 
   async #endThreads(): Promise<void> {
     await Promise.all([...this.#threads.values()].map((handle) => handle.end()));
-  }
-}
-
-/** Why a thread that has ended stays so; what the storage refuses says it best itself. */
-function notRestarted({ tasks, thread }: TaskThreadHandle, cause: unknown): PartitaError {
-  if (PartitaError.is(cause)) return cause;
-  const message = cause instanceof Error ? cause.message : String(cause);
-  const reason = `it could not be started again: ${message}`;
-  return new PartitaError("TASK_EXITED", { taskIds: tasks, threadId: thread, reason }, { cause });
-}
-
-/** Calls threads; one that ends meanwhile is left to its own restart, which comes next. */
-async function unlessExited(
-  handles: readonly TaskThreadHandle[],
-  call: (handle: TaskThreadHandle) => Promise<void>,
-): Promise<void> {
-  const outcomes = await Promise.allSettled(handles.map(call));
-  for (const [index, outcome] of outcomes.entries()) {
-    const isLeft = handles[index]?.exitCause !== undefined;
-    if (outcome.status === "rejected" && !isLeft) throw outcome.reason;
   }
 }
 

@@ -103,7 +103,8 @@ export class ComputePool {
 }
 
 /**
- * Calls the function on this thread: for inline mode. A timeout or abort ends the waiting alone.
+ * Calls the function on this thread: for inline mode. A timeout or abort ends the waiting alone, and a
+ * synchronous function is waited for to its end.
  */
 export function inlineCompute(declared: Topology): ComputeCall {
   return async (name, args, options = {}) => {
@@ -113,10 +114,15 @@ export function inlineCompute(declared: Topology): ComputeCall {
     const copies = decodeArguments(encodeArguments(name, args));
     const timeoutMs = options.timeoutMs ?? limits.computeTimeoutMs;
     const timeout = AbortSignal.timeout(timeoutMs);
-    const ended = ending(options.signal, timeout, () => {
+    const timedOut = (): PartitaError => {
       return new PartitaError("COMPUTE_TIMEOUT", { compute: name, timeoutMs });
-    });
+    };
+    const startedAt = performance.now();
+    const ended = ending(options.signal, timeout, timedOut);
     const result = await Promise.race([ended, callFunction(name, fn, copies)]);
+    // A synchronous function has kept the timers from firing: what it gave came too late all the same.
+    options.signal?.throwIfAborted();
+    if (performance.now() - startedAt >= timeoutMs) throw timedOut();
     return result === undefined
       ? undefined
       : decodeValue(encodeValue(result, `result of compute "${name}"`));

@@ -122,6 +122,20 @@ export class Lane {
     });
   }
 
+  /**
+   * Refuses now what `request` would refuse of so many requests, so that a call which needs several
+   * sends all of them or none. Holds until the caller lets go of the thread.
+   * @throws PartitaError MAILBOX_FULL, or the error the lane was lost with
+   */
+  assertRoom(requests: number, bytes: number): void {
+    if (this.#lost !== undefined) throw this.#lost;
+    const { messagesMax, bytesMax, whenFull } = this.#bounds;
+    const waitingMax = whenFull === "wait" ? limits.laneWaitingMax : 0;
+    const isTooMany = this.pending + requests > messagesMax + waitingMax;
+    const isTooLarge = requests > 1 && this.#bytesOnTheWay + bytes > bytesMax;
+    if (isTooMany || (whenFull === "reject" && (isTooLarge || this.#full))) throw this.#fullError();
+  }
+
   /** The requests body since the last flush. */
   takeBody(): Uint8Array {
     this.#flushWanted = false;
@@ -130,8 +144,12 @@ export class Lane {
     return body;
   }
 
-  /** Gives the replies of a section to their callers, oldest first. */
+  /**
+   * Gives the replies of a section to their callers, oldest first. Drops those of a lost lane: the
+   * task can be alive and answer when everybody has been told already, as when a close is forced.
+   */
   receive(body: Uint8Array): void {
+    if (this.#lost !== undefined) return;
     const reader = new ByteReader(body);
     while (!reader.done) {
       // cast: the status byte was written by writeReply.

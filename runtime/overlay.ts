@@ -112,24 +112,6 @@ export class Overlay {
     });
   }
 
-  /** The row of a key about to be overwritten whatever it holds: spares the look-up. */
-  blindRow(table: TableId, key: Uint8Array, fresh: boolean, keyHash: number = hashKey(key)): Row {
-    const known = this.#cache.find(table, key, keyHash);
-    if (known !== undefined) return known;
-    return this.#keep({
-      table,
-      key: key.slice(),
-      keyHash,
-      version: 0,
-      present: false,
-      bytes: undefined,
-      value: notDecoded,
-      dirty: false,
-      fresh,
-      next: undefined,
-    });
-  }
-
   /**
    * The decoded value; `undefined` when absent. User code may change it in place only to return it.
    */
@@ -174,6 +156,21 @@ export class Overlay {
     this.#change(row, true, bytes.slice());
     row.value = notDecoded;
     this.#dirtyBytes += bytes.length;
+  }
+
+  /**
+   * Gives a key encoded bytes whatever it holds: spares the look-up. Copies both. Throws
+   * VALUE_TOO_LARGE with the row unchanged.
+   */
+  overwrite(
+    table: TableId,
+    key: Uint8Array,
+    bytes: Uint8Array,
+    fresh: boolean,
+    keyHash: number = hashKey(key),
+  ): void {
+    this.#fitting(bytes);
+    this.setBytes(this.#blindRow(table, key, fresh, keyHash), bytes);
   }
 
   /** Removes the key. */
@@ -263,6 +260,24 @@ export class Overlay {
   nextVersion(): number {
     this.#version += 1;
     return this.#version;
+  }
+
+  /** The row of a key that is overwritten next, for certain: until then it says what is not so. */
+  #blindRow(table: TableId, key: Uint8Array, fresh: boolean, keyHash: number): Row {
+    const known = this.#cache.find(table, key, keyHash);
+    if (known !== undefined) return known;
+    return this.#keep({
+      table,
+      key: key.slice(),
+      keyHash,
+      version: 0,
+      present: false,
+      bytes: undefined,
+      value: notDecoded,
+      dirty: false,
+      fresh,
+      next: undefined,
+    });
   }
 
   #fitting(bytes: Uint8Array): Uint8Array {

@@ -29,6 +29,7 @@ import {
   type Operation,
   operation,
   type Reply,
+  requestHeaderBytes,
   status,
   undefinedArgument,
 } from "./protocol.js";
@@ -91,13 +92,16 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
       const [key, value]: readonly unknown[] = entry;
       return { key: this.#key(key), bytes: this.#value(value, "putMany") };
     });
-    const sent = encoded.map(({ key, bytes }) => this.#send(operation.put, key, bytes));
-    // All are on their way before any is judged, and none is left without somebody who awaits it.
-    const settled = await Promise.allSettled(sent);
-    for (const outcome of settled) {
-      if (outcome.status === "rejected") throw outcome.reason;
-      checked(outcome.value);
+    const needs = new Map<Lane, { requests: number; bytes: number }>();
+    for (const { key, bytes } of encoded) {
+      const lane = this.#router.lane(this.#router.owner(hashKey(key)));
+      const need = needs.get(lane) ?? { requests: 0, bytes: 0 };
+      need.requests += 1;
+      need.bytes += requestHeaderBytes + key.length + bytes.length;
+      needs.set(lane, need);
     }
+    for (const [lane, { requests, bytes }] of needs) lane.assertRoom(requests, bytes);
+    await allChecked(encoded.map(({ key, bytes }) => this.#send(operation.put, key, bytes)));
   }
 
   delete(key: unknown): Promise<boolean> {
@@ -110,12 +114,14 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
 
   async clear(): Promise<void> {
     this.#router.assertOpen();
-    const cleared: Promise<Reply>[] = [];
-    for (let task = 0; task < this.#router.taskCount; task += 1) {
-      const lane = this.#router.lane(task);
-      cleared.push(lane.request(operation.clear, this.#store.table, noBytes, 0, noBytes));
-    }
-    for (const reply of await Promise.all(cleared)) checked(reply);
+    const lanes = Array.from({ length: this.#router.taskCount }, (_, task) => {
+      return this.#router.lane(task);
+    });
+    for (const lane of lanes) lane.assertRoom(1, requestHeaderBytes);
+    const { table } = this.#store;
+    await allChecked(
+      lanes.map((lane) => lane.request(operation.clear, table, noBytes, 0, noBytes)),
+    );
   }
 
   update(name: string, key: unknown, ...args: unknown[]): Promise<unknown> {
@@ -219,6 +225,14 @@ function isYes(reply: Reply): boolean {
 
 function answerOf(reply: Reply): unknown {
   return checked(reply).status === status.absent ? undefined : decodeValue(reply.bytes);
+}
+
+/** Waits for all replies, so that none is left without somebody who awaits it, then judges them. */
+async function allChecked(sent: readonly Promise<Reply>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(sent)) {
+    if (outcome.status === "rejected") throw outcome.reason;
+    checked(outcome.value);
+  }
 }
 
 /** Lanes copy an argument at once, so one buffer serves every call. */

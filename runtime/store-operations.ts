@@ -38,7 +38,7 @@ export function applyOperation(
       replyWithRow(overlay, overlay.row(store.table, key, keyHash), replies);
       return;
     case operation.put:
-      overlay.setBytes(overlay.blindRow(store.table, key, false, keyHash), argument);
+      overlay.overwrite(store.table, key, argument, false, keyHash);
       writeReply(replies, status.ok, noBytes);
       return;
     case operation.delete: {

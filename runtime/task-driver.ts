@@ -127,8 +127,21 @@ export class TaskDriver {
     if (this.#closed) return;
     const batch = this.task.step();
     if (batch === undefined) return;
-    if (batch.hasFrame && !this.storage.hasRoom(batch.records)) this.#waitForRoom(batch);
-    else this.#commit(batch);
+    this.#place(batch);
+  }
+
+  /** Commits the batch when its frame fits. To ask can mean a swap, which writes too (D2). */
+  #place(batch: Batch): void {
+    let hasRoom: boolean;
+    try {
+      hasRoom = !batch.hasFrame || this.storage.hasRoom(batch.records);
+    } catch (error) {
+      this.#hold(batch);
+      this.#failSoon("commit", error);
+      return;
+    }
+    if (hasRoom) this.#commit(batch);
+    else this.#waitForRoom(batch);
   }
 
   /** The task has a batch in hand and takes no turn until it is let go. */
@@ -148,8 +161,7 @@ export class TaskDriver {
       () => {
         if (this.#closed) return;
         this.#letGo();
-        if (this.storage.hasRoom(batch.records)) this.#commit(batch);
-        else this.#waitForRoom(batch);
+        this.#place(batch);
       },
       (error: unknown) => {
         if (!this.#closed) this.#failSoon("checkpoint", error);

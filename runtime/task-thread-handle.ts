@@ -158,6 +158,26 @@ export class TaskThreadHandle {
   }
 }
 
+/** Why a thread that has ended stays so; what the storage refuses says it best itself. */
+export function notRestarted({ tasks, thread }: TaskThreadHandle, cause: unknown): PartitaError {
+  if (PartitaError.is(cause)) return cause;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const reason = `it could not be started again: ${message}`;
+  return new PartitaError("TASK_EXITED", { taskIds: tasks, threadId: thread, reason }, { cause });
+}
+
+/** Calls threads; one that ends meanwhile is left to its own restart, which comes next. */
+export async function unlessExited(
+  handles: readonly TaskThreadHandle[],
+  call: (handle: TaskThreadHandle) => Promise<void>,
+): Promise<void> {
+  const outcomes = await Promise.allSettled(handles.map(call));
+  for (const [index, outcome] of outcomes.entries()) {
+    const isLeft = handles[index]?.exitCause !== undefined;
+    if (outcome.status === "rejected" && !isLeft) throw outcome.reason;
+  }
+}
+
 /** Rejects with the signal's reason when it aborts, never resolves. */
 export function whenAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {

@@ -37,8 +37,8 @@ export class TaskTurn implements Turn {
 
   put(table: TableId, key: Uint8Array, value: Uint8Array, fresh = false): void {
     this.#assertAlive();
-    const row = fresh ? this.#overlay.blindRow(table, key, true) : this.#overlay.row(table, key);
-    this.#overlay.setBytes(row, value);
+    if (fresh) this.#overlay.overwrite(table, key, value, true);
+    else this.#overlay.setBytes(this.#overlay.row(table, key), value);
   }
 
   delete(table: TableId, key: Uint8Array): void {

@@ -301,7 +301,8 @@ class LogFirstStorage implements TaskStorage {
   async #close(): Promise<void> {
     await this.#checkpoint;
     await this.#syncing?.catch(() => {});
-    if (this.#failure === undefined && this.#pending === undefined) this.flush();
+    // A frame in hand is no hindrance: frames before it may have been acknowledged unsynced.
+    if (this.#failure === undefined) this.flush();
     this.#failure ??= new PartitaError("CLOSED", {
       what: `storage of task ${this.#options.taskId}`,
     });

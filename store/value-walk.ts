@@ -221,6 +221,8 @@ function adviceFor(object: object): string {
     return "it is a primitive in an object; use the primitive";
   }
   if (object instanceof SharedArrayBuffer) return "shared memory cannot be carried; copy it";
-  if (showKind(object) === "an object") return "it belongs to another realm; copy it in this one";
-  return `its class is not registered; use instanceOf to register it (${showKind(object)})`;
+  if (showKind(object) === "an object") {
+    return "its prototype is neither Object.prototype nor null; copy it into a plain object";
+  }
+  return "its class is not registered; use instanceOf to register it";
 }

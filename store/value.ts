@@ -89,11 +89,21 @@ export function decodeValue(bytes: Uint8Array): unknown {
 }
 
 function encodeAny(value: unknown, where: string): Uint8Array<ArrayBuffer> {
-  const target = encodeWalked(walkValue(value, where), where);
+  const target = encodeWalked(walkedFor(value, where), where);
   const { start = 0, end = 0 } = target;
   const count = end - start;
   if (count > limits.valueBytesMax) throw valueTooLarge(where, count);
   return keepEncoded(target.subarray(start, end));
+}
+
+/** Deep values are refused deep in the walk: the stack is to name who gave them. */
+function walkedFor(value: unknown, where: string): unknown {
+  try {
+    return walkValue(value, where);
+  } catch (error) {
+    PartitaError.retrace(error, encodeValue);
+    throw error;
+  }
 }
 
 /** The codec has one buffer: a getter that encodes a value while it is read would spoil both. */

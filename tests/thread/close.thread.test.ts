@@ -185,6 +185,49 @@ describe("close — with a node that never returns", () => {
     expect(await second.store("counters").get("a")).toBe(1);
   });
 
+  it("takes no harm from replies that come when their callers have been refused", async () => {
+    const thrown: unknown[] = [];
+    const note = (error: unknown): void => void thrown.push(error);
+    process.on("uncaughtException", note);
+    const runtime = await launchFaults(tempDirectory(), 0);
+    // More than the thread takes at once: the rest is applied when it has heard of the close.
+    const calls = Array.from({ length: 200 }, (_, i) => {
+      return runtime.store("counters").update("busy", "a", i === 0 ? 300 : 0);
+    });
+    const outcomes = Promise.allSettled(calls);
+    await new Promise((resolve) => setImmediate(resolve));
+    await runtime.close();
+    const last = (await outcomes).at(-1);
+    process.off("uncaughtException", note);
+
+    expect(thrown).toEqual([]);
+    expect(last).toMatchObject({ reason: { code: "CLOSED" } });
+  });
+
+  it("gives up a restart that waits for a thread which is busy for ever", async () => {
+    const directory = tempDirectory();
+    const settings = { directory, tasks: 4, threads: 2, closeTimeoutMs: 200 };
+    const first = await launch(faults, { ...settings, onThreadExit: "restart" });
+    const counters = first.store("counters");
+    const keys = new Map<number, string>();
+    for (let i = 0; keys.size < 2; i += 1) {
+      keys.set(await counters.update("where", `key-${i}`), `key-${i}`);
+    }
+    const [busy = "", victim = ""] = keys.values();
+    await counters.put(victim, 1);
+    const forever = counters.update("busy", busy, Number.POSITIVE_INFINITY);
+    const refusals = [
+      expect(forever).rejects.toMatchObject({ code: "CLOSED" }),
+      expect(counters.update("exit", victim, 3)).rejects.toMatchObject({ code: "TASK_EXITED" }),
+    ];
+    await refusals[1];
+    await first.close();
+    await refusals[0];
+
+    await using second = await launchFaults(directory);
+    expect(await second.store("counters").get(victim)).toBe(1);
+  });
+
   it("frees everything when a thread ends while it closes", async () => {
     const directory = tempDirectory();
     const first = await launchFaults(directory);

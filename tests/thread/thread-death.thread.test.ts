@@ -190,6 +190,20 @@ describe("thread death — the thread is started again", () => {
     expect(await runtime.agent("chain").invoke({ id: "after", hop: 1, hops: 9 })).toBe(9);
   });
 
+  it("drains and counts a thread that comes back, not what is there until then", async () => {
+    await using runtime = await launchFaults(tempDirectory(), "restart");
+    const counters = runtime.store("counters");
+    for (const key of await keyOfEachThread(runtime)) {
+      await counters.put(key, 1);
+      await refusal(counters.update("exit", key, 3), "TASK_EXITED");
+      const [{ tasks }] = await Promise.all([runtime.stats(), runtime.drain()]);
+
+      expect(tasks.map(({ task }) => task)).toEqual([0, 1, 2, 3]);
+      // It serves: nobody has to try again.
+      expect(await counters.update("add", key, 1)).toBe(2);
+    }
+  });
+
   it("gives up on a node that ends its thread each time it is run", async () => {
     await using runtime = await launchFaults(tempDirectory(), "restart");
     const saboteur = runtime.agent("saboteur");

@@ -22,6 +22,11 @@ const counters = keyValueStore({
     add: (count: number | undefined, by: number) => (count ?? 0) + by,
     /** The thread that owns the key. */
     where: (count: number | undefined) => reply(count, threadId),
+    /** Keeps the thread that owns the key busy. */
+    busy: (count: number | undefined, durationMs: number) => {
+      for (const end = performance.now() + durationMs; performance.now() < end; );
+      return count ?? 0;
+    },
     /** Ends the thread that owns the key. */
     exit: (_count: number | undefined, status: number): number => process.exit(status),
   },

@@ -164,6 +164,55 @@ describe("drain", () => {
   });
 });
 
+describe("launch — inline, refused after some tasks have begun", () => {
+  function agents(names: readonly string[], run: (name: string) => string | undefined) {
+    const made = names.map((name) => {
+      const declaration = agent({
+        entry: "work",
+        result: type<string>(),
+        nodes: { work: node({ input: type<string>(), key: (key) => key }) },
+      });
+      const implemented = declaration.implement({
+        work: async (ctx) => {
+          const result = run(name);
+          if (result === undefined) await new Promise(() => {});
+          else ctx.result(result);
+        },
+      });
+      return [name, implemented] as const;
+    });
+    return topology("refused", import.meta.url, { agents: Object.fromEntries(made) });
+  }
+
+  it("lets none of their nodes run, and frees the directory", async () => {
+    const directory = tempDirectory();
+    const settings = { directory, tasks: 2, closeTimeoutMs: 0 };
+    const hung = await inlineCluster(
+      agents(["stays", "leaves"], () => undefined),
+      settings,
+    );
+    const begun = await Promise.all(
+      ["stays", "leaves"].map((name, task) => hung.agent(name).initiate(keyOwnedBy(task, 2))),
+    );
+    await hung.close();
+    const ran: string[] = [];
+    const fewer = agents(["stays"], (name) => `${ran.push(name)}`);
+    await expect(inlineCluster(fewer, settings)).rejects.toMatchObject({ code: "AGENT_UNKNOWN" });
+    const whole = await inlineCluster(
+      agents(["stays", "leaves"], (name) => name),
+      settings,
+    );
+    const results = begun.map(({ id }, index) => {
+      return whole
+        .agent(["stays", "leaves"][index] ?? "")
+        .get(id)
+        .result();
+    });
+    expect(await Promise.all(results)).toEqual(["stays", "leaves"]);
+    expect(ran).toEqual([]);
+  });
+});
+
 describe("durability", () => {
   async function syncsOf(durability: "durable" | "interval" | "relaxed", ticks: number) {
     const timers: (() => void)[] = [];

@@ -18,6 +18,10 @@ const declared = topology("computes", import.meta.url, {
       throw new RangeError("no");
     },
     hang: () => new Promise(() => {}),
+    spin: (untilMs: number) => {
+      while (performance.now() < untilMs);
+      return "late";
+    },
     bad: () => () => 1,
   },
 });
@@ -39,6 +43,15 @@ describe("compute — inline", () => {
       details: { compute: "fail", reason: "no" },
       cause: { name: "RangeError" },
     });
+  });
+
+  it("refuses what a synchronous function gave too late, or after an abort", async () => {
+    const late = compute("spin", [performance.now() + 30], { timeoutMs: 10 });
+    await expect(late).rejects.toMatchObject({ code: "COMPUTE_TIMEOUT" });
+    const abort = new AbortController();
+    const aborted = compute("spin", [performance.now() + 1], { signal: abort.signal });
+    abort.abort(new Error("enough"));
+    await expect(aborted).rejects.toThrow("enough");
   });
 
   it("refuses functions that are not declared, names of Object's among them", async () => {

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { ByteReader } from "../../../base/byte-reader.js";
 import { ByteWriter } from "../../../base/byte-writer.js";
 import { PartitaError } from "../../../base/errors.js";
+import { limits } from "../../../base/limits.js";
 import { Lane, type LaneBounds } from "../../../runtime/lane.js";
 import { noBytes, operation, status, writeReply } from "../../../runtime/protocol.js";
 
@@ -89,6 +90,30 @@ describe("lane — bounds", () => {
   });
 });
 
+describe("lane — room for a call of several requests", () => {
+  it("refuses all of them where one would be refused, and counts nothing", () => {
+    const to = lane({ messagesMax: 4, whenFull: "reject" });
+    void put(to, "a");
+    expect(() => to.assertRoom(3, 30)).not.toThrow();
+    expect(() => to.assertRoom(4, 40)).toThrow("task 3");
+    expect(() => to.assertRoom(2, 5_000)).toThrow("task 3");
+    expect(to.pending).toBe(1);
+  });
+
+  it("has room beyond the window where callers wait, but not for ever", () => {
+    const to = lane({ messagesMax: 4 });
+    expect(() => to.assertRoom(1_000, 5_000)).not.toThrow();
+    expect(() => to.assertRoom(limits.laneWaitingMax + 5, 5_000)).toThrow("task 3");
+  });
+
+  it("refuses with what the lane was lost with", () => {
+    const to = lane();
+    const gone = new PartitaError("TASK_EXITED", { taskIds: [3], threadId: 1, reason: "test" });
+    to.lose(gone);
+    expect(() => to.assertRoom(1, 10)).toThrow(gone);
+  });
+});
+
 describe("lane — own writes", () => {
   it("counts a write until its reply has come, one that waits for room too", () => {
     const to = lane({ messagesMax: 1 });
@@ -124,6 +149,16 @@ describe("lane — a task that is gone", () => {
     }
     expect([to.pending, to.writes]).toEqual([0, 0]);
     expect(flushed(to)).toEqual([]);
+  });
+
+  it("drops replies that come when their callers have been told already", async () => {
+    const to = lane();
+    const call = put(to, "a");
+    expect(flushed(to)).toEqual(["a"]);
+    to.lose(gone);
+    expect(await call.catch((error: unknown) => error)).toBe(gone);
+    to.receive(replies("1"));
+    expect([to.pending, to.writes]).toEqual([0, 0]);
   });
 
   it("serves again after the task was started again", async () => {

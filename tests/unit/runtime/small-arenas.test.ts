@@ -10,11 +10,15 @@ import {
   type,
 } from "../../../index.js";
 import { inlineCluster } from "../../support/inline-cluster.js";
+import { tempDirectory } from "../../support/temp-directory.js";
 
 const texts = keyValueStore({
   key: string,
   value: type<string>(),
-  updates: { fill: (_current: string | undefined, length: number) => "x".repeat(length) },
+  updates: {
+    fill: (_current: string | undefined, length: number) => "x".repeat(length),
+    more: (current = "nothing") => `${current}, more`,
+  },
 });
 
 const relay = agent({
@@ -43,6 +47,18 @@ describe("small arenas — what no frame can hold", () => {
     expect(PartitaError.is(update, "VALUE_TOO_LARGE")).toBe(true);
     expect(await store.get("a")).toBeUndefined();
     expect(await store.update("fill", "a", 200_000)).toHaveLength(200_000);
+  });
+
+  it("is refused as a value of put, and what the key held before stays", async () => {
+    const directory = tempDirectory();
+    const first = await inlineCluster(declared, { arenaBytes, directory });
+    await first.store("texts").put("a", "before");
+    await first.close();
+    // Of a later launch no row is in its task's cache yet.
+    const second = await inlineCluster(declared, { arenaBytes, directory });
+    const refused = second.store("texts").put("a", "x".repeat(300_000));
+    await expect(refused).rejects.toMatchObject({ code: "VALUE_TOO_LARGE" });
+    expect(await second.store("texts").update("more", "a")).toBe("before, more");
   });
 
   it("is refused as a message where it is emitted, and the invocation fails with it", async () => {

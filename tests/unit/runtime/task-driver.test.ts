@@ -4,6 +4,7 @@
 import { describe, expect, it } from "vitest";
 import { topology } from "../../../runtime/topology.js";
 import { MemoryStorage } from "../../../store/memory-storage.js";
+import { hookedStorage } from "../../support/hooked-storage.js";
 import { HostCluster } from "../../support/host-cluster.js";
 import { type Latch, latch } from "../../support/latch.js";
 import { ManualSystem, SystemStopped } from "../../support/manual-system.js";
@@ -95,5 +96,22 @@ describe("task driver — tasks that share a thread", () => {
     await expect(system.settle()).rejects.toThrow(SystemStopped);
     expect(settled).toEqual([]);
     expect(system.stops).toEqual(["task 0 failed to commit: EIO"]);
+  });
+
+  it("stops the system when a swap fails: nothing of it is tried again", async () => {
+    const system = new ManualSystem();
+    const cluster = new HostCluster(declared, {
+      system: () => system,
+      taskCount: 1,
+      storage: () =>
+        hookedStorage(MemoryStorage.create(), (method) => {
+          if (method === "hasRoom") throw new Error("ENOSPC");
+        }),
+    });
+    const settled: string[] = [];
+    noting(cluster.store("counters").update("add", "a", 1), "write", settled);
+    await expect(system.settle()).rejects.toThrow(SystemStopped);
+    expect(settled).toEqual([]);
+    expect(system.stops).toEqual(["task 0 failed to commit: ENOSPC"]);
   });
 });

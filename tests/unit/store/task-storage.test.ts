@@ -289,6 +289,14 @@ describe("task storage — durability", () => {
       expect(storage.stats().syncs).toBe(durability === "durable" ? 4 : 1);
     }
   });
+
+  it("syncs what was acknowledged when it is closed within the next commit", async () => {
+    const storage = await open({ durability: "interval" });
+    await commit(storage, [record(16, "a", 1, "x")]);
+    storage.append([record(16, "a", 2, "y")]);
+    await storage.close();
+    expect(storage.stats().syncs).toBe(1);
+  });
 });
 
 /** Puts another file in the place of the newest segment's descriptor. */

@@ -18,8 +18,8 @@ function refusedAt(value: unknown): string {
   return `${path}: ${reason}`;
 }
 
-function nestedBy(levels: number): unknown {
-  let value: unknown = 1;
+function nestedBy(levels: number, innermost: unknown = 1): unknown {
+  let value: unknown = innermost;
   for (let level = 0; level < levels; level += 1) value = level % 2 === 0 ? [value] : { v: value };
   return value;
 }
@@ -141,7 +141,7 @@ describe("value — refused with its path", () => {
     const put = (): unknown => encodeValue({ when: new URL("http://a") }, 'store "s", put');
     expect(refusalOf("VALUE_UNSUPPORTED", put).message).toBe(
       'store "s", put: cannot carry an instance of URL at $.when: its class is not registered; ' +
-        "use instanceOf to register it (an instance of URL)",
+        "use instanceOf to register it",
     );
   });
 
@@ -302,6 +302,20 @@ describe("value — bounds", () => {
     expect(error.details.valueDepthMax).toBe(limits.valueDepthMax);
     expect(error.details.path.length).toBeLessThan(300);
     refusalOf("VALUE_TOO_DEEP", () => encodeValue(nestedBy(200_000)));
+  });
+
+  it("names the line that gave a value, however deep in it the offender is", () => {
+    const cyclic: { self?: unknown } = {};
+    cyclic.self = cyclic;
+    for (const value of [cyclic, nestedBy(200), nestedBy(60, () => 1)]) {
+      let stack = "";
+      try {
+        encodeValue(value);
+      } catch (error) {
+        stack = error instanceof Error ? (error.stack ?? "") : "";
+      }
+      expect(stack.split("\n")[1]).toContain("value.test.ts");
+    }
   });
 
   it("ends soon on an object that is shared exponentially often", () => {
