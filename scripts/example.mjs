@@ -13,6 +13,11 @@ await runScript(async () => {
   if (!exampleNames().includes(name)) {
     throw new Error(`there is no example "${name}"; there are: ${exampleNames().join(", ")}`);
   }
+  if (rest.length > 0 && !existsSync(join(root, "examples", name, "options.ts"))) {
+    throw new Error(
+      `example "${name}" takes no arguments; examples/${name}/README.md describes it`,
+    );
+  }
   await ensureInstalled();
   await ensureBuilt();
   await runNode(["--enable-source-maps", `dist/examples/${name}/main.js`, ...rest]);

@@ -33,16 +33,7 @@ Usage: npm start -- [options]
  * @throws Error with a message for the user: unknown option, number out of range, directory in use
  */
 export function readOptions(args: readonly string[]): Options {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      flights: { type: "string", default: String(flightCountMax) },
-      directory: { type: "string" },
-      tasks: { type: "string", default: "4" },
-      threads: { type: "string", default: "2" },
-      help: { type: "boolean", default: false },
-    },
-  });
+  const values = parse(args);
   const options = {
     help: values.help,
     flights: readNumber("--flights", values.flights, 1, flightCountMax),
@@ -52,6 +43,23 @@ export function readOptions(args: readonly string[]): Options {
   };
   if (options.directory !== undefined) requireEmpty(options.directory);
   return options;
+}
+
+function parse(args: readonly string[]) {
+  const options = {
+    flights: { type: "string", default: String(flightCountMax) },
+    directory: { type: "string" },
+    tasks: { type: "string", default: "4" },
+    threads: { type: "string", default: "2" },
+    help: { type: "boolean", default: false },
+  } as const;
+  try {
+    return parseArgs({ args: [...args], options }).values;
+  } catch (error) {
+    const known = Object.keys(options).map((name) => `--${name}`);
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`${reason}; the options are ${known.join(", ")}`, { cause: error });
+  }
 }
 
 /** A new directory below the system's temporary one; it disappears when the process ends. */

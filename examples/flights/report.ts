@@ -22,13 +22,14 @@ export function tables({ airports, routes }: Statistics): string {
       }),
     ),
     "",
-    `The ten worst of ${flown.length} routes with at least ${routeFlightsMin} flights`,
-    table(
-      ["route", "flights", "mean delay", "worst delay"],
-      worst.slice(0, 10).map(([route, { arrivals, delays }]) => {
-        return [route, String(arrivals), ...delayCells(delays)];
-      }),
-    ),
+    worst.length === 0
+      ? `No route has ${routeFlightsMin} flights or more`
+      : `The ten worst of ${worst.length} routes with at least ${routeFlightsMin} flights\n${table(
+          ["route", "flights", "mean delay", "worst delay"],
+          worst.slice(0, 10).map(([route, { arrivals, delays }]) => {
+            return [route, String(arrivals), ...delayCells(delays)];
+          }),
+        )}`,
   ].join("\n");
 }
 
