@@ -189,10 +189,11 @@ describe("close — with a node that never returns", () => {
     const thrown: unknown[] = [];
     const note = (error: unknown): void => void thrown.push(error);
     process.on("uncaughtException", note);
-    const runtime = await launchFaults(tempDirectory(), 0);
-    // More than the thread takes at once: the rest is applied when it has heard of the close.
-    const calls = Array.from({ length: 200 }, (_, i) => {
-      return runtime.store("counters").update("busy", "a", i === 0 ? 300 : 0);
+    const settings = { directory: tempDirectory(), tasks: 1, threads: 1, closeTimeoutMs: 0 };
+    const runtime = await launch(faults, settings);
+    // Batches that take far longer than a control call: there is always one in the thread's hands.
+    const calls = Array.from({ length: 1_000 }, (_, i) => {
+      return runtime.store("counters").update("busy", "a", i % 64 === 0 ? 40 : 0);
     });
     const outcomes = Promise.allSettled(calls);
     await new Promise((resolve) => setImmediate(resolve));
