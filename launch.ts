@@ -63,7 +63,9 @@ export interface Runtime<Parts extends TopologyParts> extends AsyncDisposable {
    * Refuses new calls with CLOSED, waits at most `closeTimeoutMs` for what is under way, makes all
    * durable, ends the threads and frees the directory. What was not finished goes on at the next
    * launch.
-   * Idempotent: every call gets the same promise.
+   * Idempotent: every call gets the same promise. A thread that is too busy to answer is ended 5 s
+   * later.
+   * @throws PartitaError TASK_EXITED when a thread died meanwhile; everything is freed all the same
    */
   close(): Promise<void>;
 }

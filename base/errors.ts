@@ -81,8 +81,9 @@ export class PartitaError<C extends PartitaErrorCode = PartitaErrorCode> extends
   }
 
   /**
-   * Lets the stack of an error begin below `below`, as if it had been made there: for what is found so
-   * deep in a recursion that the user's line is beyond the frames that are kept. Other errors stay.
+   * Lets the stack of an error begin below `below`, as if it had been made there: for what is found
+   * so deep in a recursion that the user's line is beyond the frames that are kept. Other errors
+   * stay.
    */
   static retrace(error: unknown, below: (...args: never[]) => unknown): void {
     if (typeof error !== "object" || error === null || !(#frames in error)) return;

@@ -14,19 +14,18 @@
 //       forgotten the old one; its tasks come back from their logs, over the same shared memory.
 //   F3. `close` runs once; every caller gets the same promise.
 
-import { mkdir } from "node:fs/promises";
 import { MessageChannel } from "node:worker_threads";
 import { PartitaError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
 import { optionInvalid } from "../base/options.js";
 import { runCheckpoint } from "../store/checkpoint.js";
-import { createTaskMemory } from "../store/task-memory.js";
 import { CheckpointPool } from "./checkpoint-pool.js";
 import type { ClusterOptions } from "./cluster-options.js";
 import { ComputePool, inlineCompute } from "./compute.js";
 import type { ComputeCall } from "./compute-call.js";
-import { openDirectory, prepareDirectory, taskDirectory } from "./directory.js";
+import { type DirectoryRecord, prepareDirectory, recordDirectory } from "./directory.js";
 import { type HostedThread, type HostSpec, openHost, type TaskReport } from "./hosting.js";
+import { type LaunchPlan, planLaunch } from "./launch-plan.js";
 import { acquireOwnerLock, type OwnerLock } from "./owner-lock.js";
 import { realSystem, type System } from "./system.js";
 import {
@@ -57,6 +56,7 @@ export class Cluster {
   readonly #options: ClusterOptions;
   readonly #system: System;
   readonly #spec: HostSpec;
+  readonly #record: DirectoryRecord;
   readonly #transport: ThreadTransport | undefined;
   readonly #pools: Pools | undefined;
   readonly #lock: OwnerLock;
@@ -75,6 +75,7 @@ export class Cluster {
     this.#options = parts.options;
     this.#system = parts.system;
     this.#spec = parts.spec;
+    this.#record = parts.record;
     this.#transport = parts.transport;
     this.#pools = parts.pools;
     this.#lock = parts.lock;
@@ -92,10 +93,10 @@ export class Cluster {
     await prepareDirectory(options.directory);
     const lock = await acquireOwnerLock(options.directory);
     try {
-      const spec = await hostSpec(declared, options);
+      const plan = await planLaunch(declared, options);
       const system = seams.system ?? realSystem;
-      const parts = { declared, options, system, spec, lock };
-      if (spec.plan.threadCount === 0) return await Cluster.#openInline(parts, seams.delivery);
+      const parts = { ...plan, declared, options, system, lock };
+      if (plan.spec.plan.threadCount === 0) return await Cluster.#openInline(parts, seams.delivery);
       return await Cluster.#openThreads(parts);
     } catch (error) {
       await lock.release();
@@ -113,6 +114,7 @@ export class Cluster {
       compute,
     });
     try {
+      await recordDirectory(parts.options.directory, parts.record);
       local.start();
     } catch (error) {
       // Tasks that did begin write nothing more: the lock is about to be released.
@@ -274,6 +276,7 @@ export class Cluster {
         handles.filter(({ thread }) => thread < handle.thread),
       );
     }
+    await recordDirectory(this.#options.directory, this.#record);
     await Promise.all(handles.map((handle) => handle.start()));
     // One may have ended after its own start, while another still began.
     for (const { exitCause } of handles) if (exitCause !== undefined) throw exitCause;
@@ -354,11 +357,10 @@ export class Cluster {
   }
 }
 
-interface OpeningParts {
+interface OpeningParts extends LaunchPlan {
   readonly declared: Topology;
   readonly options: ClusterOptions;
   readonly system: System;
-  readonly spec: HostSpec;
   readonly lock: OwnerLock;
 }
 
@@ -367,34 +369,4 @@ interface ClusterParts extends OpeningParts {
   readonly compute: ComputeCall;
   readonly transport: ThreadTransport | undefined;
   readonly pools: Pools | undefined;
-}
-
-async function hostSpec(declared: Topology, options: ClusterOptions): Promise<HostSpec> {
-  const { directory } = options;
-  const record = await openDirectory(directory, declared, options.taskCount);
-  const { taskCount } = record;
-  for (let task = 0; task < taskCount; task += 1) {
-    await mkdir(taskDirectory(directory, task), { recursive: true, mode: 0o700 });
-  }
-  const tables = Object.entries(record.stores).map(([name, { table }]) => [name, table] as const);
-  return {
-    plan: {
-      topology: declared.name,
-      taskCount,
-      threadCount: Math.min(options.threadCount, taskCount),
-      tables: Object.fromEntries(tables),
-      shapeHash: record.shapeHash,
-    },
-    directory,
-    memories: Array.from({ length: taskCount }, () => {
-      return createTaskMemory({ arenaBytes: options.arenaBytes });
-    }),
-    durability: options.durability,
-    syncIntervalMs: options.syncIntervalMs,
-    bounds: options.bounds,
-    // A frame is a batch and what one more message may add: it must fit an arena with room to
-    // spare.
-    batchBytesMax: Math.min(limits.batchBytesMax, Math.floor(options.arenaBytes / 4)),
-    valueBytesMax: Math.min(limits.valueBytesMax, Math.floor(options.arenaBytes / 4)),
-  };
 }

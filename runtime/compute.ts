@@ -103,8 +103,8 @@ export class ComputePool {
 }
 
 /**
- * Calls the function on this thread: for inline mode. A timeout or abort ends the waiting alone, and a
- * synchronous function is waited for to its end.
+ * Calls the function on this thread: for inline mode. A timeout or abort ends the waiting alone,
+ * and a synchronous function is waited for to its end.
  */
 export function inlineCompute(declared: Topology): ComputeCall {
   return async (name, args, options = {}) => {
@@ -120,7 +120,8 @@ export function inlineCompute(declared: Topology): ComputeCall {
     const startedAt = performance.now();
     const ended = ending(options.signal, timeout, timedOut);
     const result = await Promise.race([ended, callFunction(name, fn, copies)]);
-    // A synchronous function has kept the timers from firing: what it gave came too late all the same.
+    // A synchronous function has kept the timers from firing: what it gave came too late all the
+    // same.
     options.signal?.throwIfAborted();
     if (performance.now() - startedAt >= timeoutMs) throw timedOut();
     return result === undefined

@@ -52,27 +52,40 @@ export function taskDirectory(directory: string, task: number): string {
   return join(directory, `t${String(task).padStart(4, "0")}`);
 }
 
+/** Makes the tasks' directories, durably. */
+export async function makeTaskDirectories(directory: string, taskCount: number): Promise<void> {
+  for (let task = 0; task < taskCount; task += 1) {
+    await mkdir(taskDirectory(directory, task), { recursive: true, mode: 0o700 });
+  }
+  await syncDirectory(directory);
+}
+
 /**
- * Reads the record and brings it up to date with the topology, or makes it for a new directory.
- * `taskCount` is what the caller asked for; `undefined` takes the recorded one, or the default.
+ * The record that a launch of this topology leads to, for a directory with one or a new directory.
+ * Writes nothing. `taskCount` is what the caller asked for; `undefined` takes the recorded one, or
+ * the default.
  * @throws PartitaError FORMAT_UNKNOWN, TASK_COUNT_MISMATCH, TOPOLOGY_MISMATCH, DIRECTORY_INVALID
  */
-export async function openDirectory(
+export async function judgeDirectory(
   directory: string,
   declared: Topology,
   taskCount: number | undefined,
 ): Promise<DirectoryRecord> {
   const recorded = await readRecord(directory);
   if (recorded !== undefined) refuseMisfit(directory, declared, taskCount, recorded);
-  const record: DirectoryRecord = {
+  return {
     format: formatVersion,
     topology: declared.name,
     shapeHash: shapeHash(declared),
     taskCount: recorded?.taskCount ?? taskCount ?? limits.tasksDefault,
     stores: assignTables(declared, recorded?.stores ?? {}),
   };
+}
+
+/** Keeps the record, once nothing can be refused any more and before the first task begins. */
+export async function recordDirectory(directory: string, record: DirectoryRecord): Promise<void> {
+  const recorded = await readRecord(directory);
   if (JSON.stringify(record) !== JSON.stringify(recorded)) await writeRecord(directory, record);
-  return record;
 }
 
 function refuseMisfit(
@@ -142,6 +155,11 @@ async function writeRecord(directory: string, record: DirectoryRecord): Promise<
     await file.close();
   }
   await rename(draft, path);
+  await syncDirectory(directory);
+}
+
+/** Makes the names in a directory durable. */
+async function syncDirectory(directory: string): Promise<void> {
   const folder = await open(directory, "r");
   try {
     await folder.sync();

@@ -212,8 +212,8 @@ function versioned(bytes: Uint8Array): Versioned {
   return { version, value: decodeValue(bytes.subarray(8)) };
 }
 
-// What comes of a write, judged in a reaction of its own: V8 leads from there to the line that awaits,
-// and an async function would keep its frame and all it holds for every call on the way.
+// What comes of a write, judged in a reaction of its own: V8 leads from there to the line that
+// awaits, and an async function would keep its frame and all it holds for every call on the way.
 
 function nothingOf(reply: Reply): void {
   checked(reply);

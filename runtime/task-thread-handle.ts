@@ -211,8 +211,8 @@ function servicesFor(pools: Pools): ThreadServices {
 }
 
 /**
- * A thread inherits this process's flags. `--input-type` alone it must not have, since it runs a file;
- * and flags that are given, instead of inherited, must be few: V8's are refused then.
+ * A thread inherits this process's flags. `--input-type` alone it must not have, since it runs a
+ * file; and flags that are given, instead of inherited, must be few: V8's are refused then.
  */
 function flagsOf(flags: readonly string[]): { readonly execArgv?: string[] } {
   if (!flags.some((flag) => flag.startsWith("--input-type"))) return {};

@@ -31,7 +31,8 @@ export function segmentFile(taskDirectory: string, firstBatch: number): SegmentF
 /** The task's segments, oldest first. Makes the folder when it is missing. */
 export function listSegments(taskDirectory: string): readonly SegmentFile[] {
   const folder = join(taskDirectory, logFolder);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const made = mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (made !== undefined) syncFolder(taskDirectory);
   const segments: SegmentFile[] = [];
   for (const name of readdirSync(folder)) {
     const match = segmentPattern.exec(name);

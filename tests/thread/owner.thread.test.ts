@@ -2,7 +2,7 @@
 // would look like two writers of one log, a lock that outlives its owner, or data read by the wrong
 // rules.
 
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
@@ -143,5 +143,7 @@ describe("module — task threads that find something else in it", () => {
 
     expect(details).toMatchObject({ module: declared.module, topology: declared.name });
     expect(details).toHaveProperty("reason", expect.stringMatching(reason));
+    // Refused before anything changed: the directory can be another topology's.
+    expect(existsSync(join(directory, "partita.json"))).toBe(false);
   });
 });

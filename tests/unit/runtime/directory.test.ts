@@ -12,7 +12,13 @@ import {
 import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { limits } from "../../../base/limits.js";
-import { openDirectory, prepareDirectory, taskDirectory } from "../../../runtime/directory.js";
+import {
+  type DirectoryRecord,
+  judgeDirectory,
+  prepareDirectory,
+  recordDirectory,
+  taskDirectory,
+} from "../../../runtime/directory.js";
 import { acquireOwnerLock } from "../../../runtime/owner-lock.js";
 import { topology } from "../../../runtime/topology.js";
 import { keyValueStore } from "../../../store/declaration.js";
@@ -38,6 +44,15 @@ function contents(directory: string): Record<string, string> {
       return [file, statSync(path).isFile() ? readFileSync(path, "base64") : "directory"];
     }),
   );
+}
+
+/** What a launch that is not refused does with a directory. */
+async function openDirectory(
+  ...[directory, ...others]: Parameters<typeof judgeDirectory>
+): Promise<DirectoryRecord> {
+  const record = await judgeDirectory(directory, ...others);
+  await recordDirectory(directory, record);
+  return record;
 }
 
 describe("directory — the record", () => {

@@ -1,5 +1,5 @@
-// Calls that need several requests. Bugs here would look like a refusal that has cleared or written a
-// part: a caller who is refused must be able to believe that nothing happened.
+// Calls that need several requests. Bugs here would look like a refusal that has cleared or written
+// a part: a caller who is refused must be able to believe that nothing happened.
 import { describe, expect, it } from "vitest";
 import { keyValueStore, string, topology, type } from "../../../index.js";
 import { inlineCluster } from "../../support/inline-cluster.js";

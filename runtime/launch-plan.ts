@@ -1,0 +1,46 @@
+// Launch plan — what a launch will be, judged before anything begins: the directory's record, the
+// partition of tasks over threads, shared memory and bounds.
+
+import { limits } from "../base/limits.js";
+import { createTaskMemory } from "../store/task-memory.js";
+import type { ClusterOptions } from "./cluster-options.js";
+import { type DirectoryRecord, judgeDirectory, makeTaskDirectories } from "./directory.js";
+import type { HostSpec } from "./hosting.js";
+import type { Topology } from "./topology.js";
+
+/** What a launch leads to. */
+export interface LaunchPlan {
+  /** To be kept once every thread has opened its tasks. */
+  readonly record: DirectoryRecord;
+  readonly spec: HostSpec;
+}
+
+/** The record and the spec that a launch leads to; nothing of them is written yet but folders. */
+export async function planLaunch(declared: Topology, options: ClusterOptions): Promise<LaunchPlan> {
+  const { directory } = options;
+  const record = await judgeDirectory(directory, declared, options.taskCount);
+  const { taskCount } = record;
+  await makeTaskDirectories(directory, taskCount);
+  const tables = Object.entries(record.stores).map(([name, { table }]) => [name, table] as const);
+  const spec: HostSpec = {
+    plan: {
+      topology: declared.name,
+      taskCount,
+      threadCount: Math.min(options.threadCount, taskCount),
+      tables: Object.fromEntries(tables),
+      shapeHash: record.shapeHash,
+    },
+    directory,
+    memories: Array.from({ length: taskCount }, () => {
+      return createTaskMemory({ arenaBytes: options.arenaBytes });
+    }),
+    durability: options.durability,
+    syncIntervalMs: options.syncIntervalMs,
+    bounds: options.bounds,
+    // A frame is a batch and what one more message may add: it must fit an arena with room to
+    // spare.
+    batchBytesMax: Math.min(limits.batchBytesMax, Math.floor(options.arenaBytes / 4)),
+    valueBytesMax: Math.min(limits.valueBytesMax, Math.floor(options.arenaBytes / 4)),
+  };
+  return { record, spec };
+}
