@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type LaunchOptions, launch } from "../index.js";
 import { inFlight, type Measured, verify } from "./measure.js";
-import topology from "./topology.js";
+import { benchTopology } from "./topology.js";
 
 const { values: options } = parseArgs({
   options: {
@@ -86,7 +86,7 @@ async function withRuntime(
 }
 
 function start(directory: string, changes: Partial<LaunchOptions>) {
-  return launch(topology, { directory, tasks: 2, threads: 2, ...changes });
+  return launch(benchTopology, { directory, tasks: 2, threads: 2, ...changes });
 }
 
 function report(what: string, measured: Measured): void {

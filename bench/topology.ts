@@ -25,4 +25,4 @@ const pair = agent({
   },
 });
 
-export default topology("bench", import.meta.url, { stores: { counters }, agents: { pair } });
+export const benchTopology = topology("bench", import.meta.url, { stores: { counters }, agents: { pair } });
