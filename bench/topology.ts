@@ -25,4 +25,7 @@ const pair = agent({
   },
 });
 
-export const benchTopology = topology("bench", import.meta.url, { stores: { counters }, agents: { pair } });
+export const benchTopology = topology("bench", import.meta.url, {
+  stores: { counters },
+  agents: { pair },
+});
