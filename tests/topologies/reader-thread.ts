@@ -1,6 +1,5 @@
 // A thread beside the owner of a storage, for tests/thread/reader.thread.test.ts: it reads as fast
-// as it
-// can and checks every look, or it runs the checkpoints.
+// as it can and checks every look, or it runs the checkpoints.
 //
 // What the owner writes, so that a look can be judged:
 //   table 16  rows left-i and right-i, always in one frame; all words of a value are the frame's
@@ -24,8 +23,12 @@ export type ReaderThreadData =
       readonly directory: string;
       readonly taskId: number;
       readonly memory: TaskMemory;
-      /** Newest number published for each pair; then one word that is 1 when the owner is done. */
+      /** Newest number published for each pair. */
       readonly published: SharedArrayBuffer;
+      /** One word: 1 when the owner is done. */
+      readonly done: SharedArrayBuffer;
+      /** One word: looks that this thread has taken, so that the owner can see to it that it does. */
+      readonly looks: SharedArrayBuffer;
     };
 
 /** What a reader tells at the end. */
@@ -52,7 +55,7 @@ class Checker {
   constructor(reader: TaskReader, published: Int32Array) {
     this.#reader = reader;
     this.#published = published;
-    this.#pairs = published.length - 1;
+    this.#pairs = published.length;
   }
 
   /** One round of looks; the first problem, if there is one. */
@@ -137,12 +140,14 @@ function numberIn(value: Uint8Array): number | undefined {
 }
 
 function readUntilDone(data: Extract<ReaderThreadData, { role: "reader" }>): ReaderReport {
-  const published = new Int32Array(data.published);
-  const checker = new Checker(openTaskReader(data), published);
+  const checker = new Checker(openTaskReader(data), new Int32Array(data.published));
+  const done = new Int32Array(data.done);
+  const looks = new Int32Array(data.looks);
   let problem: string | undefined;
   for (let round = 0; problem === undefined; round += 1) {
     problem = checker.look(round);
-    if (Atomics.load(published, published.length - 1) === 1) break;
+    Atomics.store(looks, 0, Math.min(checker.gets, checker.pages * 50));
+    if (Atomics.load(done, 0) === 1) break;
   }
   return { gets: checker.gets, pages: checker.pages, busy: checker.busy, problem };
 }
