@@ -27,7 +27,7 @@ export type ReaderThreadData =
       readonly published: SharedArrayBuffer;
       /** One word: 1 when the owner is done. */
       readonly done: SharedArrayBuffer;
-      /** One word: looks that this thread has taken, so that the owner can see to it that it does. */
+      /** One word: looks that this thread has taken, so that the owner can wait for them. */
       readonly looks: SharedArrayBuffer;
     };
 
