@@ -42,6 +42,8 @@ const sourceFolders = [
   "agents",
   "testing",
   "examples",
+  "bench",
+  "trials",
   "tests/topologies",
 ];
 const sourceFiles = ["index.ts", "launch.ts", "internal.ts"];

@@ -41,6 +41,7 @@ const otherEntries = new RegExp(
   [
     String.raw`\.test\.ts$`,
     String.raw`^bench/main\.ts$`,
+    String.raw`^trials/[^/]+/main\.ts$`,
     String.raw`\.config\.ts$`,
     "^tests/topologies/",
     "^tests/support/build-dist\\.ts$",

@@ -22,7 +22,7 @@ import { type } from "../../store/schema.js";
 import { ProgramHarness, settled } from "../support/program-harness.js";
 import { StoreContent } from "../support/program-store.js";
 import { check, scaledRuns } from "../support/property.js";
-import { seededRandom } from "../support/seeded-random.js";
+import { seededRandom } from "../../testing/seeded-random.js";
 
 /** The n-th call of a client about an airport, on its way to another. */
 type Event = { client: number; n: number; airport: string; to: string };

@@ -4,7 +4,7 @@
 // difference: `stop` throws to its caller instead of ending the process, and is recorded.
 
 import type { System, Timer } from "../../runtime/system.js";
-import { seededRandom } from "./seeded-random.js";
+import { seededRandom } from "../../testing/seeded-random.js";
 
 /** What `stop` throws: the code under test must not go on behind it. */
 export class SystemStopped extends Error {}

@@ -25,7 +25,7 @@ import { harnessNames } from "./program-names.js";
 import { CommittedRows } from "./program-rows.js";
 import { type StoreContent, storeClient } from "./program-store.js";
 import { HarnessThread, queueIn, type Received, received } from "./program-thread.js";
-import { seededRandom } from "./seeded-random.js";
+import { seededRandom } from "../../testing/seeded-random.js";
 
 /** What a harness runs. */
 export interface HarnessSettings {

@@ -8,7 +8,7 @@ import { describe, expect, it } from "vitest";
 import { launch } from "../../dist/index.js";
 import load from "../../dist/tests/topologies/load.js";
 import { suiteSeed } from "../support/property.js";
-import { seededRandom } from "../support/seeded-random.js";
+import { seededRandom } from "../../testing/seeded-random.js";
 import { tempDirectory } from "../support/temp-directory.js";
 
 const arenaBytes = 1_048_576;

@@ -8,7 +8,7 @@ import { windowCalls, writerCount } from "../../dist/tests/topologies/child.js";
 import survivors from "../../dist/tests/topologies/survivors.js";
 import { startChild } from "../support/child-process.js";
 import { suiteSeed } from "../support/property.js";
-import { seededRandom } from "../support/seeded-random.js";
+import { seededRandom } from "../../testing/seeded-random.js";
 import { tempDirectory } from "../support/temp-directory.js";
 
 const cycles = 10;

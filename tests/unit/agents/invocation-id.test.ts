@@ -17,7 +17,7 @@ import {
 } from "../../../agents/invocation-id.js";
 import { PartitaError } from "../../../base/errors.js";
 import { check } from "../../support/property.js";
-import { seededRandom } from "../../support/seeded-random.js";
+import { seededRandom } from "../../../testing/seeded-random.js";
 
 const placements = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 

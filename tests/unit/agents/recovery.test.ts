@@ -10,7 +10,7 @@ import { type } from "../../../store/schema.js";
 import { clientsOf } from "../../support/agent-clients.js";
 import { latch } from "../../support/latch.js";
 import { ProgramHarness, settled } from "../../support/program-harness.js";
-import { seededRandom } from "../../support/seeded-random.js";
+import { seededRandom } from "../../../testing/seeded-random.js";
 
 /** Splits a number into halves down to 1; every node keyed and unkeyed in turn. Never a result. */
 function treeAgent(onRun: (nodeInvocationId: string, n: number) => void) {

@@ -1,0 +1,3 @@
+// partita/testing — what users test their own topologies with: everything they import, by name.
+
+export { seededRandom } from "./seeded-random.js";
