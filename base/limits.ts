@@ -58,6 +58,8 @@ export const limits = {
   laneBytesMax: 67_108_864,
   /** Requests that wait for room in a lane before callers are refused with MAILBOX_FULL. */
   laneWaitingMax: 1_000_000,
+  /** Bytes of them: waiting requests live on the launching thread's heap. */
+  laneWaitingBytesMax: 268_435_456,
   /** Messages of one stream between tasks that are sent and not acknowledged. */
   streamWindowMessages: 4_096,
   /** Bytes of one section of a stream: the rest goes in the next. */
@@ -113,6 +115,7 @@ assert(limits.tasksMax <= 0x7fff, "task numbers leave half of 16 bits to threads
 assert(limits.messageBytesMax <= limits.valueBytesMax, "a message is encoded as a value");
 assert(limits.bigintBytesMax < limits.valueBytesMax, "a bigint fits a value");
 assert(limits.valueBytesMax + limits.keyBytesMax <= limits.laneBytesMax, "a request fits its lane");
+assert(limits.laneBytesMax <= limits.laneWaitingBytesMax, "what fits a lane may wait for it");
 assert(limits.batchBytesMax <= limits.checkpointStepBytesMax, "a batch fits a checkpoint step");
 assert(limits.arenaBytesMin <= limits.arenaBytesDefault, "the default arena is large enough");
 assert(limits.valueBytesMax < limits.arenaBytesDefault, "the largest value fits a default arena");

@@ -10,8 +10,8 @@
 //   L1. Requests leave in the order of the calls; a caller that waits for room keeps its place.
 //   L2. The n-th reply belongs to the n-th request: replies carry no ids.
 //   L3. At most `messagesMax` requests and about `bytesMax` bytes are on the way; callers beyond
-//       that wait, at most `waitingMax` of them, or are refused at once with MAILBOX_FULL when
-//       asked so.
+//       that wait, at most `laneWaitingMax` of them with at most `laneWaitingBytesMax` bytes, or
+//       are refused at once with MAILBOX_FULL when asked so.
 //   L4. `pendingWrites(keyHash)` is 0 only if no write of this thread to that key is on the way.
 
 import { ByteReader } from "../base/byte-reader.js";
@@ -66,6 +66,7 @@ export class Lane {
   #wideWrites = 0;
   #writes = 0;
   #bytesOnTheWay = 0;
+  #bytesWaiting = 0;
   #body = new ByteWriter();
   #flushWanted = false;
   #lost: Error | undefined;
@@ -107,18 +108,15 @@ export class Lane {
   ): Promise<Reply> {
     if (this.#lost !== undefined) return Promise.reject(this.#lost);
     const full = this.#full || this.#waiting.length > 0;
-    if (
-      full &&
-      (this.#bounds.whenFull === "reject" || this.#waiting.length >= limits.laneWaitingMax)
-    ) {
-      return Promise.reject(this.#fullError());
-    }
+    const bytes = requestHeaderBytes + key.length + argument.length;
+    if (full && !this.#mayWait(1, bytes)) return Promise.reject(this.#fullError());
     return new Promise((resolve, reject) => {
-      const bytes = requestHeaderBytes + key.length + argument.length;
       const caller: Caller = { operation: kind, keyHash, bytes, resolve, reject };
       this.#count(caller, 1);
-      if (full) this.#waiting.push({ ...caller, table, key, argument: argument.slice() });
-      else this.#send(caller, table, key, argument);
+      if (full) {
+        this.#waiting.push({ ...caller, table, key, argument: argument.slice() });
+        this.#bytesWaiting += bytes;
+      } else this.#send(caller, table, key, argument);
     });
   }
 
@@ -129,11 +127,13 @@ export class Lane {
    */
   assertRoom(requests: number, bytes: number): void {
     if (this.#lost !== undefined) throw this.#lost;
-    const { messagesMax, bytesMax, whenFull } = this.#bounds;
-    const waitingMax = whenFull === "wait" ? limits.laneWaitingMax : 0;
-    const isTooMany = this.pending + requests > messagesMax + waitingMax;
-    const isTooLarge = requests > 1 && this.#bytesOnTheWay + bytes > bytesMax;
-    if (isTooMany || (whenFull === "reject" && (isTooLarge || this.#full))) throw this.#fullError();
+    const { messagesMax, bytesMax } = this.#bounds;
+    const isAlone = requests === 1 && !this.#full;
+    const isWithin =
+      this.#sent.length + requests <= messagesMax && this.#bytesOnTheWay + bytes <= bytesMax;
+    if (this.#waiting.length === 0 && (isAlone || isWithin)) return;
+    // As if all of them had to wait: some may be sent, but how many says only the sending.
+    if (!this.#mayWait(requests, bytes)) throw this.#fullError();
   }
 
   /** The requests body since the last flush. */
@@ -164,6 +164,7 @@ export class Lane {
     while (!this.#full) {
       const next = this.#waiting.shift();
       if (next === undefined) break;
+      this.#bytesWaiting -= next.bytes;
       this.#send(next, next.table, next.key, next.argument);
     }
   }
@@ -178,6 +179,7 @@ export class Lane {
       }
     }
     this.#bytesOnTheWay = 0;
+    this.#bytesWaiting = 0;
     this.#body.reset();
   }
 
@@ -189,6 +191,14 @@ export class Lane {
   get #full(): boolean {
     return (
       this.#sent.length >= this.#bounds.messagesMax || this.#bytesOnTheWay >= this.#bounds.bytesMax
+    );
+  }
+
+  #mayWait(requests: number, bytes: number): boolean {
+    return (
+      this.#bounds.whenFull === "wait" &&
+      this.#waiting.length + requests <= limits.laneWaitingMax &&
+      this.#bytesWaiting + bytes <= limits.laneWaitingBytesMax
     );
   }
 

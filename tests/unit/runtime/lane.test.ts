@@ -6,7 +6,13 @@ import { ByteWriter } from "../../../base/byte-writer.js";
 import { PartitaError } from "../../../base/errors.js";
 import { limits } from "../../../base/limits.js";
 import { Lane, type LaneBounds } from "../../../runtime/lane.js";
-import { noBytes, operation, status, writeReply } from "../../../runtime/protocol.js";
+import {
+  noBytes,
+  operation,
+  requestHeaderBytes,
+  status,
+  writeReply,
+} from "../../../runtime/protocol.js";
 
 const bounds: LaneBounds = { messagesMax: 4, bytesMax: 1_000, whenFull: "wait" };
 
@@ -90,6 +96,41 @@ describe("lane — bounds", () => {
   });
 });
 
+describe("lane — bytes that wait", () => {
+  const short = new Uint8Array(1_000);
+  /** Fills what `short` leaves: a key is not copied before it is sent, so it costs no memory. */
+  const rest = new Uint8Array(limits.laneWaitingBytesMax - short.length - 2 * requestHeaderBytes);
+
+  function putKey(to: Lane, key: Uint8Array) {
+    return to.request(operation.put, 16, key, 7, noBytes).catch((error: unknown) => error);
+  }
+
+  function fill(to: Lane): void {
+    for (const key of [noBytes, short, rest]) void putKey(to, key);
+  }
+
+  it("are bounded too: callers beyond are refused, until some have been sent", async () => {
+    const to = lane({ messagesMax: 1 });
+    fill(to);
+    expect(PartitaError.is(await putKey(to, short), "MAILBOX_FULL")).toBe(true);
+    expect(to.pending).toBe(3);
+
+    to.receive(replies("1"));
+    void putKey(to, short);
+    expect(to.pending).toBe(3);
+    expect(PartitaError.is(await putKey(to, noBytes), "MAILBOX_FULL")).toBe(true);
+  });
+
+  it("are forgotten with a task that is gone", () => {
+    const to = lane({ messagesMax: 1 });
+    fill(to);
+    to.lose(new PartitaError("TASK_EXITED", { taskIds: [3], threadId: 1, reason: "test" }));
+    to.reopen();
+    fill(to);
+    expect(to.pending).toBe(3);
+  });
+});
+
 describe("lane — room for a call of several requests", () => {
   it("refuses all of them where one would be refused, and counts nothing", () => {
     const to = lane({ messagesMax: 4, whenFull: "reject" });
@@ -104,6 +145,16 @@ describe("lane — room for a call of several requests", () => {
     const to = lane({ messagesMax: 4 });
     expect(() => to.assertRoom(1_000, 5_000)).not.toThrow();
     expect(() => to.assertRoom(limits.laneWaitingMax + 5, 5_000)).toThrow("task 3");
+  });
+
+  it("counts the bytes of those that wait: a call of several is refused whole", () => {
+    const to = lane({ messagesMax: 1 });
+    void put(to, "a");
+    const { laneWaitingBytesMax } = limits;
+    expect(() => to.assertRoom(2, laneWaitingBytesMax)).not.toThrow();
+    expect(() => to.assertRoom(2, laneWaitingBytesMax + 1)).toThrow("task 3");
+    void put(to, "b");
+    expect(() => to.assertRoom(2, laneWaitingBytesMax)).toThrow("task 3");
   });
 
   it("refuses with what the lane was lost with", () => {
