@@ -115,6 +115,7 @@ export class Cluster {
     });
     try {
       await recordDirectory(parts.options.directory, parts.record);
+      await local.begin();
       local.start();
     } catch (error) {
       // Tasks that did begin write nothing more: the lock is about to be released.

@@ -115,6 +115,11 @@ export class HostedThread {
     };
   }
 
+  /** Puts this start of every task on record, durably; `start` follows. */
+  async begin(): Promise<void> {
+    await Promise.all(this.host.drivers.map((driver) => driver.begin()));
+  }
+
   /** Lets the tasks begin: recovered streams greet, recovered nodes run. */
   start(): void {
     for (const driver of this.host.drivers) driver.start();
@@ -235,6 +240,7 @@ function installProgram(
   const port: TaskPort = {
     taskId: task.taskId,
     taskCount: thread.router.taskCount,
+    boot: task.boot,
     rowBytesMax,
     ownerOf: (keyHash) => thread.router.owner(keyHash),
     now: () => services.system.now(),

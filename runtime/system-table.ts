@@ -10,4 +10,6 @@ export const systemTable = {
   outbox: 2,
   /** `[destination u16]` → next sequence, newest trimmed. */
   outboxMeta: 3,
+  /** One row: how often the task was started, and how it last ended (boot.ts). */
+  boot: 4,
 } as const;

@@ -10,11 +10,13 @@
 //   D2. After a failed write or sync the process ends: nothing more is acknowledged, nothing
 //       retried, because after a failed sync the kernel forgets what was not written.
 //   D3. While the arenas have no room the task takes nothing from its mailbox.
+//   D4. The first frame of a start is its boot record, the last of an orderly close ends it.
 
 import { ByteWriter } from "../base/byte-writer.js";
 import { PartitaError } from "../base/errors.js";
 import type { TaskStorage } from "../store/storage.js";
 import type { Batch } from "./batch.js";
+import { bootRecord } from "./boot.js";
 import type { Outlet } from "./outlet.js";
 import { threadOf } from "./plan.js";
 import { section } from "./protocol.js";
@@ -30,6 +32,10 @@ export class TaskDriver {
   #scheduled = false;
   /** The batch that waits for room in the arenas, or for the device. */
   #inHand: Batch | undefined;
+  /** The device works on the batch in hand. */
+  #syncing: Promise<void> | undefined;
+  #begun = false;
+  #failed = false;
   #closed = false;
 
   /** `overlapsSyncs`: the thread has other tasks, which must not wait for this one's device. */
@@ -44,6 +50,12 @@ export class TaskDriver {
   install(program: TaskProgram): void {
     this.#program = program;
     this.task.install(program);
+  }
+
+  /** Puts this start on record, durably; before anything is served. */
+  async begin(): Promise<void> {
+    await this.#recordBoot(false);
+    this.#begun = true;
   }
 
   /** Begins: greets the destinations of recovered streams and lets the program go on. */
@@ -113,7 +125,27 @@ export class TaskDriver {
   /** Takes no more turns and frees the storage. */
   async close(): Promise<void> {
     this.#closed = true;
+    // A failure of it has stopped the process.
+    await this.#syncing;
+    if (this.#begun && !this.#failed) {
+      try {
+        await this.#recordBoot(true);
+      } catch (error) {
+        this.#fail("close", error);
+      }
+    }
     await this.storage.close();
+  }
+
+  /** Alone in its frame, and durable in every mode. */
+  async #recordBoot(clean: boolean): Promise<void> {
+    const { storage, task } = this;
+    const writes = [bootRecord(task.boot, clean, task.nextVersion())];
+    while (!storage.hasRoom(writes)) await storage.whenRoom();
+    storage.append(writes);
+    await storage.syncLater();
+    storage.publish();
+    storage.flush();
   }
 
   #schedule(): void {
@@ -191,11 +223,12 @@ export class TaskDriver {
   /** Other tasks of this thread, and node functions, go on while the device works. */
   #syncLater(batch: Batch): void {
     this.#hold(batch);
-    this.storage.syncLater().then(
+    this.#syncing = this.storage.syncLater().then(
       () => {
+        this.#syncing = undefined;
+        this.storage.publish();
         if (this.#closed) return;
         this.#letGo();
-        this.storage.publish();
         this.#finish(batch);
       },
       (error: unknown) => this.#failSoon("commit", error),
@@ -252,6 +285,7 @@ export class TaskDriver {
   }
 
   #fail(step: string, error: unknown): never {
+    this.#failed = true;
     const reason = error instanceof Error ? error.message : String(error);
     this.#outlet.system.stop(`task ${this.task.taskId} failed to ${step}: ${reason}`);
   }

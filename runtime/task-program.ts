@@ -16,6 +16,7 @@
 import type { ErasedUpdates } from "../store/declaration.js";
 import type { KeyValueStore } from "../store/key-value-store.js";
 import type { KeyRange, StoredRow, TableId } from "../store/storage.js";
+import type { Boot } from "./boot.js";
 import type { ComputeCall } from "./compute-call.js";
 
 /** Who sent the message in hand. */
@@ -70,6 +71,8 @@ export interface TaskProgram {
 export interface TaskPort {
   readonly taskId: number;
   readonly taskCount: number;
+  /** This start of the task: also for one whose thread died and was started again. */
+  readonly boot: Boot;
   /** Largest row and message of this task: a frame with one must fit its arenas. */
   readonly rowBytesMax: number;
   /** The task that owns a key hash. */

@@ -40,7 +40,8 @@ const control: ThreadControl = {
   open: () => tagged(open),
   connect: (peer, port) => tagged(() => transport.connect(peer, port)),
   start: () =>
-    tagged(() => {
+    tagged(async () => {
+      await running().begin();
       running().start();
       transport.start();
     }),

@@ -24,6 +24,7 @@ import { hashKey } from "../store/key-hash.js";
 import type { TaskStorage } from "../store/storage.js";
 import { encodeValue } from "../store/value.js";
 import { Batch } from "./batch.js";
+import { type Boot, readBoot } from "./boot.js";
 import { Mailbox, type ReceivedSection } from "./mailbox.js";
 import { Marks } from "./marks.js";
 import { Outbox } from "./outbox.js";
@@ -59,6 +60,8 @@ export interface TaskStats {
 
 export class Task {
   readonly taskId: number;
+  /** This start. */
+  readonly boot: Boot;
   readonly outbox: Outbox;
   readonly #parts: TaskParts;
   readonly #overlay: Overlay;
@@ -82,6 +85,7 @@ export class Task {
       bytesMax: limits.cacheBytesMax,
       valueBytesMax: parts.valueBytesMax,
     });
+    this.boot = readBoot(parts.storage);
     this.#marks = new Marks(parts.storage);
     this.outbox = new Outbox(parts.taskId, parts.storage);
     const senders = (parts.threadCount + 1) * limits.laneMessagesMax;
@@ -144,7 +148,7 @@ export class Task {
       if (this.#overlay.bytes + this.outbox.stagedBytes >= this.#parts.batchBytesMax) break;
       if (batch.messages % 64 === 0 && this.#parts.system.elapsed() >= deadline) break;
     }
-    const nextVersion = (): number => this.#overlay.nextVersion();
+    const nextVersion = (): number => this.nextVersion();
     if (this.#overlay.changed || this.outbox.changed || this.#marks.changed) {
       const { records, clears } = this.#overlay.writes();
       batch.records = [
@@ -156,6 +160,11 @@ export class Task {
     }
     this.#batch = batch;
     return batch;
+  }
+
+  /** The version of a record that is written beside batches. */
+  nextVersion(): number {
+    return this.#overlay.nextVersion();
   }
 
   /** The batch's frame is durable and visible. */

@@ -7,6 +7,7 @@
 
 import { type AgentClient, createAgentClients } from "../../agents/client.js";
 import { limits } from "../../base/limits.js";
+import { bootRecord } from "../../runtime/boot.js";
 import { assignTables, plannedStores, programEntries, shapeHash } from "../../runtime/compile.js";
 import { inlineCompute } from "../../runtime/compute.js";
 import { Host, type HostParts } from "../../runtime/host.js";
@@ -42,6 +43,8 @@ export interface HostClusterSettings {
   readonly batchBytesMax?: number;
   /** As for threads that host several tasks. Default: the thread waits for each sync. */
   readonly overlapsSyncs?: boolean;
+  /** Boot records are written, as in production. Default: tests count the frames of their own. */
+  readonly recordsBoots?: boolean;
 }
 
 /** A storage with a reader for the other threads. */
@@ -70,7 +73,12 @@ export class HostCluster {
     this.threads = systems.map((system, thread) => {
       return this.#open(settings, system, network, thread);
     });
-    for (const thread of this.threads) thread.start();
+    for (const { host } of this.threads) {
+      for (const driver of host.drivers) {
+        if (settings.recordsBoots === true) recordBoot(driver);
+        driver.start();
+      }
+    }
   }
 
   thread(number: number): HostedThread {
@@ -162,6 +170,7 @@ export class HostCluster {
     const port: TaskPort = {
       taskId: task.taskId,
       taskCount: this.plan.taskCount,
+      boot: task.boot,
       rowBytesMax: limits.valueBytesMax,
       ownerOf: (keyHash) => hosted.router.owner(keyHash),
       now: () => system.now(),
@@ -174,6 +183,14 @@ export class HostCluster {
     };
     driver.install(first.program(port, entries));
   }
+}
+
+/** `TaskDriver.begin` without waiting: storages in memory have room and need no time. */
+function recordBoot({ task, storage }: TaskDriver): void {
+  storage.append([bootRecord(task.boot, false, task.nextVersion())]);
+  storage.sync();
+  storage.publish();
+  storage.flush();
 }
 
 /** The plan of a topology in a new directory. */

@@ -65,6 +65,8 @@ interface HarnessTask {
   /** Applied and not committed. */
   inHand: HarnessBatch | undefined;
   program: TaskProgram;
+  /** Starts of the task; every one but the first follows a crash. */
+  boots: number;
   /** What the program of this life holds; a dead one's calls have no effect. */
   life: { alive: boolean };
 }
@@ -79,10 +81,7 @@ export class ProgramHarness {
   readonly #rowBytesMax: number;
   readonly #tasks: HarnessTask[] = [];
   readonly #threads: HarnessThread[] = [];
-  /**
-   * What answers travel on, and store operations: one queue for each pair that must stay in
-   * order.
-   */
+  /** What answers travel on, and store operations: a queue for each pair that stays in order. */
   readonly #actions = new Map<string, (() => void)[]>();
 
   constructor(settings: HarnessSettings) {
@@ -194,6 +193,7 @@ export class ProgramHarness {
       }
     }
     task.life = { alive: true };
+    task.boots += 1;
     task.program = this.#newProgram(task);
     task.program.start();
   }
@@ -219,6 +219,7 @@ export class ProgramHarness {
       streams: new Map(),
       mailbox: [],
       inHand: undefined,
+      boots: 1,
       life: { alive: true },
     };
     return Object.assign(seed, { program: this.#newProgram(seed) });
@@ -246,6 +247,7 @@ export class ProgramHarness {
     return {
       taskId: id,
       taskCount: this.taskCount,
+      boot: { count: task.boots, unclean: task.boots > 1 },
       // Not what rows are held to: tests see what happens when a row is refused after all.
       rowBytesMax: limits.valueBytesMax,
       ownerOf: (keyHash) => this.ownerOf(keyHash),
