@@ -19,6 +19,8 @@ import { optionInvalid } from "../base/options.js";
 import { decodeValue, encodeValue } from "../store/value.js";
 import { checkCallOptions, nameShown } from "./call-checks.js";
 import type { ComputeCall, ComputeOptions } from "./compute-call.js";
+import { deadlineAfter } from "./deadline.js";
+import type { System } from "./system.js";
 import type { Topology } from "./topology.js";
 
 /** Longest delay of a timer of Node's: beyond it they fire at once. */
@@ -39,12 +41,14 @@ export type ComputeAnswer =
 export class ComputePool {
   readonly #declared: Topology;
   readonly #threads: number;
+  readonly #system: System;
   #pool: Piscina<ComputeRequest, ComputeAnswer> | undefined;
   #closed = false;
 
-  constructor(declared: Topology, threads: number) {
+  constructor(declared: Topology, threads: number, system: System) {
     this.#declared = declared;
     this.#threads = threads;
+    this.#system = system;
   }
 
   /** See ComputeCall. */
@@ -59,15 +63,19 @@ export class ComputePool {
   async run(name: string, args: Uint8Array, options: ComputeOptions): Promise<Uint8Array> {
     options.signal?.throwIfAborted();
     const timeoutMs = options.timeoutMs ?? limits.computeTimeoutMs;
-    const timeout = AbortSignal.timeout(timeoutMs);
+    const timeout = deadlineAfter(this.#system, timeoutMs);
     const signal =
-      options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]);
+      options.signal === undefined
+        ? timeout.signal
+        : AbortSignal.any([options.signal, timeout.signal]);
     let answer: ComputeAnswer;
     try {
       answer = await this.#open().run({ name, args }, { signal });
     } catch (cause) {
       if (options.signal?.aborted) throw options.signal.reason;
-      if (timeout.aborted) throw new PartitaError("COMPUTE_TIMEOUT", { compute: name, timeoutMs });
+      if (timeout.signal.aborted) {
+        throw new PartitaError("COMPUTE_TIMEOUT", { compute: name, timeoutMs });
+      }
       if (this.#closed) throw new PartitaError("CLOSED", { what: "the compute pool" });
       const reason = cause instanceof Error ? cause.message : String(cause);
       if (reason.includes("Task queue is at limit")) {
@@ -75,6 +83,8 @@ export class ComputePool {
         throw new PartitaError("COMPUTE_QUEUE_FULL", { compute: name, computeQueueMax });
       }
       throw new PartitaError("COMPUTE_FAILED", { compute: name, reason }, { cause });
+    } finally {
+      timeout.cancel();
     }
     if (answer.ok) return answer.result ?? new Uint8Array(0);
     throw computeFailed(name, fromWire(answer.error));
@@ -106,24 +116,29 @@ export class ComputePool {
  * Calls the function on this thread: for inline mode. A timeout or abort ends the waiting alone,
  * and a synchronous function is waited for to its end.
  */
-export function inlineCompute(declared: Topology): ComputeCall {
+export function inlineCompute(declared: Topology, system: System): ComputeCall {
   return async (name, args, options = {}) => {
     const fn = assertKnown(declared, name);
     checkComputeOptions(options);
     options.signal?.throwIfAborted();
     const copies = decodeArguments(encodeArguments(name, args));
     const timeoutMs = options.timeoutMs ?? limits.computeTimeoutMs;
-    const timeout = AbortSignal.timeout(timeoutMs);
+    const timeout = deadlineAfter(system, timeoutMs);
     const timedOut = (): PartitaError => {
       return new PartitaError("COMPUTE_TIMEOUT", { compute: name, timeoutMs });
     };
-    const startedAt = performance.now();
-    const ended = ending(options.signal, timeout, timedOut);
-    const result = await Promise.race([ended, callFunction(name, fn, copies)]);
+    const startedAt = system.elapsed();
+    const ended = ending(options.signal, timeout.signal, timedOut);
+    let result: unknown;
+    try {
+      result = await Promise.race([ended, callFunction(name, fn, copies)]);
+    } finally {
+      timeout.cancel();
+    }
     // A synchronous function has kept the timers from firing: what it gave came too late all the
     // same.
     options.signal?.throwIfAborted();
-    if (performance.now() - startedAt >= timeoutMs) throw timedOut();
+    if (system.elapsed() - startedAt >= timeoutMs) throw timedOut();
     return result === undefined
       ? undefined
       : decodeValue(encodeValue(result, `result of compute "${name}"`));

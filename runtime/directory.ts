@@ -15,6 +15,8 @@ import { join } from "node:path";
 import { PartitaError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
 import { assignTables, type RecordedStore, shapeHash } from "./compile.js";
+import type { Place } from "./machine.js";
+import { acquireOwnerLock } from "./owner-lock.js";
 import { storesOf, type Topology } from "./topology.js";
 
 /** Number of the on-disk format: hash and seed, key codecs, records, frames, tables. */
@@ -28,6 +30,20 @@ export interface DirectoryRecord {
   readonly shapeHash: string;
   readonly taskCount: number;
   readonly stores: Readonly<Record<string, RecordedStore>>;
+}
+
+/** The place that a path names. */
+export function directoryAt(directory: string): Place {
+  return {
+    directory,
+    claim: async () => {
+      await prepareDirectory(directory);
+      return await acquireOwnerLock(directory);
+    },
+    readRecord: () => readRecord(directory),
+    writeRecord: (record) => writeRecord(directory, record),
+    makeTasks: (taskCount) => makeTaskDirectories(directory, taskCount),
+  };
 }
 
 /** Makes sure that the directory exists and is one: 0700 when it is made here. */
@@ -53,7 +69,7 @@ export function taskDirectory(directory: string, task: number): string {
 }
 
 /** Makes the tasks' directories, durably. */
-export async function makeTaskDirectories(directory: string, taskCount: number): Promise<void> {
+async function makeTaskDirectories(directory: string, taskCount: number): Promise<void> {
   for (let task = 0; task < taskCount; task += 1) {
     await mkdir(taskDirectory(directory, task), { recursive: true, mode: 0o700 });
   }
@@ -61,18 +77,18 @@ export async function makeTaskDirectories(directory: string, taskCount: number):
 }
 
 /**
- * The record that a launch of this topology leads to, for a directory with one or a new directory.
+ * The record that a launch of this topology leads to, in a place with one or a new place.
  * Writes nothing. `taskCount` is what the caller asked for; `undefined` takes the recorded one, or
  * the default.
  * @throws PartitaError FORMAT_UNKNOWN, TASK_COUNT_MISMATCH, TOPOLOGY_MISMATCH, DIRECTORY_INVALID
  */
 export async function judgeDirectory(
-  directory: string,
+  place: Place,
   declared: Topology,
   taskCount: number | undefined,
 ): Promise<DirectoryRecord> {
-  const recorded = await readRecord(directory);
-  if (recorded !== undefined) refuseMisfit(directory, declared, taskCount, recorded);
+  const recorded = await place.readRecord();
+  if (recorded !== undefined) refuseMisfit(place.directory, declared, taskCount, recorded);
   return {
     format: formatVersion,
     topology: declared.name,
@@ -83,9 +99,9 @@ export async function judgeDirectory(
 }
 
 /** Keeps the record, once nothing can be refused any more and before the first task begins. */
-export async function recordDirectory(directory: string, record: DirectoryRecord): Promise<void> {
-  const recorded = await readRecord(directory);
-  if (JSON.stringify(record) !== JSON.stringify(recorded)) await writeRecord(directory, record);
+export async function recordDirectory(place: Place, record: DirectoryRecord): Promise<void> {
+  const recorded = await place.readRecord();
+  if (JSON.stringify(record) !== JSON.stringify(recorded)) await place.writeRecord(record);
 }
 
 function refuseMisfit(

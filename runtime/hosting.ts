@@ -9,20 +9,19 @@ import { PartitaError } from "../base/errors.js";
 import type { ErasedUpdates } from "../store/declaration.js";
 import { hashKey } from "../store/key-hash.js";
 import type { KeyValueStore } from "../store/key-value-store.js";
-import { openTaskReader } from "../store/reader.js";
 import type { StorageStats } from "../store/storage.js";
 import type { TaskMemory } from "../store/task-memory.js";
-import { type CheckpointRunner, type Durability, openTaskStorage } from "../store/task-storage.js";
+import type { Durability } from "../store/task-storage.js";
 import { nameShown } from "./call-checks.js";
 import { plannedStores, programEntries } from "./compile.js";
 import type { ComputeCall } from "./compute-call.js";
-import { taskDirectory } from "./directory.js";
 import { Host } from "./host.js";
 import type { LaneBounds } from "./lane.js";
 import { type PlannedStore, type PlanShape, tasksOf } from "./plan.js";
 import { noBytes, operation } from "./protocol.js";
 import { checked } from "./refusal.js";
 import { Router } from "./router.js";
+import type { Storages } from "./storages.js";
 import { StoreClient } from "./store-client.js";
 import type { System, Timer } from "./system.js";
 import { Task, type TaskStats } from "./task.js";
@@ -42,12 +41,14 @@ export interface HostSpec {
   readonly bounds: LaneBounds;
   readonly batchBytesMax: number;
   readonly valueBytesMax: number;
+  /** Messages of one stream that are sent and not acknowledged. */
+  readonly streamWindowMessages: number;
 }
 
 /** What a thread's tasks need from outside. */
 export interface HostServices {
   readonly system: System;
-  readonly runCheckpoint: CheckpointRunner;
+  readonly storages: Storages;
   readonly compute: ComputeCall;
 }
 
@@ -178,8 +179,8 @@ export async function openHost(
   const hosted =
     transport.thread === 0 && plan.threadCount > 0 ? [] : tasksOf(plan, transport.thread);
   const drivers = await openTasks(host, hosted, spec, stores, services);
-  const readers = spec.memories.map((memory, task) => {
-    return openTaskReader({ directory: taskDirectory(spec.directory, task), taskId: task, memory });
+  const readers = Array.from({ length: plan.taskCount }, (_, task) => {
+    return services.storages.reader(task);
   });
   const router = new Router(host, readers);
   const thread = new HostedThread(host, router, stores.values());
@@ -200,19 +201,11 @@ async function openTasks(
 ): Promise<readonly TaskDriver[]> {
   const opened = await Promise.allSettled(
     tasks.map(async (taskId) => {
-      const memory = spec.memories[taskId];
-      if (memory === undefined) throw new RangeError(`no memory for task ${taskId}`);
-      const storage = await openTaskStorage({
-        directory: taskDirectory(spec.directory, taskId),
-        taskId,
-        memory,
-        durability: spec.durability,
-        runCheckpoint: services.runCheckpoint,
-      });
+      const storage = await services.storages.open(taskId);
       const { taskCount, threadCount } = spec.plan;
-      const { batchBytesMax, valueBytesMax } = spec;
+      const { batchBytesMax, valueBytesMax, streamWindowMessages } = spec;
       const { system } = services;
-      const bounds = { batchBytesMax, valueBytesMax };
+      const bounds = { batchBytesMax, valueBytesMax, streamWindowMessages };
       const parts = { taskId, taskCount, threadCount, storage, stores, system, ...bounds };
       return new TaskDriver(host, new Task(parts), storage, tasks.length > 1);
     }),

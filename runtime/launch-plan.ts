@@ -2,10 +2,10 @@
 // partition of tasks over threads, shared memory and bounds.
 
 import { limits } from "../base/limits.js";
-import { createTaskMemory } from "../store/task-memory.js";
 import type { ClusterOptions } from "./cluster-options.js";
-import { type DirectoryRecord, judgeDirectory, makeTaskDirectories } from "./directory.js";
+import { type DirectoryRecord, judgeDirectory } from "./directory.js";
 import type { HostSpec } from "./hosting.js";
+import type { Machine } from "./machine.js";
 import type { Topology } from "./topology.js";
 
 /** What a launch leads to. */
@@ -16,11 +16,15 @@ export interface LaunchPlan {
 }
 
 /** The record and the spec that a launch leads to; nothing of them is written yet but folders. */
-export async function planLaunch(declared: Topology, options: ClusterOptions): Promise<LaunchPlan> {
-  const { directory } = options;
-  const record = await judgeDirectory(directory, declared, options.taskCount);
+export async function planLaunch(
+  declared: Topology,
+  options: ClusterOptions,
+  machine: Machine,
+): Promise<LaunchPlan> {
+  const { place } = machine;
+  const record = await judgeDirectory(place, declared, options.taskCount);
   const { taskCount } = record;
-  await makeTaskDirectories(directory, taskCount);
+  await place.makeTasks(taskCount);
   const tables = Object.entries(record.stores).map(([name, { table }]) => [name, table] as const);
   const spec: HostSpec = {
     plan: {
@@ -30,10 +34,8 @@ export async function planLaunch(declared: Topology, options: ClusterOptions): P
       tables: Object.fromEntries(tables),
       shapeHash: record.shapeHash,
     },
-    directory,
-    memories: Array.from({ length: taskCount }, () => {
-      return createTaskMemory({ arenaBytes: options.arenaBytes });
-    }),
+    directory: place.directory,
+    memories: machine.memories(taskCount, options.arenaBytes),
     durability: options.durability,
     syncIntervalMs: options.syncIntervalMs,
     bounds: options.bounds,
@@ -41,6 +43,7 @@ export async function planLaunch(declared: Topology, options: ClusterOptions): P
     // spare.
     batchBytesMax: Math.min(limits.batchBytesMax, Math.floor(options.arenaBytes / 4)),
     valueBytesMax: Math.min(limits.valueBytesMax, Math.floor(options.arenaBytes / 4)),
+    streamWindowMessages: limits.streamWindowMessages,
   };
   return { record, spec };
 }

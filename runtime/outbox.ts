@@ -52,15 +52,21 @@ export interface OutboxMark {
 export class Outbox {
   readonly #task: number;
   readonly #storage: TaskStorage;
+  readonly #windowMessages: number;
   readonly #streams = new Map<number, Stream>();
   #staged: { readonly stream: Stream; readonly sequence: number; readonly bytes: Uint8Array }[] =
     [];
   #stagedBytes = 0;
 
   /** Recovers the streams of a task; every one of them greets its destination before it sends. */
-  constructor(task: number, storage: TaskStorage) {
+  constructor(
+    task: number,
+    storage: TaskStorage,
+    windowMessages: number = limits.streamWindowMessages,
+  ) {
     this.#task = task;
     this.#storage = storage;
+    this.#windowMessages = windowMessages;
     for (const row of storage.page(systemTable.outboxMeta, {}, limits.tasksMax)) {
       const destination = new ByteReader(row.key).u16();
       const reader = new ByteReader(row.value);
@@ -144,7 +150,7 @@ export class Outbox {
     for (const { stream, bytes } of this.#staged) {
       // Only an unbroken run behind `sent` is kept; the rest is read back when the window moves.
       if (
-        stream.unsent.length < limits.streamWindowMessages &&
+        stream.unsent.length < this.#windowMessages &&
         this.#runEnd(stream) === stream.durableNext
       ) {
         stream.unsent.push(bytes);
@@ -160,10 +166,7 @@ export class Outbox {
   pump(send: (destination: number, firstSequence: number, body: Uint8Array) => void): void {
     for (const stream of this.#streams.values()) {
       if (stream.greeting) continue;
-      const end = Math.min(
-        stream.durableNext - 1,
-        stream.acknowledged + limits.streamWindowMessages,
-      );
+      const end = Math.min(stream.durableNext - 1, stream.acknowledged + this.#windowMessages);
       if (stream.sent >= end) continue;
       const firstSequence = stream.sent + 1;
       const body = new ByteWriter();
@@ -180,10 +183,7 @@ export class Outbox {
   /** Whether `pump` would send something. */
   get sendable(): boolean {
     for (const stream of this.#streams.values()) {
-      const end = Math.min(
-        stream.durableNext - 1,
-        stream.acknowledged + limits.streamWindowMessages,
-      );
+      const end = Math.min(stream.durableNext - 1, stream.acknowledged + this.#windowMessages);
       if (!stream.greeting && stream.sent < end) return true;
     }
     return false;
@@ -235,7 +235,7 @@ export class Outbox {
       acknowledged: trimmed,
       trimmed,
       greeting: false,
-      unsent: new Ring(limits.streamWindowMessages),
+      unsent: new Ring(this.#windowMessages),
       touched: false,
     };
     this.#streams.set(destination, stream);

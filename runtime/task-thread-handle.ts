@@ -2,11 +2,7 @@
 // end.
 //
 // Owns: the Worker, its control proxy, and the first cause of its end. Leaves to others: what its
-// end means for callers and tasks (cluster.ts).
-//
-// Invariants:
-//   Z1. (control.ts) Every call settles when the thread exits, with the cause of the exit.
-//   Z3. `onExit` is called once, and only for an end that `end()` did not ask for.
+// end means for callers and tasks (task-threads.ts). Invariants Z1 and Z3 of machine.ts.
 
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 
@@ -24,7 +20,9 @@ import {
   tagged,
   untagged,
 } from "./control.js";
+import { whenAborted } from "./deadline.js";
 import type { HostSpec, TaskReport } from "./hosting.js";
+import type { ExitListener, ThreadHandle } from "./machine.js";
 import { tasksOf } from "./plan.js";
 import type { TaskThreadData } from "./task-thread.js";
 import type { Topology } from "./topology.js";
@@ -35,7 +33,7 @@ export interface Pools {
   readonly compute: ComputePool;
 }
 
-export class TaskThreadHandle {
+export class TaskThreadHandle implements ThreadHandle {
   readonly thread: number;
   readonly tasks: readonly number[];
   readonly #worker: Worker;
@@ -49,7 +47,7 @@ export class TaskThreadHandle {
     declared: Topology,
     spec: HostSpec,
     pools: Pools,
-    onExit: (handle: TaskThreadHandle, error: PartitaError) => void,
+    onExit: ExitListener,
   ) {
     this.thread = thread;
     this.tasks = tasksOf(spec.plan, thread);
@@ -85,7 +83,6 @@ export class TaskThreadHandle {
     this.#exited.catch(() => {});
   }
 
-  /** Why the thread has ended; set before any call is rejected because of it. */
   get exitCause(): PartitaError | undefined {
     return this.#exitCause;
   }
@@ -94,6 +91,7 @@ export class TaskThreadHandle {
     return this.#call(() => this.#control.open());
   }
 
+  /** Gives the thread its end of a way to `peer`. */
   connect(peer: number, port: MessagePort): Promise<void> {
     return this.#call(() => this.#control.connect(peer, moved(port)));
   }
@@ -118,16 +116,11 @@ export class TaskThreadHandle {
     return this.#call(() => this.#control.reopened(tasks));
   }
 
-  /**
-   * Rejects with `deadline.reason` when the thread does not answer until then: it may be busy for
-   * ever.
-   */
   abort(error: Error, deadline: AbortSignal): Promise<void> {
     const answer = this.#call(() => this.#control.abort(toWire(error)));
     return Promise.race([answer, whenAborted(deadline)]);
   }
 
-  /** Closes the tasks in order, then ends the thread; at the deadline it is ended in any case. */
   async close(deadline: AbortSignal): Promise<void> {
     this.#ending = true;
     try {
@@ -138,7 +131,6 @@ export class TaskThreadHandle {
     }
   }
 
-  /** Ends the thread at once. */
   async end(): Promise<void> {
     this.#ending = true;
     await this.#worker.terminate();
@@ -156,35 +148,6 @@ export class TaskThreadHandle {
     const details = { taskIds: this.tasks, threadId: this.thread, reason };
     return new PartitaError("TASK_EXITED", details, cause === undefined ? {} : { cause });
   }
-}
-
-/** Why a thread that has ended stays so; what the storage refuses says it best itself. */
-export function notRestarted({ tasks, thread }: TaskThreadHandle, cause: unknown): PartitaError {
-  if (PartitaError.is(cause)) return cause;
-  const message = cause instanceof Error ? cause.message : String(cause);
-  const reason = `it could not be started again: ${message}`;
-  return new PartitaError("TASK_EXITED", { taskIds: tasks, threadId: thread, reason }, { cause });
-}
-
-/** Calls threads; one that ends meanwhile is left to its own restart, which comes next. */
-export async function unlessExited(
-  handles: readonly TaskThreadHandle[],
-  call: (handle: TaskThreadHandle) => Promise<void>,
-): Promise<void> {
-  const outcomes = await Promise.allSettled(handles.map(call));
-  for (const [index, outcome] of outcomes.entries()) {
-    const isLeft = handles[index]?.exitCause !== undefined;
-    if (outcome.status === "rejected" && !isLeft) throw outcome.reason;
-  }
-}
-
-/** Rejects with the signal's reason when it aborts, never resolves. */
-export function whenAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    if (signal.aborted) abort();
-    else signal.addEventListener("abort", abort, { once: true });
-  });
 }
 
 function servicesFor(pools: Pools): ThreadServices {

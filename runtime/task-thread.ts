@@ -13,6 +13,7 @@ import { assertKnown, encodeArguments } from "./compute.js";
 import type { ComputeCall } from "./compute-call.js";
 import { offer, servicesAt, type ThreadControl, tagged, untagged } from "./control.js";
 import { type HostedThread, type HostSpec, openHost } from "./hosting.js";
+import { fileStorages } from "./storages.js";
 import { realSystem } from "./system.js";
 import { ThreadTransport } from "./thread-transport.js";
 import type { Topology } from "./topology.js";
@@ -79,7 +80,10 @@ async function open(): Promise<void> {
   }
   hosted = await openHost(declared, spec, transport, {
     system: realSystem,
-    runCheckpoint: (job) => untagged(services.checkpoint(job)),
+    storages: fileStorages({
+      ...spec,
+      runCheckpoint: (job) => untagged(services.checkpoint(job)),
+    }),
     compute: computeThrough(declared),
   });
 }

@@ -48,6 +48,8 @@ export interface TaskParts {
   readonly batchBytesMax: number;
   /** One value: its frame must fit an arena. */
   readonly valueBytesMax: number;
+  /** Messages of one stream on the way. Default: the limit. */
+  readonly streamWindowMessages?: number;
 }
 
 /** Figures of one task since it was opened. */
@@ -87,9 +89,10 @@ export class Task {
     });
     this.boot = readBoot(parts.storage);
     this.#marks = new Marks(parts.storage);
-    this.outbox = new Outbox(parts.taskId, parts.storage);
+    const windowMessages = parts.streamWindowMessages ?? limits.streamWindowMessages;
+    this.outbox = new Outbox(parts.taskId, parts.storage, windowMessages);
     const senders = (parts.threadCount + 1) * limits.laneMessagesMax;
-    const streams = parts.taskCount * (limits.streamWindowMessages + 1);
+    const streams = parts.taskCount * (windowMessages + 1);
     this.#mailbox = new Mailbox(senders + streams + 2 * limits.runningNodesMax);
   }
 

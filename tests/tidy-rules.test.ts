@@ -187,7 +187,7 @@ describe("rules — what comes from outside", () => {
     "const id = randomUUID();",
   ])("refuses %s in the library", (text) => {
     expect(said(noAmbient, "runtime/task.ts", text)).toEqual([expect.stringMatching(/^1 uses /)]);
-    expect(said(noAmbient, "runtime/cluster.ts", text)).toEqual([]);
+    expect(said(noAmbient, "runtime/system.ts", text)).toEqual([]);
     expect(said(noAmbient, "tests/unit/a.test.ts", text)).toEqual([]);
   });
 

@@ -179,7 +179,7 @@ export class HostCluster {
       get: (table, key) => storage.get(table, key, hashKey(key))?.value,
       page: (table, range, limit) => storage.page(table, range, limit),
       store: (name) => hosted.nodeStore(name),
-      compute: inlineCompute(this.#declared),
+      compute: inlineCompute(this.#declared, system),
     };
     driver.install(first.program(port, entries));
   }

@@ -22,8 +22,6 @@ const libraryFolders = new Set(["base", "store", "runtime", "agents", "testing",
 /** Library files that may touch the clock, timers and randomness: they hand them to the rest. */
 export const ambientAllowed: ReadonlySet<string> = new Set([
   "launch.ts",
-  "runtime/cluster.ts",
-  "runtime/compute.ts",
   "runtime/control.ts",
   "runtime/system.ts",
   "runtime/task-thread.ts",

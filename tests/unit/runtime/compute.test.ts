@@ -3,6 +3,7 @@
 // carried.
 import { describe, expect, it } from "vitest";
 import { inlineCompute } from "../../../runtime/compute.js";
+import { realSystem } from "../../../runtime/system.js";
 import { topology } from "../../../runtime/topology.js";
 
 const declared = topology("computes", import.meta.url, {
@@ -25,7 +26,7 @@ const declared = topology("computes", import.meta.url, {
     bad: () => () => 1,
   },
 });
-const compute = inlineCompute(declared);
+const compute = inlineCompute(declared, realSystem);
 
 describe("compute — inline", () => {
   it("carries arguments and results by value", async () => {

@@ -14,13 +14,14 @@ import { describe, expect, it } from "vitest";
 import { limits } from "../../../base/limits.js";
 import {
   type DirectoryRecord,
+  directoryAt,
   judgeDirectory,
   prepareDirectory,
   recordDirectory,
   taskDirectory,
 } from "../../../runtime/directory.js";
 import { acquireOwnerLock } from "../../../runtime/owner-lock.js";
-import { topology } from "../../../runtime/topology.js";
+import { type Topology, topology } from "../../../runtime/topology.js";
 import { keyValueStore } from "../../../store/declaration.js";
 import { integer, string } from "../../../store/key.js";
 import type { KeyCodec } from "../../../store/key-form.js";
@@ -48,10 +49,13 @@ function contents(directory: string): Record<string, string> {
 
 /** What a launch that is not refused does with a directory. */
 async function openDirectory(
-  ...[directory, ...others]: Parameters<typeof judgeDirectory>
+  directory: string,
+  topology: Topology,
+  taskCount: number | undefined,
 ): Promise<DirectoryRecord> {
-  const record = await judgeDirectory(directory, ...others);
-  await recordDirectory(directory, record);
+  const place = directoryAt(directory);
+  const record = await judgeDirectory(place, topology, taskCount);
+  await recordDirectory(place, record);
   return record;
 }
 

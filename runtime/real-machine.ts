@@ -1,0 +1,139 @@
+// Real machine — directories, files, worker threads, ports and pools.
+//
+// Owns: what of it a plan needs, with task threads or without. Leaves to others: the parts
+// themselves.
+
+import { MessageChannel } from "node:worker_threads";
+import { runCheckpoint } from "../store/checkpoint.js";
+import { createTaskMemory } from "../store/task-memory.js";
+import { CheckpointPool } from "./checkpoint-pool.js";
+import type { ClusterOptions } from "./cluster-options.js";
+import { ComputePool, inlineCompute } from "./compute.js";
+import { directoryAt } from "./directory.js";
+import type { HostSpec } from "./hosting.js";
+import type { Equipment, ExitListener, Machine, ThreadHandle, ThreadSource } from "./machine.js";
+import { fileStorages } from "./storages.js";
+import { realSystem, type System } from "./system.js";
+import { type Pools, TaskThreadHandle } from "./task-thread-handle.js";
+import { unlessExited } from "./task-threads.js";
+import { ThreadTransport } from "./thread-transport.js";
+import type { Topology } from "./topology.js";
+import { type Delivery, InlineNetwork } from "./transport.js";
+
+/** What tests replace of it. */
+export interface MachineSeams {
+  readonly system?: System;
+  /** Inline mode: when packets arrive. */
+  readonly delivery?: Delivery;
+}
+
+/** The machine that this process runs on. */
+export function realMachine(options: ClusterOptions, seams: MachineSeams = {}): Machine {
+  const { system = realSystem, delivery } = seams;
+  return {
+    system,
+    place: directoryAt(options.directory),
+    memories: (taskCount, arenaBytes) => {
+      return Array.from({ length: taskCount }, () => createTaskMemory({ arenaBytes }));
+    },
+    equip: (declared, spec) => {
+      if (spec.plan.threadCount === 0) return inlineEquipment(declared, spec, system, delivery);
+      return threadEquipment(declared, spec, system, options);
+    },
+  };
+}
+
+/** Every task on the launching thread. */
+function inlineEquipment(
+  declared: Topology,
+  spec: HostSpec,
+  system: System,
+  delivery: Delivery | undefined,
+): Equipment {
+  const storages = fileStorages({ ...spec, runCheckpoint });
+  const transport = new InlineNetwork(system, delivery).endpoint(0);
+  const services = { system, storages, compute: inlineCompute(declared, system) };
+  return { transport, services, threads: noThreads, close: async () => {} };
+}
+
+const noThreads: ThreadSource = {
+  spawn: () => {
+    throw new RangeError("an inline cluster has no threads");
+  },
+  connect: async () => {},
+  disconnect: () => {},
+  settled: async () => {},
+};
+
+function threadEquipment(
+  declared: Topology,
+  spec: HostSpec,
+  system: System,
+  options: ClusterOptions,
+): Equipment {
+  const { taskCount } = spec.plan;
+  const checkpoints = new CheckpointPool(Math.min(taskCount, options.checkpointThreads));
+  const compute = new ComputePool(declared, options.computeThreads, system);
+  const threads = new WorkerThreads(declared, spec, { checkpoints, compute });
+  const storages = fileStorages({ ...spec, runCheckpoint: (job) => checkpoints.run(job) });
+  return {
+    transport: threads.transport,
+    services: { system, storages, compute: compute.call },
+    threads,
+    close: async () => {
+      await Promise.all([checkpoints.close(), compute.close()]);
+    },
+  };
+}
+
+/** Worker threads, and message ports between them. */
+class WorkerThreads implements ThreadSource {
+  readonly transport = new ThreadTransport(0);
+  readonly #declared: Topology;
+  readonly #spec: HostSpec;
+  readonly #pools: Pools;
+  /** The newest of each number. */
+  readonly #handles = new Map<number, TaskThreadHandle>();
+
+  constructor(declared: Topology, spec: HostSpec, pools: Pools) {
+    this.#declared = declared;
+    this.#spec = spec;
+    this.#pools = pools;
+    this.transport.start();
+  }
+
+  spawn(thread: number, onExit: ExitListener): ThreadHandle {
+    const handle = new TaskThreadHandle(thread, this.#declared, this.#spec, this.#pools, onExit);
+    this.#handles.set(thread, handle);
+    return handle;
+  }
+
+  async connect(thread: number, peer: number): Promise<void> {
+    const { port1, port2 } = new MessageChannel();
+    const handle = this.#handle(thread);
+    if (peer === 0) {
+      this.transport.connect(thread, port1);
+      await handle.connect(0, port2);
+      return;
+    }
+    const other = this.#handle(peer);
+    await Promise.all([
+      handle.connect(peer, port1),
+      unlessExited([other], () => other.connect(thread, port2)),
+    ]);
+  }
+
+  disconnect(thread: number): void {
+    this.transport.disconnect(thread);
+  }
+
+  settled(tasks: readonly number[]): Promise<void> {
+    return this.#pools.checkpoints.settled(tasks);
+  }
+
+  #handle(thread: number): TaskThreadHandle {
+    const handle = this.#handles.get(thread);
+    if (handle === undefined) throw new RangeError(`there is no thread ${thread}`);
+    return handle;
+  }
+}
