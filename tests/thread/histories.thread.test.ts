@@ -1,7 +1,7 @@
 // Histories — thousands of noted reads and writes by clients on three threads, checked key by key.
 //
 // What goes wrong here would look like a sentence that names the two calls which contradict each
-// other. The checker has its own tests below: it must catch what it is for.
+// other. The checker has its own tests in tests/unit/testing.
 
 import { describe, expect, it } from "vitest";
 import { launch } from "../../dist/index.js";
@@ -11,9 +11,9 @@ import {
   performHistory,
 } from "../../dist/tests/topologies/history-client.js";
 import load from "../../dist/tests/topologies/load.js";
+import { assertLinearizable } from "../../testing/index.js";
 import { suiteSeed } from "../support/property.js";
 import { tempDirectory } from "../support/temp-directory.js";
-import { historyViolations } from "../support/version-history.js";
 
 const hotKeys = ["hot-1", "hot-2", "hot-3"];
 const manyKeys = Array.from({ length: 80 }, (_, i) => `key-${String(i).padStart(2, "0")}`);
@@ -56,7 +56,7 @@ describe("histories — clients on three threads", () => {
     const load = { keys: hotKeys, calls: 450, paddingBytes: 0, arenaBytes: 67_108_864 };
     const { notes } = await runHistory(load);
 
-    expect(historyViolations(notes)).toEqual([]);
+    assertLinearizable(notes);
     expect(notes.length).toBeGreaterThan(4_000);
   });
 
@@ -64,7 +64,7 @@ describe("histories — clients on three threads", () => {
     const load = { keys: manyKeys, calls: 700, paddingBytes: 6_000, arenaBytes: 1_048_576 };
     const { notes, checkpoints } = await runHistory(load);
 
-    expect(historyViolations(notes)).toEqual([]);
+    assertLinearizable(notes);
     expect(notes.length).toBeGreaterThan(4_400);
     // Reads came from both arenas and from the environment.
     expect(checkpoints).toBeGreaterThan(10);
@@ -109,58 +109,13 @@ describe("histories — a reader that keeps its thread to itself", () => {
       const invoked = Number(process.hrtime.bigint());
       const { version, by } = await registers.update("write", key, `main/${call}`, 60_000);
       const returned = Number(process.hrtime.bigint());
-      notes.push({ kind: "write", client: "main", call, key, version, by, invoked, returned });
+      const times = { invoked, returned };
+      notes.push({ kind: "write", client: "main", call, key, version, value: by, ...times });
     }
     const seen = (await gazing).notes;
 
-    expect(historyViolations([...notes, ...seen])).toEqual([]);
+    assertLinearizable([...notes, ...seen]);
     // It has really looked on while the others were writing.
     expect(new Set(seen.map(({ version }) => version)).size).toBeGreaterThanOrEqual(12);
   });
 });
-
-describe("the checker of histories — made-up notes", () => {
-  const write = (call: number, version: number, invoked: number, returned: number) =>
-    madeUp("write", "w", call, version, `w/${call}`, invoked, returned);
-  const read = (version: number, by: string, invoked: number, returned: number) =>
-    madeUp("read", "r", invoked, version, by, invoked, returned);
-  const writes = [write(1, 1, 10, 20), write(2, 2, 30, 40), write(3, 3, 50, 60)];
-
-  it("has nothing against reads of the newest or of a concurrent write", () => {
-    const reads = [read(0, "", 1, 15), read(1, "w/1", 12, 29), read(3, "w/3", 55, 56)];
-    expect(historyViolations([...writes, ...reads])).toEqual([]);
-  });
-
-  it.each([
-    ["a lost write", [write(1, 1, 10, 20), write(2, 1, 30, 40)]],
-    ["a write that vanished", [write(1, 1, 10, 20), write(2, 3, 30, 40)]],
-    ["a stale read", [...writes, read(1, "w/1", 41, 45)]],
-    ["a read of nothing after a write", [...writes, read(0, "", 21, 25)]],
-    ["a read of the future", [...writes, read(2, "w/2", 21, 25)]],
-    ["two reads that go back in time", [...writes, read(2, "w/2", 32, 33), read(1, "w/1", 34, 35)]],
-    ["a value of another write", [...writes, read(2, "w/1", 41, 45)]],
-    ["a version that nobody wrote", [...writes, read(4, "w/4", 61, 65)]],
-    [
-      "a client that does not see its own write",
-      [
-        ...writes.slice(0, 1),
-        madeUp("write", "c", 1, 2, "c/1", 30, 60),
-        madeUp("read", "c", 2, 1, "w/1", 31, 40),
-      ],
-    ],
-  ])("finds %s", (_what, notes) => {
-    expect(historyViolations(notes)).not.toEqual([]);
-  });
-});
-
-function madeUp(
-  kind: "read" | "write",
-  client: string,
-  call: number,
-  version: number,
-  by: string,
-  invoked: number,
-  returned: number,
-): HistoryNote {
-  return { kind, client, call, key: "k", version, by, invoked, returned };
-}

@@ -2,12 +2,13 @@
 //
 // It runs wherever it is given clients of the store: on the launching thread and within nodes on
 // task threads. Owns: the choice of operations and the notes. Leaves to others: whether the notes
-// make sense (tests/support/version-history.ts).
+// make sense (testing/versioned-history.ts).
 //
 // Every write raises the version in the value by one and names itself in it, so what a read returns
 // says which write it has seen. Times are of CLOCK_MONOTONIC, which all threads share.
 
 import type { KeyValueStore } from "../../index.js";
+import type { VersionedOperation } from "../../testing/index.js";
 
 /** The value of a register. */
 export interface Register {
@@ -38,19 +39,11 @@ export interface HistoryTask {
   readonly paddingBytes: number;
 }
 
-/** One read or write of one key. */
-export interface HistoryNote {
-  readonly kind: "read" | "write";
+/** One read or write of one key; its value is marked with the write's `by`. Nanoseconds. */
+export interface HistoryNote extends VersionedOperation {
   readonly client: string;
-  /** Number of the call, in the order in which the client made them. */
   readonly call: number;
-  readonly key: string;
-  /** 0: no value. */
   readonly version: number;
-  readonly by: string;
-  /** Nanoseconds. */
-  readonly invoked: number;
-  readonly returned: number;
 }
 
 /** Performs the calls of one client and returns what came of them. */
@@ -159,8 +152,9 @@ function note(
   invoked: number,
   value: Register | undefined,
 ): void {
-  const { version, by } = value ?? { version: 0, by: "" };
-  notes.push({ kind, client: task.client, call, key, version, by, invoked, returned: now() });
+  const written =
+    value === undefined ? { version: 0 } : { version: value.version, value: value.by };
+  notes.push({ kind, client: task.client, call, key, invoked, returned: now(), ...written });
 }
 
 function nextRegister(current: Register | undefined, by: string, paddingBytes: number): Register {
