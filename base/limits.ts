@@ -64,6 +64,8 @@ export const limits = {
   streamWindowMessages: 4_096,
   /** Bytes of one section of a stream: the rest goes in the next. */
   streamSectionBytesMax: 1_048_576,
+  /** Rows of a stream that are looked at when its task is opened after an orderly stop. */
+  outboxSampleRows: 16,
   /** Acknowledged outbox rows deleted with one frame. */
   outboxTrimRowsMax: 2_000,
   /** How long `close` waits for what is under way; the rest goes on at the next launch. */

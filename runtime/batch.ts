@@ -12,13 +12,6 @@
 import { ByteWriter } from "../base/byte-writer.js";
 import type { RecordWrite, TableId } from "../store/storage.js";
 
-/** What a destination tells a source: see `ackBody`. */
-export interface Acknowledgement {
-  readonly source: number;
-  readonly lastApplied: number;
-  readonly resend: boolean;
-}
-
 export class Batch {
   /** Messages applied. */
   messages = 0;
@@ -26,7 +19,8 @@ export class Batch {
   clears: ReadonlyMap<TableId, number> = new Map();
   readonly replies: Map<number, ByteWriter> = new Map();
   readonly notices: Map<number, ByteWriter> = new Map();
-  readonly acks: Map<number, Acknowledgement> = new Map();
+  /** Sources to be answered: whether one is asked to send again what follows. */
+  readonly acks: Map<number, boolean> = new Map();
   readonly actions: (() => void)[] = [];
 
   /** Whether there is a frame to make durable before the gate opens. */

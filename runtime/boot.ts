@@ -1,6 +1,6 @@
 // Boot record — one row of each task that says how often it was started and how it last ended.
 //
-//   "b" → [starts u32][clean u8]
+//   "b" → [starts u32][clean u8][weak u8]
 //
 // The first frame of a start says `clean = 0`, before anything is served; the last frame of an
 // orderly close says 1. A stop in between (kill, power cut, a thread that died) leaves 0, which is
@@ -29,19 +29,39 @@ export interface Boot {
 const bootKey = Uint8Array.of(0x62);
 const bootHash = hashKey(bootKey);
 
-/** This start, as the storage before its first frame tells. */
-export function readBoot(storage: TaskStorage): Boot {
-  const row = storage.get(systemTable.boot, bootKey, bootHash);
-  if (row === undefined) return { count: 1, unclean: false };
-  const reader = new ByteReader(row.value);
-  return { count: reader.u32() + 1, unclean: reader.u8() === 0 };
+/** The same, with what the runtime alone has to know. */
+export interface RecordedBoot extends Boot {
+  /**
+   * The stop was not orderly, in a mode of durability whose newest frames a power cut can take: this
+   * task may have forgotten what others know.
+   */
+  readonly lossy: boolean;
 }
 
-/** The row of a start that serves (`clean` false), or has come to its orderly end. */
-export function bootRecord(boot: Boot, clean: boolean, version: number): RecordWrite {
-  const value = new ByteWriter(5);
-  value.u32(boot.count);
+/** How a start stands: it serves, or has come to its orderly end (`clean`). */
+export interface BootState {
+  readonly count: number;
+  readonly clean: boolean;
+  /** In a mode of durability other than `durable`. */
+  readonly weak: boolean;
+}
+
+/** This start, as the storage before its first frame tells. */
+export function readBoot(storage: TaskStorage): RecordedBoot {
+  const row = storage.get(systemTable.boot, bootKey, bootHash);
+  if (row === undefined) return { count: 1, unclean: false, lossy: false };
+  const reader = new ByteReader(row.value);
+  const count = reader.u32() + 1;
+  const unclean = reader.u8() === 0;
+  return { count, unclean, lossy: unclean && reader.u8() === 1 };
+}
+
+/** The row of a start. */
+export function bootRecord({ count, clean, weak }: BootState, version: number): RecordWrite {
+  const value = new ByteWriter(6);
+  value.u32(count);
   value.u8(clean ? 1 : 0);
+  value.u8(weak ? 1 : 0);
   return {
     table: systemTable.boot,
     key: bootKey,

@@ -1,6 +1,6 @@
 // Directory — what a data directory says of itself, and the refusal of whatever does not fit it.
 //
-//   <directory>/partita.json     format, topology, task count, tables of stores (this file)
+//   <directory>/partita.json     format, topology, task count, epoch, tables of stores (this file)
 //   <directory>/owner.pid        pid of the owner while it runs (owner-lock.ts)
 //   <directory>/t0000/…          one task: its log and its environment (store/task-storage.ts)
 //
@@ -20,7 +20,7 @@ import { acquireOwnerLock } from "./owner-lock.js";
 import { storesOf, type Topology } from "./topology.js";
 
 /** Number of the on-disk format: hash and seed, key codecs, records, frames, tables. */
-const formatVersion = 1;
+const formatVersion = 2;
 const recordFile = "partita.json";
 
 /** The record of a directory. */
@@ -29,6 +29,8 @@ export interface DirectoryRecord {
   readonly topology: string;
   readonly shapeHash: string;
   readonly taskCount: number;
+  /** Number of the range map of these tasks: streams between tasks belong to one. */
+  readonly epoch: number;
   readonly stores: Readonly<Record<string, RecordedStore>>;
 }
 
@@ -94,6 +96,7 @@ export async function judgeDirectory(
     topology: declared.name,
     shapeHash: shapeHash(declared),
     taskCount: recorded?.taskCount ?? taskCount ?? limits.tasksDefault,
+    epoch: recorded?.epoch ?? 1,
     stores: assignTables(declared, recorded?.stores ?? {}),
   };
 }

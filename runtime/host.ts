@@ -21,9 +21,14 @@ import { type PlanShape, threadOf } from "./plan.js";
 import {
   ackBody,
   helloBody,
+  readAck,
+  readHello,
   readSections,
+  readStreamHeader,
   type SectionKind,
+  type StreamAck,
   section,
+  streamHeaderBytes,
   writeSection,
 } from "./protocol.js";
 import type { System } from "./system.js";
@@ -116,16 +121,16 @@ export class Host implements Outlet {
     this.#wantFlush();
   }
 
-  /** Tells a source task what one of this host's tasks has made durable. */
-  acknowledge(task: number, source: number, lastApplied: number, resend: boolean): void {
-    const body = ackBody(lastApplied, resend);
+  /** Tells a source task what one of this host's tasks has applied, and made durable. */
+  acknowledge(task: number, source: number, ack: StreamAck): void {
+    const body = ackBody(this.plan.epoch, ack);
     this.post(threadOf(this.plan, source), section.ack, task, source, body);
   }
 
   /** Asks a destination what it knows of one of this host's tasks. */
-  greet(task: number, destination: number, next: number, acknowledged: number): void {
+  greet(task: number, destination: number): void {
     const thread = threadOf(this.plan, destination);
-    this.post(thread, section.hello, task, destination, helloBody(next, acknowledged));
+    this.post(thread, section.hello, task, destination, helloBody(this.plan.epoch));
   }
 
   /** Tasks are gone: callers that wait for them are told `error`. */
@@ -202,20 +207,18 @@ export class Host implements Outlet {
           this.#notices(from, body);
           return;
         case section.stream: {
-          const firstSequence = new ByteReader(body).uint64();
-          this.#driver(to).accept({ kind: "task", task: from }, body.subarray(8), firstSequence);
+          const firstSequence = readStreamHeader(this.plan.epoch, body);
+          const messages = body.subarray(streamHeaderBytes);
+          this.#driver(to).accept({ kind: "task", task: from }, messages, firstSequence);
           return;
         }
-        case section.ack: {
-          const reader = new ByteReader(body);
-          this.#driver(to).acknowledged(from, reader.uint64(), reader.u8() === 1);
+        case section.ack:
+          this.#driver(to).acknowledged(from, readAck(this.plan.epoch, body));
           return;
-        }
-        case section.hello: {
-          const driver = this.#driver(to);
-          this.acknowledge(to, from, driver.task.appliedFrom(from), false);
+        case section.hello:
+          readHello(this.plan.epoch, body);
+          this.#driver(to).greeted(from);
           return;
-        }
         default:
           assert(false, () => `section kind ${kind} is not in the protocol`);
       }

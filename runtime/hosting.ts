@@ -202,11 +202,12 @@ async function openTasks(
   const opened = await Promise.allSettled(
     tasks.map(async (taskId) => {
       const storage = await services.storages.open(taskId);
-      const { taskCount, threadCount } = spec.plan;
-      const { batchBytesMax, valueBytesMax, streamWindowMessages } = spec;
+      const { taskCount, threadCount, epoch } = spec.plan;
+      const { batchBytesMax, valueBytesMax, streamWindowMessages, durability } = spec;
       const { system } = services;
       const bounds = { batchBytesMax, valueBytesMax, streamWindowMessages };
-      const parts = { taskId, taskCount, threadCount, storage, stores, system, ...bounds };
+      const numbers = { taskId, taskCount, threadCount, epoch };
+      const parts = { ...numbers, storage, durability, stores, system, ...bounds };
       return new TaskDriver(host, new Task(parts), storage, tasks.length > 1);
     }),
   );

@@ -32,6 +32,7 @@ export async function planLaunch(
       taskCount,
       threadCount: Math.min(options.threadCount, taskCount),
       tables: Object.fromEntries(tables),
+      epoch: record.epoch,
       shapeHash: record.shapeHash,
     },
     directory: place.directory,

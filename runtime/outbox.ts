@@ -8,20 +8,29 @@
 // the destination), packets (host.ts), frames (task.ts).
 //
 // Invariants:
-//   Q1. Rows `acknowledged + 1 … next - 1` exist, dense (trimmed ones are at most `acknowledged`).
-//   Q2. A row is sent only after its frame is durable, in order: `sent < next` counts durable rows.
+//   Q1. Rows `durable + 1 … next - 1` exist, dense; what is trimmed is durable at the destination,
+//       so after a power cut in a weak mode the source still has what the destination has lost.
+//   Q2. A row is sent only after its frame is published, in order: `sent < next` counts such rows.
 //   Q3. `acknowledged <= last applied < next`: anything else is divergent history and refused.
 //   Q4. At most `windowMessages` rows of a stream are unacknowledged on the way; the rest stay
 //       rows, so cycles of tasks cannot deadlock on memory.
 
-import { ByteReader } from "../base/byte-reader.js";
 import { ByteWriter } from "../base/byte-writer.js";
 import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
 import { hashKey } from "../store/key-hash.js";
 import type { RecordWrite, TaskStorage } from "../store/storage.js";
+import type { StreamAck } from "./protocol.js";
 import { Ring } from "./ring.js";
+import {
+  encodeNumbers,
+  messageKey,
+  peerKey,
+  readStreams,
+  type StreamNumbers,
+  streamRecord,
+} from "./stream-rows.js";
 import { systemTable } from "./system-table.js";
 
 interface Stream {
@@ -32,8 +41,10 @@ interface Stream {
   durableNext: number;
   /** Newest number handed to the destination. */
   sent: number;
-  /** Newest number that the destination has made durable. */
+  /** Newest number that the destination has applied: moves the window. */
   acknowledged: number;
+  /** Newest number that the destination has made durable: what may be trimmed. */
+  durable: number;
   /** Newest number whose row was deleted. */
   trimmed: number;
   /** Waiting for the destination's answer to a hello: nothing is sent. */
@@ -52,29 +63,31 @@ export interface OutboxMark {
 export class Outbox {
   readonly #task: number;
   readonly #storage: TaskStorage;
+  readonly #epoch: number;
   readonly #windowMessages: number;
   readonly #streams = new Map<number, Stream>();
   #staged: { readonly stream: Stream; readonly sequence: number; readonly bytes: Uint8Array }[] =
     [];
   #stagedBytes = 0;
+  #continued = 0;
 
   /** Recovers the streams of a task; every one of them greets its destination before it sends. */
   constructor(
     task: number,
     storage: TaskStorage,
+    epoch: number,
     windowMessages: number = limits.streamWindowMessages,
   ) {
     this.#task = task;
     this.#storage = storage;
+    this.#epoch = epoch;
     this.#windowMessages = windowMessages;
-    for (const row of storage.page(systemTable.outboxMeta, {}, limits.tasksMax)) {
-      const destination = new ByteReader(row.key).u16();
-      const reader = new ByteReader(row.value);
-      const next = reader.uint64();
-      const trimmed = reader.uint64();
-      const stream = this.#open(destination, next, trimmed);
-      stream.greeting = true;
-    }
+    for (const numbers of readStreams(storage)) this.#open(numbers).greeting = true;
+  }
+
+  /** Streams that went on behind messages that a power cut took from this task: `goOn`. */
+  get continued(): number {
+    return this.#continued;
   }
 
   /** Bytes staged in the batch in hand. */
@@ -91,7 +104,7 @@ export class Outbox {
 
   /** Numbers a message in the batch in hand. The bytes are kept. */
   stage(destination: number, message: Uint8Array): void {
-    const stream = this.#streams.get(destination) ?? this.#open(destination, 1, 0);
+    const stream = this.#stream(destination);
     this.#staged.push({ stream, sequence: stream.next, bytes: message });
     this.#stagedBytes += message.length;
     stream.next += 1;
@@ -122,30 +135,26 @@ export class Outbox {
     const records: RecordWrite[] = [];
     for (const { stream, sequence, bytes } of this.#staged) {
       records.push(
-        record(systemTable.outbox, rowKey(stream, sequence), bytes, true, nextVersion()),
+        streamRecord(systemTable.outbox, this.#key(stream, sequence), bytes, true, nextVersion()),
       );
     }
     let budget: number = limits.outboxTrimRowsMax;
     for (const stream of this.#streams.values()) {
-      const end = Math.min(stream.acknowledged, stream.trimmed + budget);
+      const end = Math.min(stream.durable, stream.trimmed + budget);
       for (let sequence = stream.trimmed + 1; sequence <= end; sequence += 1) {
-        const key = rowKey(stream, sequence);
-        records.push(record(systemTable.outbox, key, undefined, false, nextVersion()));
+        const key = this.#key(stream, sequence);
+        records.push(streamRecord(systemTable.outbox, key, undefined, false, nextVersion()));
         stream.touched = true;
         budget -= 1;
       }
       stream.trimmed = Math.max(stream.trimmed, end);
       if (!stream.touched) continue;
-      const numbers = new ByteWriter();
-      numbers.uint64(stream.next);
-      numbers.uint64(stream.trimmed);
-      const key = destinationKey(stream.destination);
-      records.push(record(systemTable.outboxMeta, key, numbers.finish(), false, nextVersion()));
+      records.push(this.#numbers(stream, nextVersion()));
     }
     return records;
   }
 
-  /** The frame is durable: its messages may be sent. */
+  /** The frame is published: its messages may be sent. */
   committed(): void {
     for (const { stream, bytes } of this.#staged) {
       // Only an unbroken run behind `sent` is kept; the rest is read back when the window moves.
@@ -190,27 +199,44 @@ export class Outbox {
   }
 
   /**
-   * The destination has made everything up to `lastApplied` durable. `resend`: it missed what
-   * follows.
+   * What the destination has applied, and made durable of it. `resend`: it missed what follows.
    * @throws PartitaError STREAM_DIVERGED when it knows more than was sent or less than it
    * acknowledged
    */
-  acknowledge(destination: number, lastApplied: number, resend: boolean): void {
-    const stream = this.#streams.get(destination) ?? this.#open(destination, 1, 0);
-    if (lastApplied >= stream.next || lastApplied < stream.acknowledged) {
+  acknowledge(destination: number, { applied, durable, resend }: StreamAck): void {
+    const stream = this.#stream(destination);
+    if (applied >= stream.next || applied < stream.acknowledged) {
       throw new PartitaError("STREAM_DIVERGED", {
         source: this.#task,
         destination,
-        applied: lastApplied,
+        applied,
         acknowledged: stream.acknowledged,
         next: stream.next,
       });
     }
-    stream.acknowledged = lastApplied;
+    assert(durable <= applied, "a destination has made durable what it has not applied");
+    stream.acknowledged = applied;
+    stream.durable = Math.max(stream.durable, durable);
     if (!stream.greeting && !resend) return;
     stream.greeting = false;
-    stream.sent = lastApplied;
+    stream.sent = applied;
     while (stream.unsent.shift() !== undefined);
+  }
+
+  /**
+   * Before anything is sent: the destination has applied everything up to `next - 1`, of which a
+   * power cut took some from this task. Numbers go on at `next`, since the destination would take
+   * lower ones for duplicates. Returns the records that make it so, for the frame in hand.
+   */
+  goOn(destination: number, next: number, nextVersion: () => number): RecordWrite {
+    const known = this.#streams.get(destination);
+    assert(known === undefined || known.next < next, "a stream goes on behind its end");
+    const trimmed = known?.trimmed ?? next - 1;
+    const numbers = { destination, next, acknowledged: next - 1, trimmed };
+    const stream = this.#open(numbers);
+    stream.greeting = true;
+    this.#continued += 1;
+    return this.#numbers(stream, nextVersion());
   }
 
   /** The destination was started again: nothing is sent until it has said what it knows. */
@@ -220,19 +246,25 @@ export class Outbox {
   }
 
   /** Calls `send` for every stream that waits for an answer. */
-  greetings(send: (destination: number, next: number, acknowledged: number) => void): void {
-    for (const stream of this.#streams.values()) {
-      if (stream.greeting) send(stream.destination, stream.next, stream.acknowledged);
+  greetings(send: (destination: number) => void): void {
+    for (const { greeting, destination } of this.#streams.values()) {
+      if (greeting) send(destination);
     }
   }
 
-  #open(destination: number, next: number, trimmed: number): Stream {
+  #stream(destination: number): Stream {
+    const known = this.#streams.get(destination);
+    return known ?? this.#open({ destination, next: 1, acknowledged: 0, trimmed: 0 });
+  }
+
+  #open({ destination, next, acknowledged, trimmed }: StreamNumbers): Stream {
     const stream: Stream = {
       destination,
       next,
       durableNext: next,
       sent: next - 1,
-      acknowledged: trimmed,
+      acknowledged,
+      durable: acknowledged,
       trimmed,
       greeting: false,
       unsent: new Ring(this.#windowMessages),
@@ -247,7 +279,7 @@ export class Outbox {
   }
 
   #readBack(stream: Stream, sequence: number): Uint8Array {
-    const key = rowKey(stream, sequence);
+    const key = this.#key(stream, sequence);
     const stored = this.#storage.get(systemTable.outbox, key, hashKey(key));
     assert(
       stored !== undefined,
@@ -255,29 +287,14 @@ export class Outbox {
     );
     return stored.value;
   }
-}
 
-function rowKey(stream: Stream, sequence: number): Uint8Array {
-  const key = new Uint8Array(10);
-  const view = new DataView(key.buffer);
-  view.setUint16(0, stream.destination);
-  view.setUint32(2, Math.floor(sequence / 2 ** 32));
-  view.setUint32(6, sequence >>> 0);
-  return key;
-}
+  #key(stream: Stream, sequence: number): Uint8Array {
+    return messageKey(this.#epoch, stream.destination, sequence);
+  }
 
-function record(
-  table: number,
-  key: Uint8Array,
-  value: Uint8Array | undefined,
-  fresh: boolean,
-  version: number,
-): RecordWrite {
-  return { table, key, keyHash: hashKey(key), version, value, fresh };
-}
-
-function destinationKey(destination: number): Uint8Array {
-  const key = new ByteWriter();
-  key.u16(destination);
-  return key.finish();
+  #numbers({ destination, next, durable, trimmed }: Stream, version: number): RecordWrite {
+    const numbers = encodeNumbers({ destination, next, acknowledged: durable, trimmed });
+    const key = peerKey(this.#epoch, destination);
+    return streamRecord(systemTable.outboxMeta, key, numbers, false, version);
+  }
 }

@@ -3,7 +3,7 @@
 // The host is one; it knows its drivers, so drivers know it by this contract alone.
 
 import type { PlanShape } from "./plan.js";
-import type { SectionKind } from "./protocol.js";
+import type { SectionKind, StreamAck } from "./protocol.js";
 import type { System } from "./system.js";
 
 export interface Outlet {
@@ -11,8 +11,8 @@ export interface Outlet {
   readonly system: System;
   /** Adds a section to the packet of the thread that it is for; it leaves with the next flush. */
   post(thread: number, kind: SectionKind, from: number, to: number, body: Uint8Array): void;
-  /** Tells a source task what one of this thread's tasks has made durable. */
-  acknowledge(task: number, source: number, lastApplied: number, resend: boolean): void;
+  /** Tells a source task what one of this thread's tasks has applied, and made durable. */
+  acknowledge(task: number, source: number, ack: StreamAck): void;
   /** Asks a destination what it knows of one of this thread's tasks. */
-  greet(task: number, destination: number, next: number, acknowledged: number): void;
+  greet(task: number, destination: number): void;
 }

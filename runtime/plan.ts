@@ -18,6 +18,8 @@ export interface PlanShape {
   readonly threadCount: number;
   /** Table of each store by name: recorded in the directory, never reused. */
   readonly tables: Readonly<Record<string, number>>;
+  /** Number of the range map: which keys belong to which task. 1 in a new directory. */
+  readonly epoch: number;
   /** Hash of the topology's structure: every thread must find the same. */
   readonly shapeHash: string;
 }

@@ -4,11 +4,11 @@
 export const systemTable = {
   /** Kept by the storage itself: format, clears, checkpoint. */
   meta: 0,
-  /** `[source u16]` → newest sequence applied from that task. */
+  /** What was applied from each task: stream-rows.ts has the layout of these three. */
   marks: 1,
-  /** `[destination u16][sequence u64]` → message. */
+  /** Messages on their way to other tasks. */
   outbox: 2,
-  /** `[destination u16]` → next sequence, newest trimmed. */
+  /** The numbers of each stream to another task. */
   outboxMeta: 3,
   /** One row: how often the task was started, and how it last ended (boot.ts). */
   boot: 4,

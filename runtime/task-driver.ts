@@ -16,12 +16,13 @@ import { ByteWriter } from "../base/byte-writer.js";
 import { PartitaError } from "../base/errors.js";
 import type { TaskStorage } from "../store/storage.js";
 import type { Batch } from "./batch.js";
-import { bootRecord } from "./boot.js";
 import type { Outlet } from "./outlet.js";
 import { threadOf } from "./plan.js";
-import { section } from "./protocol.js";
+import { type StreamAck, section, streamBody } from "./protocol.js";
 import type { Task } from "./task.js";
 import type { MessageOrigin, TaskProgram } from "./task-program.js";
+
+const noAcks: ReadonlyMap<number, boolean> = new Map();
 
 export class TaskDriver {
   readonly task: Task;
@@ -78,15 +79,22 @@ export class TaskDriver {
     this.accept({ kind: "self" }, body.finish(), 0);
   }
 
-  acknowledged(destination: number, lastApplied: number, resend: boolean): void {
+  acknowledged(destination: number, ack: StreamAck): void {
     if (this.#closed) return;
     try {
-      this.task.outbox.acknowledge(destination, lastApplied, resend);
+      this.task.outbox.acknowledge(destination, ack);
     } catch (error) {
       if (!PartitaError.is(error)) throw error;
       this.#outlet.system.stop(error.message);
     }
     this.#pump();
+  }
+
+  /** A source asks what this task knows of it. */
+  greeted(source: number): void {
+    if (this.#closed) return;
+    this.task.greetedBy(source);
+    this.#outlet.acknowledge(this.task.taskId, source, this.task.ackOf(source, false));
   }
 
   /** A destination was started again. */
@@ -120,6 +128,7 @@ export class TaskDriver {
     } catch (error) {
       this.#fail("sync", error);
     }
+    this.#acknowledgeDurable(noAcks);
   }
 
   /** Takes no more turns and frees the storage. */
@@ -140,7 +149,7 @@ export class TaskDriver {
   /** Alone in its frame, and durable in every mode. */
   async #recordBoot(clean: boolean): Promise<void> {
     const { storage, task } = this;
-    const writes = [bootRecord(task.boot, clean, task.nextVersion())];
+    const writes = task.bootRecords(clean);
     while (!storage.hasRoom(writes)) await storage.whenRoom();
     storage.append(writes);
     await storage.syncLater();
@@ -253,29 +262,36 @@ export class TaskDriver {
     for (const [thread, body] of batch.notices) {
       outlet.post(thread, section.notices, taskId, thread, body.finish());
     }
-    for (const { source, lastApplied, resend } of batch.acks.values()) {
-      outlet.acknowledge(taskId, source, lastApplied, resend);
+    for (const [source, resend] of batch.acks) {
+      outlet.acknowledge(taskId, source, this.task.ackOf(source, resend));
     }
+    this.#acknowledgeDurable(batch.acks);
     this.#pump();
     for (const action of batch.actions) action();
+  }
+
+  /** In modes that sync later, sources are told later what they may forget. */
+  #acknowledgeDurable(told: ReadonlyMap<number, boolean>): void {
+    for (const source of this.task.takeDurable()) {
+      if (told.has(source)) continue;
+      this.#outlet.acknowledge(this.task.taskId, source, this.task.ackOf(source, false));
+    }
   }
 
   #pump(): void {
     const { outbox, taskId } = this.task;
     while (outbox.sendable) {
       outbox.pump((destination, firstSequence, messages) => {
-        const body = new ByteWriter();
-        body.uint64(firstSequence);
-        body.bytes(messages);
-        const thread = threadOf(this.#outlet.plan, destination);
-        this.#outlet.post(thread, section.stream, taskId, destination, body.finish());
+        const { plan } = this.#outlet;
+        const body = streamBody(plan.epoch, firstSequence, messages);
+        this.#outlet.post(threadOf(plan, destination), section.stream, taskId, destination, body);
       });
     }
   }
 
   #greet(): void {
-    this.task.outbox.greetings((destination, next, acknowledged) => {
-      this.#outlet.greet(this.task.taskId, destination, next, acknowledged);
+    this.task.outbox.greetings((destination) => {
+      this.#outlet.greet(this.task.taskId, destination);
     });
   }
 

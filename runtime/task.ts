@@ -21,18 +21,20 @@ import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
 import { hashKey } from "../store/key-hash.js";
-import type { TaskStorage } from "../store/storage.js";
+import type { RecordWrite, TaskStorage } from "../store/storage.js";
+import type { Durability } from "../store/task-storage.js";
 import { encodeValue } from "../store/value.js";
 import { Batch } from "./batch.js";
-import { type Boot, readBoot } from "./boot.js";
+import { bootRecord, type RecordedBoot, readBoot } from "./boot.js";
 import { Mailbox, type ReceivedSection } from "./mailbox.js";
 import { Marks } from "./marks.js";
 import { Outbox } from "./outbox.js";
 import { Overlay } from "./overlay.js";
 import { ownerOf } from "./partition.js";
 import type { PlannedStore } from "./plan.js";
-import { noBytes, operation, status, writeReply } from "./protocol.js";
+import { noBytes, operation, type StreamAck, status, writeReply } from "./protocol.js";
 import { applyOperation } from "./store-operations.js";
+import { checkStreamRows } from "./stream-rows.js";
 import type { System } from "./system.js";
 import type { MessageOrigin, TaskProgram } from "./task-program.js";
 import { TaskTurn } from "./turn.js";
@@ -42,7 +44,11 @@ export interface TaskParts {
   readonly taskId: number;
   readonly taskCount: number;
   readonly threadCount: number;
+  /** Of the range map. */
+  readonly epoch: number;
   readonly storage: TaskStorage;
+  /** How the storage syncs. */
+  readonly durability: Durability;
   readonly stores: ReadonlyMap<number, PlannedStore>;
   readonly system: System;
   readonly batchBytesMax: number;
@@ -63,7 +69,7 @@ export interface TaskStats {
 export class Task {
   readonly taskId: number;
   /** This start. */
-  readonly boot: Boot;
+  readonly boot: RecordedBoot;
   readonly outbox: Outbox;
   readonly #parts: TaskParts;
   readonly #overlay: Overlay;
@@ -88,9 +94,10 @@ export class Task {
       valueBytesMax: parts.valueBytesMax,
     });
     this.boot = readBoot(parts.storage);
-    this.#marks = new Marks(parts.storage);
+    checkStreamRows(parts.taskId, parts.storage, parts.epoch, this.boot.unclean);
+    this.#marks = new Marks(parts.storage, parts.epoch);
     const windowMessages = parts.streamWindowMessages ?? limits.streamWindowMessages;
-    this.outbox = new Outbox(parts.taskId, parts.storage, windowMessages);
+    this.outbox = new Outbox(parts.taskId, parts.storage, parts.epoch, windowMessages);
     const senders = (parts.threadCount + 1) * limits.laneMessagesMax;
     const streams = parts.taskCount * (windowMessages + 1);
     this.#mailbox = new Mailbox(senders + streams + 2 * limits.runningNodesMax);
@@ -131,9 +138,21 @@ export class Task {
     if (section.body.length > 0) this.#mailbox.push(section);
   }
 
-  /** Newest sequence number from a source whose effects are durable. */
-  appliedFrom(source: number): number {
-    return this.#marks.durable(source);
+  /** What may be said to a source of its messages. */
+  ackOf(source: number, resend: boolean): StreamAck {
+    const [applied, durable] = [this.#marks.committed(source), this.#marks.durable(source)];
+    return { applied, durable, resend };
+  }
+
+  /** The source begins anew from the answer it gets: it need not be asked for a gap before. */
+  greetedBy(source: number): void {
+    this.#marks.forgetAsked(source);
+  }
+
+  /** Sources of whose messages more has become durable since the last call. */
+  takeDurable(): readonly number[] {
+    this.#marks.settle();
+    return this.#marks.takeMoved();
   }
 
   /**
@@ -151,7 +170,7 @@ export class Task {
       if (this.#overlay.bytes + this.outbox.stagedBytes >= this.#parts.batchBytesMax) break;
       if (batch.messages % 64 === 0 && this.#parts.system.elapsed() >= deadline) break;
     }
-    const nextVersion = (): number => this.nextVersion();
+    const nextVersion = (): number => this.#overlay.nextVersion();
     if (this.#overlay.changed || this.outbox.changed || this.#marks.changed) {
       const { records, clears } = this.#overlay.writes();
       batch.records = [
@@ -165,9 +184,12 @@ export class Task {
     return batch;
   }
 
-  /** The version of a record that is written beside batches. */
-  nextVersion(): number {
-    return this.#overlay.nextVersion();
+  /**
+   * The records of this start, for a frame of their own: it serves, or has come to its orderly end.
+   */
+  bootRecords(clean: boolean): RecordWrite[] {
+    const state = { count: this.boot.count, clean, weak: this.#parts.durability !== "durable" };
+    return [bootRecord(state, this.#overlay.nextVersion())];
   }
 
   /** The batch's frame is durable and visible. */
@@ -177,7 +199,7 @@ export class Task {
     this.#batches += 1;
     this.#messages += batch.messages;
     this.#overlay.committed();
-    this.#marks.committed();
+    this.#marks.commit();
     this.outbox.committed();
   }
 
@@ -243,10 +265,8 @@ export class Task {
       this.#applyProgram(batch, origin, message);
       this.#marks.advance(source, sequence);
     } else if (arrival === "duplicate") this.#duplicates += 1;
-    const resend = arrival === "gap";
-    const lastApplied = this.#marks.applied(source);
-    const known = batch.acks.get(source);
-    batch.acks.set(source, { source, lastApplied, resend: resend || (known?.resend ?? false) });
+    const resend = arrival === "gap" && this.#marks.asksAgain(source);
+    batch.acks.set(source, resend || (batch.acks.get(source) ?? false));
   }
 
   /** Applies a program's message and, within the same batch, what it sends to this task itself. */

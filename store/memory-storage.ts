@@ -102,6 +102,10 @@ export class MemoryStorage implements TaskStorage {
     return this.#batchLast;
   }
 
+  get batchDurable(): number {
+    return this.#log[this.#durableFrames - 1]?.batch ?? this.#base.batchLast;
+  }
+
   /** Frames that a crash now could take; the one in hand is one of them. */
   get volatileFrames(): number {
     return this.#log.length - this.#durableFrames;

@@ -77,6 +77,8 @@ export interface TaskStorage {
   readonly versionLast: number;
   /** Number of the newest frame (dense from 1); 0 in a new storage. */
   readonly batchLast: number;
+  /** Number of the newest frame that a power cut cannot take; at most `batchLast`. */
+  readonly batchDurable: number;
   /** Newest committed (published) value of a key. */
   get(table: TableId, key: Uint8Array, keyHash: number): StoredValue | undefined;
   /** As `TaskReader.page`, never busy on the owner's thread. */

@@ -147,6 +147,10 @@ class LogFirstStorage implements TaskStorage {
     return this.#batch;
   }
 
+  get batchDurable(): number {
+    return this.#syncedThrough;
+  }
+
   get(table: TableId, key: Uint8Array, keyHash: number): StoredValue | undefined {
     this.#assertSound();
     return this.#view.get(table, key, keyHash);

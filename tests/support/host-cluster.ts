@@ -7,7 +7,6 @@
 
 import { type AgentClient, createAgentClients } from "../../agents/client.js";
 import { limits } from "../../base/limits.js";
-import { bootRecord } from "../../runtime/boot.js";
 import { assignTables, plannedStores, programEntries, shapeHash } from "../../runtime/compile.js";
 import { inlineCompute } from "../../runtime/compute.js";
 import { Host, type HostParts } from "../../runtime/host.js";
@@ -26,6 +25,7 @@ import { hashKey } from "../../store/key-hash.js";
 import type { KeyValueStore } from "../../store/key-value-store.js";
 import { MemoryStorage } from "../../store/memory-storage.js";
 import type { TaskReader, TaskStorage } from "../../store/storage.js";
+import type { Durability } from "../../store/task-storage.js";
 
 /** A store's client as the runtime knows it. */
 export type AnyStoreClient = KeyValueStore<unknown, unknown, ErasedUpdates>;
@@ -37,6 +37,8 @@ export interface HostClusterSettings {
   readonly threadCount?: number;
   readonly delivery?: Delivery;
   readonly storage?: (task: number) => TestStorage;
+  /** What the tasks believe of their storages. */
+  readonly durability?: Durability;
   readonly task?: (parts: TaskParts) => Task;
   readonly host?: (parts: HostParts) => Host;
   readonly bounds?: Partial<LaneBounds>;
@@ -151,13 +153,15 @@ export class HostCluster {
     taskId: number,
     stores: ReadonlyMap<number, PlannedStore>,
   ): TaskDriver {
-    const { taskCount, threadCount } = this.plan;
+    const { taskCount, threadCount, epoch } = this.plan;
     const { system } = host;
     const storage = this.storage(taskId);
     const batchBytesMax = settings.batchBytesMax ?? limits.batchBytesMax;
+    const durability = settings.durability ?? "durable";
     const makeTask = settings.task ?? ((parts) => new Task(parts));
     const bounds = { batchBytesMax, valueBytesMax: limits.valueBytesMax };
-    const parts = { taskId, taskCount, threadCount, storage, stores, system, ...bounds };
+    const numbers = { taskId, taskCount, threadCount, epoch };
+    const parts = { ...numbers, storage, durability, stores, system, ...bounds };
     return new TaskDriver(host, makeTask(parts), storage, settings.overlapsSyncs ?? false);
   }
 
@@ -187,7 +191,7 @@ export class HostCluster {
 
 /** `TaskDriver.begin` without waiting: storages in memory have room and need no time. */
 function recordBoot({ task, storage }: TaskDriver): void {
-  storage.append([bootRecord(task.boot, false, task.nextVersion())]);
+  storage.append(task.bootRecords(false));
   storage.sync();
   storage.publish();
   storage.flush();
@@ -201,6 +205,7 @@ export function planOf(declared: Topology, taskCount: number, threadCount: numbe
     taskCount,
     threadCount,
     tables: Object.fromEntries(tables.map(([name, { table }]) => [name, table])),
+    epoch: 1,
     shapeHash: shapeHash(declared),
   };
 }

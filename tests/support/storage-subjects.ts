@@ -81,6 +81,10 @@ class WatchedStorage implements TaskStorage {
     return this.#inner.batchLast;
   }
 
+  get batchDurable(): number {
+    return this.#inner.batchDurable;
+  }
+
   get: TaskStorage["get"] = (...args) => this.#inner.get(...args);
   page: TaskStorage["page"] = (...args) => this.#inner.page(...args);
   stats: TaskStorage["stats"] = () => this.#inner.stats();

@@ -17,6 +17,7 @@ import { InlineNetwork } from "../../../runtime/transport.js";
 import { string } from "../../../store/key.js";
 import { hashKey } from "../../../store/key-hash.js";
 import { MemoryStorage } from "../../../store/memory-storage.js";
+import type { Durability } from "../../../store/task-storage.js";
 import { encodeValue } from "../../../store/value.js";
 import { hookedStorage } from "../../support/hooked-storage.js";
 import { planOf } from "../../support/host-cluster.js";
@@ -29,7 +30,7 @@ import { tempDirectory } from "../../support/temp-directory.js";
 const declared = topology("boots", import.meta.url, { stores: { bench: anyStore({}) } });
 
 /** One task on one host over a storage. */
-function opened(storage: MemoryStorage) {
+function opened(storage: MemoryStorage, durability: Durability = "durable") {
   const system = new ManualSystem();
   const plan = planOf(declared, 1, 0);
   const transport = new InlineNetwork(system).endpoint(0);
@@ -39,7 +40,9 @@ function opened(storage: MemoryStorage) {
     taskId: 0,
     taskCount: 1,
     threadCount: 0,
+    epoch: 1,
     storage,
+    durability,
     stores: plannedStores(declared, plan),
     system,
     batchBytesMax: limits.batchBytesMax,
@@ -70,18 +73,19 @@ describe("boot record — one task", () => {
       let storage = MemoryStorage.create({ durability });
       const starts: Boot[] = [];
       for (const isOrderly of [true, false, false, true, true]) {
-        const { driver } = opened(storage);
+        const { driver } = opened(storage, durability);
         await driver.begin();
         starts.push(driver.task.boot);
         if (isOrderly) await driver.close();
         storage = storage.crash();
       }
+      const lossy = durability !== "durable";
       expect(starts).toEqual([
-        { count: 1, unclean: false },
-        { count: 2, unclean: false },
-        { count: 3, unclean: true },
-        { count: 4, unclean: true },
-        { count: 5, unclean: false },
+        { count: 1, unclean: false, lossy: false },
+        { count: 2, unclean: false, lossy: false },
+        { count: 3, unclean: true, lossy },
+        { count: 4, unclean: true, lossy },
+        { count: 5, unclean: false, lossy: false },
       ]);
     }
   });
@@ -107,7 +111,7 @@ describe("boot record — one task", () => {
     const crashed = storage.crash();
     await opened(crashed).driver.close();
     const again = crashed.reopen();
-    expect(readBoot(again)).toEqual({ count: 2, unclean: true });
+    expect(readBoot(again)).toEqual({ count: 2, unclean: true, lossy: false });
     expect(again.batchLast).toBe(1);
   });
 
@@ -149,8 +153,7 @@ describe("boot record — one task", () => {
   it("is one row, written over", () => {
     const storage = MemoryStorage.create();
     for (const [index, clean] of [false, true, false].entries()) {
-      const boot = readBoot(storage);
-      storage.append([bootRecord(boot, clean, index + 1)]);
+      storage.append([bootRecord({ count: index, clean, weak: false }, index + 1)]);
       storage.sync();
       storage.publish();
     }
@@ -177,8 +180,8 @@ describe("boot record — a runtime", () => {
     await expect(open()).rejects.toThrow("not today");
     isRefused = false;
     await (await open()).close();
-    const one = { count: 1, unclean: false };
-    const two = { count: 2, unclean: false };
+    const one = { count: 1, unclean: false, lossy: false };
+    const two = { count: 2, unclean: false, lossy: false };
     expect(boots).toEqual([one, one, two, two, two]);
     expect(readFileSync(join(directory, "partita.json"), "utf8")).toContain('"boots"');
   });

@@ -5,8 +5,10 @@ import { describe, expect, it } from "vitest";
 import { ByteReader } from "../../../base/byte-reader.js";
 import { limits } from "../../../base/limits.js";
 import { Outbox } from "../../../runtime/outbox.js";
+import { checkStreamRows, messageKey, streamRecord } from "../../../runtime/stream-rows.js";
 import { systemTable } from "../../../runtime/system-table.js";
 import { MemoryStorage } from "../../../store/memory-storage.js";
+import type { RecordWrite } from "../../../store/storage.js";
 import { check } from "../../support/property.js";
 import { bytes, text } from "../../support/storage-bytes.js";
 
@@ -18,24 +20,35 @@ interface Sent {
 
 class Bench {
   storage: MemoryStorage = MemoryStorage.create();
-  outbox: Outbox = new Outbox(0, this.storage);
+  outbox: Outbox = new Outbox(0, this.storage, 1);
 
   stage(destination: number, ...messages: readonly string[]): void {
     for (const message of messages) this.outbox.stage(destination, bytes(message));
   }
 
   commit(): void {
+    this.#publish(this.outbox.writes(this.#versions()));
+    this.outbox.committed();
+  }
+
+  /** As a start does when destination 1 knows more. */
+  goOn(next: number): void {
+    this.#publish([this.outbox.goOn(1, next, this.#versions())]);
+  }
+
+  #versions(): () => number {
     let version = this.storage.versionLast;
-    const writes = this.outbox.writes(() => {
+    return () => {
       version += 1;
       return version;
-    });
-    if (writes.length > 0) {
-      this.storage.append(writes);
-      this.storage.sync();
-      this.storage.publish();
-    }
-    this.outbox.committed();
+    };
+  }
+
+  #publish(writes: readonly RecordWrite[]): void {
+    if (writes.length === 0) return;
+    this.storage.append(writes);
+    this.storage.sync();
+    this.storage.publish();
   }
 
   /** Everything that may be sent now. */
@@ -52,9 +65,14 @@ class Bench {
     return sent;
   }
 
+  /** Destination 1 has applied that much; `durable` of it, all in mode `durable`. */
+  acknowledge(applied: number, resend = false, durable = applied): void {
+    this.outbox.acknowledge(1, { applied, durable, resend });
+  }
+
   crash(): void {
     this.storage = this.storage.crash();
-    this.outbox = new Outbox(0, this.storage);
+    this.outbox = new Outbox(0, this.storage, 1);
   }
 
   get rows(): number {
@@ -108,7 +126,7 @@ describe("outbox — sending (Q1, Q2)", () => {
     bench.stage(1, "a", "b", "c");
     bench.commit();
     expect([bench.rows, bench.outbox.unacknowledged]).toEqual([3, 3]);
-    bench.outbox.acknowledge(1, 2, false);
+    bench.acknowledge(2, false);
     expect([bench.outbox.changed, bench.rows]).toEqual([false, 3]);
     bench.stage(1, "d");
     bench.commit();
@@ -126,12 +144,12 @@ describe("outbox — the window (Q4)", () => {
     bench.commit();
     const first = bench.pump();
     expect(first).toHaveLength(window);
-    bench.outbox.acknowledge(1, 10, false);
+    bench.acknowledge(10, false);
     const second = bench.pump();
     expect(second).toHaveLength(10);
-    bench.outbox.acknowledge(1, window + 10, false);
+    bench.acknowledge(window + 10, false);
     const third = bench.pump();
-    bench.outbox.acknowledge(1, window * 2 + 10, false);
+    bench.acknowledge(window * 2 + 10, false);
     expect([...first, ...second, ...third].map(({ message }) => message)).toEqual(names);
   });
 });
@@ -148,8 +166,8 @@ describe("outbox — a destination that starts again", () => {
     expect(bench.pump()).toEqual([]);
     const greetings: unknown[] = [];
     bench.outbox.greetings((...greeting) => greetings.push(greeting));
-    expect(greetings).toEqual([[1, 5, 0]]);
-    bench.outbox.acknowledge(1, 1, false);
+    expect(greetings).toEqual([[1]]);
+    bench.acknowledge(1, false);
     expect(bench.pump()).toEqual([sent(1, 2, "b"), sent(1, 3, "c"), sent(1, 4, "d")]);
   });
 
@@ -158,8 +176,129 @@ describe("outbox — a destination that starts again", () => {
     bench.stage(1, "a", "b");
     bench.commit();
     bench.pump();
-    bench.outbox.acknowledge(1, 0, true);
+    bench.acknowledge(0, true);
     expect(bench.pump()).toEqual([sent(1, 1, "a"), sent(1, 2, "b")]);
+  });
+});
+
+describe("outbox — a destination that has not made durable what it has applied (Q1)", () => {
+  it("moves the window with what is applied, and trims what is durable", () => {
+    const bench = new Bench();
+    bench.stage(1, "a", "b", "c");
+    bench.commit();
+    bench.pump();
+    bench.acknowledge(3, false, 1);
+    expect(bench.outbox.unacknowledged).toBe(0);
+    bench.stage(1, "d");
+    bench.commit();
+    expect(bench.rows).toBe(3);
+    bench.acknowledge(4, false, 4);
+    bench.stage(1, "e");
+    bench.commit();
+    expect(bench.rows).toBe(1);
+  });
+
+  it("sends again what the destination has lost in a power cut", () => {
+    const bench = new Bench();
+    bench.stage(1, "a", "b", "c");
+    bench.commit();
+    bench.pump();
+    bench.acknowledge(3, false, 1);
+    bench.stage(1, "d");
+    bench.commit();
+    bench.crash();
+    bench.acknowledge(1);
+    expect(bench.pump()).toEqual([sent(1, 2, "b"), sent(1, 3, "c"), sent(1, 4, "d")]);
+  });
+});
+
+describe("outbox — a destination that knows what a power cut took from the source", () => {
+  it("goes on behind it, over the next crash as well, and leaves no row for ever", () => {
+    const bench = new Bench();
+    bench.stage(1, "a", "b");
+    bench.commit();
+    bench.crash();
+    bench.goOn(6);
+    expect([bench.outbox.continued, bench.outbox.unacknowledged]).toEqual([1, 0]);
+    bench.crash();
+    checkStreamRows(0, bench.storage, 1, true);
+    bench.acknowledge(5);
+    bench.stage(1, "f");
+    bench.commit();
+    expect(bench.pump()).toEqual([sent(1, 6, "f")]);
+    expect(bench.rows).toBe(1);
+  });
+
+  it("goes on a stream that is gone altogether", () => {
+    const bench = new Bench();
+    bench.goOn(4);
+    bench.acknowledge(3);
+    bench.stage(1, "d");
+    bench.commit();
+    expect(bench.pump()).toEqual([sent(1, 4, "d")]);
+    bench.crash();
+    checkStreamRows(0, bench.storage, 1, true);
+  });
+});
+
+describe("outbox — rows that must be there (X1, X2)", () => {
+  const remove = (bench: Bench, sequence: number): void => {
+    const key = messageKey(1, 1, sequence);
+    const version = bench.storage.versionLast + 1;
+    bench.storage.append([streamRecord(systemTable.outbox, key, undefined, false, version)]);
+    bench.storage.sync();
+    bench.storage.publish();
+  };
+  const staged = (count: number): Bench => {
+    const bench = new Bench();
+    bench.stage(1, ...Array.from({ length: count }, (_, index) => `m${index}`));
+    bench.commit();
+    return bench;
+  };
+
+  it("names the one that is missing, wherever it is, after a stop that was not orderly", () => {
+    const first = 3;
+    for (let sequence = first; sequence <= 50; sequence += 1) {
+      const bench = staged(50);
+      bench.acknowledge(first - 1);
+      bench.stage(2, "other");
+      bench.commit();
+      expect(() => checkStreamRows(0, bench.storage, 1, true)).not.toThrow();
+      remove(bench, sequence);
+      expect(() => checkStreamRows(0, bench.storage, 1, true)).toThrow(
+        expect.objectContaining({
+          code: "STORE_CORRUPT",
+          message: expect.stringContaining(`outbox row 0->1:${sequence} is missing`),
+        }),
+      );
+    }
+  });
+
+  it("looks at the first, the last and some of them after an orderly one", () => {
+    for (const sequence of [1, 50]) {
+      const bench = staged(50);
+      remove(bench, sequence);
+      expect(() => checkStreamRows(0, bench.storage, 1, false)).toThrow(`0->1:${sequence}`);
+    }
+    const few = staged(limits.outboxSampleRows);
+    remove(few, 7);
+    expect(() => checkStreamRows(0, few.storage, 1, false)).toThrow("0->1:7");
+    const one = staged(1);
+    expect(() => checkStreamRows(0, one.storage, 1, false)).not.toThrow();
+    remove(one, 1);
+    expect(() => checkStreamRows(0, one.storage, 1, false)).toThrow("0->1:1");
+  });
+
+  it("refuses rows of another epoch, older or newer", () => {
+    const bench = staged(2);
+    for (const epoch of [0, 2]) {
+      expect(() => checkStreamRows(0, bench.storage, epoch, false)).toThrow(
+        expect.objectContaining({
+          code: "STORE_CORRUPT",
+          message: expect.stringContaining(`epoch 1, the directory is of ${epoch}`),
+        }),
+      );
+    }
   });
 });
 
@@ -172,28 +311,28 @@ describe("outbox — divergent history (Q3)", () => {
       code: "STREAM_DIVERGED",
       details: { source: 0, destination: 1, applied: 2, acknowledged: 0, next: 2 },
     });
-    expect(() => bench.outbox.acknowledge(1, 2, false)).toThrow(diverged);
+    expect(() => bench.acknowledge(2, false)).toThrow(diverged);
   });
 
   it("refuses a destination that knows less than it has acknowledged", () => {
     const bench = new Bench();
     bench.stage(1, "a", "b");
     bench.commit();
-    bench.outbox.acknowledge(1, 2, false);
+    bench.acknowledge(2, false);
     const diverged = expect.objectContaining({ code: "STREAM_DIVERGED" });
-    expect(() => bench.outbox.acknowledge(1, 1, false)).toThrow(diverged);
+    expect(() => bench.acknowledge(1, false)).toThrow(diverged);
   });
 
   it("refuses one that has lost what was trimmed, after a crash as well", () => {
     const bench = new Bench();
     bench.stage(1, "a", "b");
     bench.commit();
-    bench.outbox.acknowledge(1, 2, false);
+    bench.acknowledge(2, false);
     bench.stage(1, "c");
     bench.commit();
     bench.crash();
     const diverged = expect.objectContaining({ code: "STREAM_DIVERGED" });
-    expect(() => bench.outbox.acknowledge(1, 1, false)).toThrow(diverged);
+    expect(() => bench.acknowledge(1, false)).toThrow(diverged);
   });
 });
 
@@ -217,7 +356,7 @@ describe("outbox — any history", () => {
           if (sequence === applied.length + 1) applied.push(message);
           else expect(sequence).toBeLessThanOrEqual(applied.length);
         }
-        bench.outbox.acknowledge(1, applied.length, false);
+        bench.acknowledge(applied.length, false);
       };
       for (const each of [...steps, "commit" as const, "deliver" as const, "deliver" as const]) {
         if (each === "commit") {
@@ -227,7 +366,7 @@ describe("outbox — any history", () => {
         } else if (each === "deliver") deliver();
         else if (each === "lose") {
           bench.pump();
-          bench.outbox.acknowledge(1, applied.length, true);
+          bench.acknowledge(applied.length, true);
         } else if (each === "crash") {
           bench.crash();
           staged = [];

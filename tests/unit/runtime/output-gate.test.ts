@@ -222,7 +222,9 @@ describe("output gate — a frame that cannot be made durable (D2)", () => {
     const ask = gate.ask(0, "hello");
     await gate.system.settle();
     await ask;
-    expect(() => gate.cluster.driver(0).acknowledged(1, 99, false)).toThrow(SystemStopped);
+    expect(() =>
+      gate.cluster.driver(0).acknowledged(1, { applied: 99, durable: 99, resend: false }),
+    ).toThrow(SystemStopped);
     expect(gate.system.stops).toHaveLength(1);
   });
 });

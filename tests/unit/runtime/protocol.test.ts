@@ -7,6 +7,11 @@ import { ByteWriter } from "../../../base/byte-writer.js";
 import {
   ackBody,
   helloBody,
+  readAck,
+  readHello,
+  readStreamHeader,
+  streamBody,
+  streamHeaderBytes,
   operation,
   readSections,
   requestHeaderBytes,
@@ -83,10 +88,20 @@ describe("protocol — bodies", () => {
 
   it("carries sequence numbers beyond 32 bits", () => {
     const number = 2 ** 40 + 7;
-    const ack = new ByteReader(ackBody(number, true));
-    expect([ack.uint64(), ack.u8()]).toEqual([number, 1]);
-    expect(new ByteReader(ackBody(number, false)).rest()[8]).toBe(0);
-    const hello = new ByteReader(helloBody(number, number - 1));
-    expect([hello.uint64(), hello.uint64()]).toEqual([number, number - 1]);
+    for (const resend of [true, false]) {
+      const ack = { applied: number, durable: number - 1, resend };
+      expect(readAck(7, ackBody(7, ack))).toEqual(ack);
+    }
+    const stream = streamBody(7, number, Uint8Array.of(1, 2));
+    expect(readStreamHeader(7, stream)).toBe(number);
+    expect([...stream.subarray(streamHeaderBytes)]).toEqual([1, 2]);
+  });
+
+  it("treats whatever belongs to another range map as a broken invariant (W3)", () => {
+    const ack = { applied: 1, durable: 1, resend: false };
+    const message = "a message of epoch 2 reached a task of epoch 1";
+    expect(() => readAck(1, ackBody(2, ack))).toThrow(message);
+    expect(() => readStreamHeader(1, streamBody(2, 1, new Uint8Array(0)))).toThrow(message);
+    expect(() => readHello(1, helloBody(2))).toThrow(message);
   });
 });

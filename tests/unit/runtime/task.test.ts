@@ -106,23 +106,48 @@ describe("task — order (A1)", () => {
     });
     const acks = (): unknown => {
       const batch = bench.commit(bench.step());
-      return [...batch.acks.values()];
+      return [...batch.acks].map(([source, resend]) => ({
+        source,
+        ...bench.task.ackOf(source, resend),
+      }));
     };
     bench.stream(1, 1, bytes("a"), bytes("b"));
-    expect(acks()).toEqual([{ source: 1, lastApplied: 2, resend: false }]);
+    expect(acks()).toEqual([{ source: 1, applied: 2, durable: 2, resend: false }]);
     bench.stream(1, 2, bytes("b"), bytes("c"));
-    expect(acks()).toEqual([{ source: 1, lastApplied: 3, resend: false }]);
+    expect(acks()).toEqual([{ source: 1, applied: 3, durable: 3, resend: false }]);
     bench.stream(1, 5, bytes("e"));
     bench.stream(2, 1, bytes("other"));
     expect(acks()).toEqual([
-      { source: 1, lastApplied: 3, resend: true },
-      { source: 2, lastApplied: 1, resend: false },
+      { source: 1, applied: 3, durable: 3, resend: true },
+      { source: 2, applied: 1, durable: 1, resend: false },
     ]);
     bench.stream(1, 4, bytes("d"), bytes("e"));
-    expect(acks()).toEqual([{ source: 1, lastApplied: 5, resend: false }]);
+    expect(acks()).toEqual([{ source: 1, applied: 5, durable: 5, resend: false }]);
     expect(applied).toEqual(["a", "b", "c", "other", "d", "e"]);
     expect(bench.task.stats().duplicates).toBe(1);
-    expect([bench.task.appliedFrom(1), bench.task.appliedFrom(2)]).toEqual([5, 1]);
+  });
+});
+
+describe("task — a gap before a full window (K4)", () => {
+  /** Batches that ask the source, when each of the messages `from … to` is a batch of its own. */
+  function asks(bench: TaskBench, from: number, to: number): number {
+    let count = 0;
+    for (let sequence = from; sequence <= to; sequence += 1) {
+      bench.stream(1, sequence, bytes("m"));
+      if (bench.commit(bench.step()).acks.get(1) === true) count += 1;
+    }
+    return count;
+  }
+
+  it("asks for it once, again behind progress, and when the source begins anew", () => {
+    const bench = new TaskBench({ taskCount: 3, apply: () => undefined });
+    expect(asks(bench, 2, 600)).toBe(1);
+    expect(asks(bench, 1, 300)).toBe(0);
+    expect(asks(bench, 302, 600)).toBe(1);
+    bench.task.greetedBy(1);
+    expect(asks(bench, 302, 600)).toBe(1);
+    expect(asks(bench, 301, 600)).toBe(0);
+    expect(bench.task.ackOf(1, false)).toEqual({ applied: 600, durable: 600, resend: false });
   });
 });
 

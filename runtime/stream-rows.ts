@@ -1,0 +1,149 @@
+// Stream rows — how marks, outbox rows and the numbers of streams are kept; all integers big-endian.
+//
+//   marks       [epoch u32][source u16]                     → [applied u64]
+//   outbox      [epoch u32][destination u16][sequence u64]  → message
+//   outboxMeta  [epoch u32][destination u16]                → [next u64][acknowledged u64][trimmed u64]
+//
+// Owns: these layouts (part of the on-disk format) and the refusal of rows that cannot be. Leaves to
+// others: what the numbers mean (marks.ts, outbox.ts).
+//
+// Invariants:
+//   X1. Rows are of the directory's epoch: streams of another one have been drained and deleted.
+//   X2. Rows `acknowledged + 1 … next - 1` of a stream exist: looked at when a task is opened, each
+//       of them after a stop that was not orderly.
+
+import { ByteReader } from "../base/byte-reader.js";
+import { ByteWriter } from "../base/byte-writer.js";
+import { PartitaError } from "../base/errors.js";
+import { limits } from "../base/limits.js";
+import { hashKey } from "../store/key-hash.js";
+import type { RecordWrite, StoredRow, TableId, TaskStorage } from "../store/storage.js";
+import { systemTable } from "./system-table.js";
+
+/** What is kept of a stream beside its rows. */
+export interface StreamNumbers {
+  readonly destination: number;
+  /** Number of the next message. */
+  readonly next: number;
+  /** Newest number that the destination has said to be durable there. */
+  readonly acknowledged: number;
+  /** Newest number whose row was deleted; rows up to `acknowledged` are about to be. */
+  readonly trimmed: number;
+}
+
+/** Key of a mark, or of a stream's numbers: `peer` is the source, or the destination. */
+export function peerKey(epoch: number, peer: number): Uint8Array {
+  const key = new Uint8Array(6);
+  const view = new DataView(key.buffer);
+  view.setUint32(0, epoch);
+  view.setUint16(4, peer);
+  return key;
+}
+
+/** Key of a message's row. */
+export function messageKey(epoch: number, destination: number, sequence: number): Uint8Array {
+  const key = new Uint8Array(14);
+  const view = new DataView(key.buffer);
+  view.setUint32(0, epoch);
+  view.setUint16(4, destination);
+  view.setUint32(6, Math.floor(sequence / 2 ** 32));
+  view.setUint32(10, sequence >>> 0);
+  return key;
+}
+
+/** The record of a row of these tables. */
+export function streamRecord(
+  table: TableId,
+  key: Uint8Array,
+  value: Uint8Array | undefined,
+  fresh: boolean,
+  version: number,
+): RecordWrite {
+  return { table, key, keyHash: hashKey(key), version, value, fresh };
+}
+
+/** Marks by source, as committed. */
+export function readMarks(storage: TaskStorage): ReadonlyMap<number, number> {
+  const marks = new Map<number, number>();
+  for (const row of storage.page(systemTable.marks, {}, limits.tasksMax)) {
+    marks.set(peerOf(row), new ByteReader(row.value).uint64());
+  }
+  return marks;
+}
+
+export function encodeMark(applied: number): Uint8Array {
+  const value = new ByteWriter(8);
+  value.uint64(applied);
+  return value.finish();
+}
+
+/** The numbers of every stream, as committed. */
+export function readStreams(storage: TaskStorage): readonly StreamNumbers[] {
+  return storage.page(systemTable.outboxMeta, {}, limits.tasksMax).map((row) => {
+    const reader = new ByteReader(row.value);
+    const [next, acknowledged, trimmed] = [reader.uint64(), reader.uint64(), reader.uint64()];
+    return { destination: peerOf(row), next, acknowledged, trimmed };
+  });
+}
+
+export function encodeNumbers({ next, acknowledged, trimmed }: StreamNumbers): Uint8Array {
+  const value = new ByteWriter(24);
+  value.uint64(next);
+  value.uint64(acknowledged);
+  value.uint64(trimmed);
+  return value.finish();
+}
+
+/**
+ * Refuses what no run of this epoch can have left (X1, X2).
+ * @throws PartitaError STORE_CORRUPT, naming the row
+ */
+export function checkStreamRows(
+  taskId: number,
+  storage: TaskStorage,
+  epoch: number,
+  unclean: boolean,
+): void {
+  for (const table of [systemTable.marks, systemTable.outbox, systemTable.outboxMeta]) {
+    // Keys begin with the epoch: the first and the last row tell of all.
+    for (const reverse of [false, true]) {
+      const [row] = storage.page(table, { reverse }, 1);
+      const found = row === undefined ? epoch : viewOf(row.key).getUint32(0);
+      if (found === epoch) continue;
+      const reason = `table ${table} has a row of epoch ${found}, the directory is of ${epoch}`;
+      throw new PartitaError("STORE_CORRUPT", { taskId, reason });
+    }
+  }
+  for (const stream of readStreams(storage)) {
+    for (const sequence of unclean ? outstanding(stream) : sample(stream)) {
+      const key = messageKey(epoch, stream.destination, sequence);
+      if (storage.get(systemTable.outbox, key, hashKey(key)) !== undefined) continue;
+      const { destination, next, acknowledged } = stream;
+      const reason =
+        `outbox row ${taskId}->${destination}:${sequence} is missing; ` +
+        `${acknowledged} are acknowledged, ${next - 1} were sent`;
+      throw new PartitaError("STORE_CORRUPT", { taskId, reason });
+    }
+  }
+}
+
+function* outstanding({ next, acknowledged }: StreamNumbers): Generator<number> {
+  for (let sequence = acknowledged + 1; sequence < next; sequence += 1) yield sequence;
+}
+
+/** The first, the last, and some between. */
+function* sample({ next, acknowledged }: StreamNumbers): Generator<number> {
+  const count = next - 1 - acknowledged;
+  const looks = Math.min(count, limits.outboxSampleRows);
+  for (let look = 0; look < looks; look += 1) {
+    yield acknowledged + 1 + Math.floor((look * (count - 1)) / Math.max(looks - 1, 1));
+  }
+}
+
+function peerOf(row: StoredRow): number {
+  return viewOf(row.key).getUint16(4);
+}
+
+function viewOf({ buffer, byteOffset, length }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, length);
+}
