@@ -32,8 +32,8 @@ const bootHash = hashKey(bootKey);
 /** The same, with what the runtime alone has to know. */
 export interface RecordedBoot extends Boot {
   /**
-   * The stop was not orderly, in a mode of durability whose newest frames a power cut can take: this
-   * task may have forgotten what others know.
+   * The stop was not orderly, in a mode of durability whose newest frames a power cut can take:
+   * this task may have forgotten what others know.
    */
   readonly lossy: boolean;
 }

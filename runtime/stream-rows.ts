@@ -1,11 +1,13 @@
-// Stream rows — how marks, outbox rows and the numbers of streams are kept; all integers big-endian.
+// Stream rows — how marks, outbox rows and the numbers of streams are kept.
 //
-//   marks       [epoch u32][source u16]                     → [applied u64]
-//   outbox      [epoch u32][destination u16][sequence u64]  → message
-//   outboxMeta  [epoch u32][destination u16]                → [next u64][acknowledged u64][trimmed u64]
+//   marks       [epoch u32][source u16]                    → [applied u64]
+//   outbox      [epoch u32][destination u16][number u64]   → message
+//   outboxMeta  [epoch u32][destination u16]               → [next u64][acknowledged u64]
+//                                                            [trimmed u64]
 //
-// Owns: these layouts (part of the on-disk format) and the refusal of rows that cannot be. Leaves to
-// others: what the numbers mean (marks.ts, outbox.ts).
+// Integers of keys are big-endian. Part of the on-disk format.
+// Owns: these layouts, and the refusal of rows that cannot be. Leaves to others: what the numbers
+// mean (marks.ts, outbox.ts).
 //
 // Invariants:
 //   X1. Rows are of the directory's epoch: streams of another one have been drained and deleted.
