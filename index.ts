@@ -1,13 +1,14 @@
 // Partita's public surface: everything a user imports, by name.
 
 export { agent, type AgentDeclaration } from "./agents/agent.js";
-export type { AgentClient, Invocation } from "./agents/client.js";
+export type { AgentClient, Invocation, InvokeOptions } from "./agents/client.js";
 export type { NodeContext } from "./agents/context.js";
 export { node, type NodeDeclaration } from "./agents/node.js";
 export type { ErrorDetails, PartitaErrorCode } from "./base/errors.js";
 export { PartitaError } from "./base/errors.js";
 export { launch, type Runtime, type RuntimeStats } from "./launch.js";
-export type { LaunchOptions, MailboxOptions } from "./runtime/cluster-options.js";
+export { callId } from "./runtime/call-id.js";
+export type { IdOptions, LaunchOptions, MailboxOptions } from "./runtime/cluster-options.js";
 export type { ComputeOptions } from "./runtime/compute-call.js";
 export { topology, type Topology } from "./runtime/topology.js";
 export { instanceOf } from "./store/class-registry.js";
@@ -24,6 +25,7 @@ export type {
   EntriesOptions,
   KeyValueStore,
   ModifyOptions,
+  OnceKeyValueStore,
   ReadOnlyKeyValueStore,
 } from "./store/key-value-store.js";
 export { type Schema, type } from "./store/schema.js";

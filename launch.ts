@@ -8,6 +8,7 @@ import type { AgentDeclaration } from "./agents/agent.js";
 import { type AgentClient, createAgentClients } from "./agents/client.js";
 import { PartitaError } from "./base/errors.js";
 import { checkCallOptions, nameShown } from "./runtime/call-checks.js";
+import { newCallId } from "./runtime/call-id.js";
 import { Cluster, type ClusterSeams } from "./runtime/cluster.js";
 import { clusterOptions, type LaunchOptions } from "./runtime/cluster-options.js";
 import { programEntries } from "./runtime/compile.js";
@@ -52,6 +53,11 @@ export interface Runtime<Parts extends TopologyParts> extends AsyncDisposable {
     args: Named<Parts, "compute">[N] extends (...args: infer A) => unknown ? A : never,
     options?: ComputeOptions,
   ): Promise<Named<Parts, "compute">[N] extends (...args: never[]) => infer R ? Awaited<R> : never>;
+  /**
+   * A new id for a call that is to be carried out once, however often it is sent: see
+   * `KeyValueStore.once` and `InvokeOptions.id`. Keep it with what the call is about.
+   */
+  newId(): string;
   /** Figures of every task. Costs a round trip to each thread. */
   stats(): Promise<RuntimeStats>;
   /**
@@ -106,6 +112,7 @@ export async function launchWith<const Parts extends TopologyParts>(
       cluster.assertOpen();
       return await cluster.compute(name, args, callOptions);
     },
+    newId: () => newCallId(cluster.local.host.system),
     stats: async () => {
       cluster.assertOpen();
       return { tasks: await cluster.reports() };

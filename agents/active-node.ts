@@ -10,18 +10,23 @@
 //   V2. `effects` is asked for after `finish` has resolved: nothing can be added then.
 //   V3. No rejection of an operation is ever unhandled, whether the function awaits it or not.
 
+import { ByteReader } from "../base/byte-reader.js";
+import { ByteWriter } from "../base/byte-writer.js";
 import { PartitaError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
 import { optionInvalid } from "../base/options.js";
+import { noteDigest } from "../runtime/node-operations.js";
+import { OperationJournal, type RecalledRow } from "../runtime/operation-journal.js";
 import type { TaskPort } from "../runtime/task-program.js";
 import { validate } from "../store/schema.js";
 import { encodeDynamicKey } from "../store/tuple-key.js";
 import type { AgentDefinition, NodeDefinition } from "./definition.js";
-import { formatInvocationId, formatNodeId } from "./invocation-id.js";
-import type { Emit, NodeEnd, RunMessage } from "./message.js";
+import { formatInvocationId, formatNodeId, operationPrefix } from "./invocation-id.js";
+import type { Emit, NodeEnd, RecordedOperations, RunMessage } from "./message.js";
 import type { MessageBounds } from "./message-bounds.js";
 import { type NodeOperations, NodeStore } from "./node-store.js";
-import { encodeMessage } from "./wire-field.js";
+import { randomOf } from "./node-random.js";
+import { decodeMessage, encodeMessage } from "./wire-field.js";
 
 /** What surrounds an emitted message in its row, keys aside. */
 const emitOverheadBytes = 128;
@@ -30,6 +35,8 @@ const emitOverheadBytes = 128;
 export interface NodeEffects {
   readonly emits: readonly Emit[];
   readonly end: NodeEnd;
+  /** Where its store operations are recorded: to be forgotten with its completion. */
+  readonly recorded: readonly RecordedOperations[];
 }
 
 export class ActiveNode implements NodeOperations {
@@ -38,6 +45,7 @@ export class ActiveNode implements NodeOperations {
   readonly #node: NodeDefinition;
   readonly #port: TaskPort;
   readonly #bounds: MessageBounds;
+  readonly journal: OperationJournal;
   readonly #emits: Emit[] = [];
   #emittedBytes = 0;
   #result: Uint8Array | undefined;
@@ -58,6 +66,12 @@ export class ActiveNode implements NodeOperations {
     this.#node = node;
     this.#port = port;
     this.#bounds = bounds;
+    this.journal = new OperationJournal(operationPrefix(run));
+  }
+
+  /** An earlier run may have begun: its operations are not repeated. Before the function is run. */
+  replay(rows: readonly RecalledRow[]): void {
+    this.journal.replay(rows);
   }
 
   /** What the node function is given. */
@@ -113,6 +127,41 @@ export class ActiveNode implements NodeOperations {
     return outcome;
   }
 
+  /** See `NodeContext.run`. */
+  run(name: string, fn: () => unknown): Promise<unknown> {
+    const { node } = this.#run;
+    const bytes = typeof name === "string" ? Buffer.from(name, "utf8") : noName;
+    const { runNameBytesMax } = limits;
+    return this.operation(`run("${name}")`, async () => {
+      if (bytes.length === 0 || bytes.length > runNameBytesMax) {
+        const valid = `a text of 1 to ${runNameBytesMax} bytes`;
+        throw optionInvalid(`run in node "${node}"`, "name", name, valid);
+      }
+      if (typeof fn !== "function") {
+        throw optionInvalid(`run in node "${node}"`, "fn", fn, "a function");
+      }
+      const step = this.journal.claim(noteDigest(bytes));
+      if (step.known !== undefined) return decodeMessage(step.known.bytes);
+      const where = `outcome of run "${name}" in node "${node}"`;
+      const outcome = encodeMessage(await fn(), where);
+      assertFits(where, outcome.length, this.#bounds.resultBytesMax);
+      await this.#port.note(this.journal, step, bytes, outcome);
+      // What a later run gets, this one gets too.
+      return decodeMessage(outcome);
+    });
+  }
+
+  /** See `NodeContext.now`. */
+  now(): number {
+    if (this.#returned) return this.#port.now();
+    const bytes = this.journal.readNow(nowDigest, () => {
+      const written = new ByteWriter(8);
+      written.uint64(Math.max(0, Math.floor(this.#port.now())));
+      return written.finish();
+    });
+    return new ByteReader(bytes).uint64();
+  }
+
   /** Aborted when the runtime is closed by force; made when it is asked for. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
@@ -139,10 +188,16 @@ export class ActiveNode implements NodeOperations {
 
   /** What takes effect (V2). */
   effects(): NodeEffects {
+    const recorded = this.recorded();
     if (this.#result !== undefined) {
-      return { emits: [], end: { kind: "result", value: this.#result } };
+      return { emits: [], end: { kind: "result", value: this.#result }, recorded };
     }
-    return { emits: this.#emits, end: { kind: "plain" } };
+    return { emits: this.#emits, end: { kind: "plain" }, recorded };
+  }
+
+  /** Where operations of this run, and of those before it, may be recorded. */
+  recorded(): readonly RecordedOperations[] {
+    return Array.from(this.journal.touched, ([task, indexes]) => ({ task, indexes }));
   }
 
   /**
@@ -176,6 +231,11 @@ export class ActiveNode implements NodeOperations {
 
 function ignore(): void {}
 
+const noName = new Uint8Array(0);
+
+/** The digest of reading the clock: no name that `run` takes is empty. */
+const nowDigest: number = noteDigest(noName);
+
 function assertFits(where: string, messageBytes: number, messageBytesMax: number): void {
   if (messageBytes <= messageBytesMax) return;
   throw new PartitaError("MESSAGE_TOO_LARGE", { where, messageBytes, messageBytesMax });
@@ -192,6 +252,7 @@ class ActiveContext {
   readonly #port: TaskPort;
   #stores: object | undefined;
   #compute: object | undefined;
+  #random: (() => number) | undefined;
 
   constructor(active: ActiveNode, run: RunMessage, definition: AgentDefinition, port: TaskPort) {
     this.#active = active;
@@ -202,7 +263,7 @@ class ActiveContext {
 
   get stores(): object {
     this.#stores ??= byName(this.#definition.stores, (own, name) => {
-      return new NodeStore(this.#active, own, this.#port.store(name));
+      return new NodeStore(this.#active, own, this.#port.store(name, this.#active.journal));
     });
     return this.#stores;
   }
@@ -237,12 +298,21 @@ class ActiveContext {
     this.#active.result(value);
   }
 
+  get idempotencyKey(): string {
+    return `${this.invocationId}-${this.nodeInvocationId}`;
+  }
+
+  run(name: string, fn: () => unknown): Promise<unknown> {
+    return this.#active.run(name, fn);
+  }
+
   now(): number {
-    return this.#port.now();
+    return this.#active.now();
   }
 
   random(): number {
-    return this.#port.random();
+    this.#random ??= randomOf(this.#run.nodeInvocationId);
+    return this.#random();
   }
 }
 

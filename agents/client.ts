@@ -14,7 +14,9 @@
 //   C3. Errors are thrown from the async function that the user awaits: the stack names his line.
 
 import { PartitaError } from "../base/errors.js";
+import { limits } from "../base/limits.js";
 import { checkOptionNames, optionInvalid } from "../base/options.js";
+import { type CallId, formatCallId, parseCallId } from "../runtime/call-id.js";
 import type { ProgramClientPort, ProgramEntry } from "../runtime/task-program.js";
 import { hashKey } from "../store/key-hash.js";
 import { validate } from "../store/schema.js";
@@ -24,9 +26,11 @@ import { decodeFailure, errorOf, failureDetails } from "./failure.js";
 import {
   formatInvocationId,
   type InvocationId,
+  invocationIdOfCall,
   newInvocationId,
   parseInvocationId,
   placementOf,
+  placementOfCall,
   randomPlacement,
 } from "./invocation-id.js";
 import { encodeAwait, encodeInitiate } from "./message.js";
@@ -40,6 +44,16 @@ export interface WaitOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Options of calls that begin an invocation. */
+export interface InvokeOptions extends WaitOptions {
+  /**
+   * Names the call: calls with the same id begin one invocation, over restarts too, and a later one
+   * gets the first one's result. A UUID of version 7: `runtime.newId()`, or `callId(name, at)` for
+   * calls that have a name of their own. Remembered as `KeyValueStore.once` says.
+   */
+  readonly id?: string;
+}
+
 /** Calls one agent of a launched topology. */
 export interface AgentClient<Input, Result> {
   /**
@@ -51,14 +65,15 @@ export interface AgentClient<Input, Result> {
    * @throws PartitaError INVOCATION_FAILED when it fails; `cause` is the last error of a node
    * @throws PartitaError TASK_EXITED when the thread of its home task died: the outcome is unknown
    * @throws PartitaError MAILBOX_FULL, CLOSED
+   * @throws PartitaError ID_INVALID, ID_REUSED (for another input or agent), ID_EXPIRED
    */
-  invoke(input: Input, options?: WaitOptions): Promise<Result>;
+  invoke(input: Input, options?: InvokeOptions): Promise<Result>;
 
   /**
    * Begins an invocation and resolves when it is durable: it will run to its end, over restarts.
    * @throws PartitaError as `invoke`, but for INVOCATION_FAILED
    */
-  initiate(input: Input, options?: WaitOptions): Promise<Invocation<Result>>;
+  initiate(input: Input, options?: InvokeOptions): Promise<Invocation<Result>>;
 
   /**
    * The invocation of an id, before a restart or from another client. Whether there is one shows
@@ -119,23 +134,21 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
     this.#waiters = waiters;
   }
 
-  async invoke(input: unknown, options: WaitOptions = {}): Promise<unknown> {
-    checkWaitOptions("invoke", options);
+  async invoke(input: unknown, options: InvokeOptions = {}): Promise<unknown> {
+    checkInvokeOptions("invoke", options);
+    const call = this.#callOf("invoke", options);
+    if (call !== undefined) return await this.#invokeOnce(input, call, options.signal);
     const { id, home, message } = this.#begin(input, true);
     const waiter = this.#waiters.open(id, home, options.signal);
     this.#port.request(home, message).catch((error: unknown) => waiter.reject(error));
     return this.#resultOf(id, await waited(waiter.answer));
   }
 
-  async initiate(input: unknown, options: WaitOptions = {}): Promise<Invocation<unknown>> {
-    checkWaitOptions("initiate", options);
-    const { id, home, message } = this.#begin(input, false);
-    const waiter = this.#waiters.open(id, home, options.signal);
-    this.#port.request(home, message).then(
-      () => waiter.resolve({ kind: "begun" }),
-      (error: unknown) => waiter.reject(error),
-    );
-    await waited(waiter.answer);
+  async initiate(input: unknown, options: InvokeOptions = {}): Promise<Invocation<unknown>> {
+    checkInvokeOptions("initiate", options);
+    const call = this.#callOf("initiate", options);
+    const { id, answer } = this.#start(input, call, options.signal);
+    await waited(answer);
     return this.#invocation(id);
   }
 
@@ -150,10 +163,45 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
     });
   }
 
+  /** Begun once, asked for its result as often as it is called. */
+  async #invokeOnce(
+    input: unknown,
+    call: CallId,
+    signal: AbortSignal | undefined,
+  ): Promise<unknown> {
+    const { id, answer } = this.#start(input, call, signal);
+    await waited(answer);
+    const outcome = await waited(this.#ask(id, signal));
+    if (outcome.kind === "ended") return this.#resultOf(id, outcome);
+    // It began, has ended since, and its record went with the oldest.
+    const { callRetentionMs: retentionMs } = limits;
+    throw new PartitaError("ID_EXPIRED", { id: formatCallId(call), retentionMs });
+  }
+
   async #result(id: InvocationId, options: WaitOptions = {}): Promise<unknown> {
     checkWaitOptions("result", options);
+    return this.#resultOf(id, await waited(this.#ask(id, options.signal)));
+  }
+
+  /** Sends the message that begins an invocation; resolves when it is durable. */
+  #start(
+    input: unknown,
+    call: CallId | undefined,
+    signal: AbortSignal | undefined,
+  ): { readonly id: InvocationId; readonly answer: Promise<Answer> } {
+    const { id, home, message } = this.#begin(input, false, call);
+    const waiter = this.#waiters.open(id, home, signal);
+    this.#port.request(home, message, call).then(
+      () => waiter.resolve({ kind: "begun" }),
+      (error: unknown) => waiter.reject(error),
+    );
+    return { id, answer: waiter.answer };
+  }
+
+  /** Asks the home task how an invocation stands; resolves when it has ended. */
+  #ask(id: InvocationId, signal: AbortSignal | undefined): Promise<Answer> {
     const home = this.#port.ownerOf(placementOf(id));
-    const waiter = this.#waiters.open(id, home, options.signal);
+    const waiter = this.#waiters.open(id, home, signal);
     const message = encodeAwait({ kind: "await", agent: this.#agent, invocationId: id });
     this.#port.request(home, message).then(
       (bytes) => {
@@ -162,20 +210,29 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
       },
       (error: unknown) => waiter.reject(error),
     );
-    return this.#resultOf(id, await waited(waiter.answer));
+    return waiter.answer;
+  }
+
+  #callOf(operation: string, { id }: InvokeOptions): CallId | undefined {
+    if (id === undefined) return undefined;
+    return parseCallId(`${operation} of agent "${this.#agent}"`, id, this.#port.now());
   }
 
   #begin(
     input: unknown,
     subscribe: boolean,
+    call?: CallId,
   ): { id: InvocationId; home: number; message: Uint8Array } {
     const where = `input of agent "${this.#agent}"`;
     const { entry } = this.#definition;
     const valid = validate(entry.input, input, where);
     const key = entry.key === undefined ? undefined : encodeDynamicKey(entry.key(valid));
     const bytes = encodeMessage(valid, where);
-    const placement = key === undefined ? randomPlacement(this.#port) : hashKey(key);
-    const id = newInvocationId(placement, this.#port);
+    const placement = key === undefined ? this.#freePlacement(call) : hashKey(key);
+    const id =
+      call === undefined
+        ? newInvocationId(placement, this.#port)
+        : invocationIdOfCall(placement, call);
     const message = encodeInitiate({
       kind: "initiate",
       agent: this.#agent,
@@ -185,6 +242,10 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
       input: bytes,
     });
     return { id, home: this.#port.ownerOf(placement), message };
+  }
+
+  #freePlacement(call: CallId | undefined): number {
+    return call === undefined ? randomPlacement(this.#port) : placementOfCall(call);
   }
 
   #resultOf(id: InvocationId, answer: Answer): unknown {
@@ -225,8 +286,16 @@ function failed(agent: string, invocationId: string, outcome: FailedOutcome): Pa
   );
 }
 
-function checkWaitOptions(operation: string, options: WaitOptions): void {
-  checkOptionNames(operation, options, ["signal"]);
+function checkInvokeOptions(operation: string, options: InvokeOptions): void {
+  checkWaitOptions(operation, options, ["signal", "id"]);
+}
+
+function checkWaitOptions(
+  operation: string,
+  options: WaitOptions,
+  known: readonly string[] = ["signal"],
+): void {
+  checkOptionNames(operation, options, known);
   const { signal } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw optionInvalid(operation, "signal", signal, "an AbortSignal");

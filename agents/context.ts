@@ -17,6 +17,13 @@ import type {
  * returned and its operations have finished; when it throws, nothing of them does. Store
  * operations take effect at once, and a later throw does not undo them. After the function has
  * returned every method that does something refuses with NODE_FINISHED.
+ *
+ * A function that a crash has cut off is run again, from its start. Its store operations are
+ * numbered: one that took effect before is not applied again but answered as it was then, reads
+ * before it included, as long as the function does the same things in the same order (`now`,
+ * `random`, `run` and `stores` of this context are repeatable; scans with `entries`, and reads of
+ * more than `limits.operationReadBytesMax` bytes between two writes, are read anew). An operation
+ * that differs from the one before at its place is applied as a new one.
  */
 export interface NodeContext<A extends AgentShape, Target extends string> {
   /**
@@ -70,9 +77,30 @@ export interface NodeContext<A extends AgentShape, Target extends string> {
    */
   readonly nodeInvocationId: string;
 
-  /** Milliseconds since the epoch. */
+  /**
+   * Runs `fn` once and records its outcome durably before it resolves, so that a run of this node
+   * after a crash gets the outcome instead of running `fn` again. For effects outside of Partita:
+   * a mail, an HTTP request. What `fn` returns is carried like a value; what it throws rejects the
+   * call and is not recorded, so a later run tries again. A crash between the effect and its record
+   * runs `fn` again: pass `idempotencyKey` on to systems that take one.
+   *
+   *     const receipt = await ctx.run("charge", () => charge(order, ctx.idempotencyKey));
+   *
+   * @throws PartitaError OPTION_INVALID for a name that is empty or longer than
+   *   `limits.runNameBytesMax` bytes, VALUE_* for an outcome that cannot be carried,
+   *   MESSAGE_TOO_LARGE
+   */
+  run<T>(name: string, fn: () => T | Promise<T>): Promise<T>;
+
+  /**
+   * Names this node invocation: the same text in every run of it, and in no other invocation. For
+   * outside systems that take an idempotency key.
+   */
+  readonly idempotencyKey: string;
+
+  /** Milliseconds since the epoch, whole; a run after a crash gets what this one got. */
   now(): number;
 
-  /** Uniform in [0, 1). */
+  /** Uniform in [0, 1); every run of this node invocation draws the same numbers. */
   random(): number;
 }

@@ -21,6 +21,7 @@
 import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
+import { operationId } from "../runtime/operation-id.js";
 import type {
   MessageOrigin,
   ProgramEntry,
@@ -38,6 +39,7 @@ import {
   type InvocationId,
   invocationName,
   type NodeInvocationId,
+  operationPrefix,
   placementOf,
 } from "./invocation-id.js";
 import {
@@ -56,6 +58,7 @@ import {
   decodeAgentMessage,
   decodeRun,
   encodeAck,
+  encodeForget,
   encodeRun,
   type InitiateMessage,
   type RunMessage,
@@ -147,6 +150,11 @@ class AgentProgram implements TaskProgram {
         return undefined;
       case "await":
         return this.#answer(turn, message);
+      case "forget":
+        for (const index of message.indexes) {
+          turn.forgetOperation(operationId(message.prefix, index));
+        }
+        return undefined;
     }
   }
 
@@ -205,8 +213,9 @@ class AgentProgram implements TaskProgram {
   }
 
   #complete(turn: Turn, message: CompletedMessage): void {
-    const { arrivalNo, emits, end } = message;
-    const { agent, invocationId, nodeInvocationId } = this.#queue.take(turn, arrivalNo);
+    const { arrivalNo, emits, end, recorded } = message;
+    const taken = this.#queue.take(turn, arrivalNo);
+    const { agent, invocationId, nodeInvocationId } = taken;
     const round = new PlainRound(this.#port);
     let xor = nodeInvocationId;
     for (const [index, { node, key, message: emitted }] of emits.entries()) {
@@ -225,6 +234,10 @@ class AgentProgram implements TaskProgram {
     }
     const home = this.#port.ownerOf(placementOf(invocationId));
     turn.send(home, encodeAck({ kind: "ack", invocationId, xor, end }));
+    const prefix = operationPrefix(taken);
+    for (const { task, indexes } of recorded) {
+      turn.send(task, encodeForget({ kind: "forget", prefix, indexes }));
+    }
     turn.afterCommit(() => this.#runner.completed(arrivalNo));
   }
 

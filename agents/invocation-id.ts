@@ -55,6 +55,26 @@ export function newInvocationId(placement: number, source: IdSource): Invocation
   return id;
 }
 
+/**
+ * The id of the invocation that a call with an id begins: the same for the same call, on any
+ * machine. `call`: sixteen bytes, its milliseconds first (runtime/call-id.ts).
+ */
+export function invocationIdOfCall(placement: number, call: Uint8Array): InvocationId {
+  const id = new Uint8Array(invocationIdBytes);
+  const view = new DataView(id.buffer);
+  view.setUint32(0, placement);
+  id.set(call.subarray(0, 6), 4);
+  const { high, low } = derive(call);
+  view.setUint16(10, high >>> 16);
+  view.setUint32(12, low);
+  return id;
+}
+
+/** The placement of an invocation whose entry has no key and whose call has an id. */
+export function placementOfCall(call: Uint8Array): number {
+  return hashKey(call);
+}
+
 /** A placement that leads to every task alike. */
 export function randomPlacement(source: IdSource): number {
   return Math.floor(source.random() * two32);
@@ -107,6 +127,19 @@ export function childNodeId(parent: NodeInvocationId, index: number): NodeInvoca
   view.setUint32(4, parent.low);
   view.setUint32(8, index);
   return derive(seed);
+}
+
+/** Names a node invocation among all: operation ids begin with it (runtime/operation-id.ts). */
+export function operationPrefix(of: {
+  readonly invocationId: InvocationId;
+  readonly nodeInvocationId: NodeInvocationId;
+}): Uint8Array {
+  const prefix = new Uint8Array(invocationIdBytes + 8);
+  prefix.set(of.invocationId);
+  const view = new DataView(prefix.buffer);
+  view.setUint32(invocationIdBytes, of.nodeInvocationId.high);
+  view.setUint32(invocationIdBytes + 4, of.nodeInvocationId.low);
+  return prefix;
 }
 
 /** Sixteen hex digits. */

@@ -12,6 +12,7 @@
 import { ByteReader } from "../base/byte-reader.js";
 import type { ByteWriter } from "../base/byte-writer.js";
 import { assert } from "../base/invariant.js";
+import { operationPrefixBytes } from "../runtime/operation-id.js";
 import type { InvocationId, NodeInvocationId } from "./invocation-id.js";
 import {
   readId,
@@ -56,6 +57,21 @@ export interface CompletedMessage {
   /** In the order of the emits; empty when there is a result or a failure. */
   readonly emits: readonly Emit[];
   readonly end: NodeEnd;
+  readonly recorded: readonly RecordedOperations[];
+}
+
+/** Numbers of a node invocation's store operations that a task has recorded. */
+export interface RecordedOperations {
+  readonly task: number;
+  readonly indexes: readonly number[];
+}
+
+/** To a task that has recorded operations of a node invocation: it is done, they are not needed. */
+export interface ForgetMessage {
+  readonly kind: "forget";
+  /** Names the node invocation: operationPrefix of invocation-id.ts. */
+  readonly prefix: Uint8Array;
+  readonly indexes: readonly number[];
 }
 
 /** One emit of a node invocation. */
@@ -92,9 +108,10 @@ export type AgentMessage =
   | RunMessage
   | CompletedMessage
   | AckMessage
-  | AwaitMessage;
+  | AwaitMessage
+  | ForgetMessage;
 
-const kinds = { initiate: 1, run: 2, completed: 3, ack: 4, await: 5 } as const;
+const kinds = { initiate: 1, run: 2, completed: 3, ack: 4, await: 5, forget: 6 } as const;
 const ends = { plain: 0, result: 1, failure: 2 } as const;
 
 export function encodeInitiate(message: InitiateMessage): Uint8Array {
@@ -131,6 +148,18 @@ export function encodeCompleted(message: CompletedMessage): Uint8Array {
       writeKey(writer, emit.key);
       writer.lengthPrefixed(emit.message);
     }
+    for (const { task, indexes } of message.recorded) {
+      writer.u16(task);
+      writeIndexes(writer, indexes);
+    }
+  });
+}
+
+export function encodeForget(message: ForgetMessage): Uint8Array {
+  return written((writer) => {
+    writer.u8(kinds.forget);
+    writer.bytes(message.prefix);
+    writeIndexes(writer, message.indexes);
   });
 }
 
@@ -166,6 +195,12 @@ export function decodeAgentMessage(bytes: Uint8Array): AgentMessage {
       return readAck(reader);
     case kinds.await:
       return { kind: "await", agent: readName(reader), invocationId: readId(reader) };
+    case kinds.forget:
+      return {
+        kind: "forget",
+        prefix: reader.bytes(operationPrefixBytes),
+        indexes: readIndexes(reader),
+      };
     default:
       assert(false, () => `message kind ${kind} is not in the protocol`);
   }
@@ -210,7 +245,9 @@ function readCompleted(reader: ByteReader): CompletedMessage {
     key: readKey(reader),
     message: reader.lengthPrefixed(),
   }));
-  return { kind: "completed", arrivalNo, emits, end };
+  const recorded: RecordedOperations[] = [];
+  while (!reader.done) recorded.push({ task: reader.u16(), indexes: readIndexes(reader) });
+  return { kind: "completed", arrivalNo, emits, end, recorded };
 }
 
 function readAck(reader: ByteReader): AckMessage {
@@ -220,6 +257,16 @@ function readAck(reader: ByteReader): AckMessage {
     xor: readNodeId(reader),
     end: readEnd(reader),
   };
+}
+
+function writeIndexes(writer: ByteWriter, indexes: readonly number[]): void {
+  writer.u32(indexes.length);
+  for (const index of indexes) writer.u32(index);
+}
+
+function readIndexes(reader: ByteReader): number[] {
+  const count = reader.u32();
+  return Array.from({ length: count }, () => reader.u32());
 }
 
 function writeEnd(writer: ByteWriter, end: NodeEnd): void {

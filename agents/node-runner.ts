@@ -11,6 +11,7 @@
 //   R2. At most `runningNodesMax` functions run; those that may run start in the order of arrival.
 //   R3. Of what waits, only a number is kept for certain; rows are kept within `rowsKeptMax` and
 //       `rowsKeptBytesMax`, the rest is read back when its turn comes.
+//   R5. The function of a row from an earlier life replays what that life recorded of it.
 //   R4. Nothing starts before `begin`: what is refused at the start has run nothing. After `abort`
 //       nothing starts and nothing is submitted: rows stay for the next launch.
 
@@ -22,7 +23,7 @@ import { ActiveNode, type NodeEffects } from "./active-node.js";
 import type { AgentDefinition, NodeDefinition } from "./definition.js";
 import { encodeFailure } from "./failure.js";
 import { Fifo } from "./fifo.js";
-import { formatNodeId } from "./invocation-id.js";
+import { formatNodeId, operationPrefix } from "./invocation-id.js";
 import { encodeCompleted, type RunMessage } from "./message.js";
 import { type MessageBounds, messageBounds } from "./message-bounds.js";
 import type { NodeQueue } from "./node-queue.js";
@@ -65,6 +66,8 @@ export class NodeRunner {
   readonly #gates = new Map<string, Fifo<number>>();
   readonly #kept = new Map<number, RunMessage>();
   #keptBytes = 0;
+  /** Rows of an earlier life: whether their functions had begun then, nobody knows. */
+  readonly #recovered = new Set<number>();
   /** From the start of the function until its completion is committed. */
   readonly #running = new Map<number, Running>();
   #phase: "recovering" | "running" | "aborted" = "recovering";
@@ -99,6 +102,7 @@ export class NodeRunner {
    */
   enqueue(arrivalNo: number, run: RunMessage): void {
     this.#definitionOf(run);
+    if (this.#phase === "recovering") this.#recovered.add(arrivalNo);
     this.#keep(arrivalNo, run);
     const gate = gateOf(run);
     const waiting = gate === undefined ? undefined : this.#gates.get(gate);
@@ -157,6 +161,10 @@ export class NodeRunner {
     // The frame before it has just been opened to readers: replies go out before users' code runs.
     await undefined;
     if (this.#isAborted()) return;
+    if (this.#recovered.delete(arrivalNo)) {
+      active.replay(await this.#port.recall(operationPrefix(run)));
+      if (this.#isAborted()) return;
+    }
     const effects = await runFunction(run, node, active);
     if (this.#isAborted()) return;
     this.#port.submit(encodeCompleted({ kind: "completed", arrivalNo, ...effects }));
@@ -218,7 +226,8 @@ async function runFunction(
   if (thrown === undefined) return active.effects();
   const nodeInvocationId = formatNodeId(run.nodeInvocationId);
   const failure = { node: run.node, nodeInvocationId, attempt };
-  return { emits: [], end: { kind: "failure", error: encodeFailure(failure, thrown.error) } };
+  const end = { kind: "failure" as const, error: encodeFailure(failure, thrown.error) };
+  return { emits: [], end, recorded: active.recorded() };
 }
 
 function gateOf(run: RunMessage): string | undefined {

@@ -91,6 +91,16 @@ export class NodeStore implements AnyStoreClient {
     return this.#run("modify", () => this.#store.modify(key, change, options));
   }
 
+  once(id: string): ReturnType<AnyStoreClient["once"]> {
+    const once = this.#store.once(id);
+    return {
+      put: (key, value) => this.#run("put", () => once.put(key, value)),
+      delete: (key) => this.#run("delete", () => once.delete(key)),
+      update: (name: string, key: unknown, ...args: unknown[]) =>
+        this.#run("update", () => once.update(name, key, ...args)),
+    };
+  }
+
   #run<T>(operation: string, begin: () => Promise<T>): Promise<T> {
     return this.#node.operation(`stores.${this.#name}.${operation}`, begin);
   }

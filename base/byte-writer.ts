@@ -6,7 +6,8 @@
 // Invariants:
 //   Y1. `length` bytes are valid; what lies behind them in the buffer is never shown.
 //   Y2. `finish` returns a copy with an ArrayBuffer of its own: it can be transferred and kept.
-//   Y3. `view` shows the buffer itself: it is valid until the next append, `patchU32` or `reset`.
+//   Y3. `view` shows the buffer itself: it is valid until the next append, `patchU32`, `truncate`
+//       or `reset`.
 
 import { assert, InvariantViolation } from "./invariant.js";
 
@@ -100,6 +101,12 @@ export class ByteWriter {
   /** Forgets the bytes and keeps the buffer. */
   reset(): void {
     this.#length = 0;
+  }
+
+  /** Forgets the bytes behind the first `length`. */
+  truncate(length: number): void {
+    assert(length >= 0 && length <= this.#length, () => `${length} of ${this.#length} bytes`);
+    this.#length = length;
   }
 
   #putU32(at: number, value: number): void {

@@ -70,6 +70,15 @@ export interface ErrorDetails {
   /** Other writers changed the key during every attempt of `modify`. */
   MODIFY_CONFLICT: { store: string; attempts: number };
 
+  // Calls with an id
+
+  /** The text is no id: they are UUIDs of version 7. */
+  ID_INVALID: { where: string; id: string; reason: string };
+  /** The id was used before for another call: another operation, key, argument or input. */
+  ID_REUSED: { id: string };
+  /** So long ago that its record may be gone: the call may have been carried out, or not. */
+  ID_EXPIRED: { id: string; retentionMs: number };
+
   // Options and topologies
 
   OPTION_INVALID: { where: string; option: string; value: string; valid: string };

@@ -41,6 +41,12 @@ const messages: Messages = {
   MODIFY_CONFLICT: (d) =>
     `modify on store "${d.store}" lost to other writers ${d.attempts} times; use a named update`,
 
+  ID_INVALID: (d) => `${d.where}: ${d.id} is not the id of a call: ${d.reason}`,
+  ID_REUSED: (d) => `the id ${d.id} was used for another call; an id is for one call on one key`,
+  ID_EXPIRED: (d) =>
+    `the id ${d.id} is older than what is remembered (${d.retentionMs} ms, and a bounded number); ` +
+    "the call may have been carried out before, and is not carried out again",
+
   OPTION_INVALID: (d) => `${d.where}: "${d.option}" must be ${d.valid}, not ${d.value}`,
   OPTION_UNKNOWN: (d) => `${d.where}: unknown option "${d.option}"; known: ${showNames(d.known)}`,
   TOPOLOGY_INVALID: (d) =>

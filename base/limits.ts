@@ -85,6 +85,19 @@ export const limits = {
   /** About the bytes of those rows. */
   cacheBytesMax: 67_108_864,
 
+  /** How long the reply of a call with an id is kept: longer than clients go on retrying. */
+  callRetentionMs: 86_400_000,
+  /** Replies of calls with an id that a task keeps; the oldest go first: some 20 MB. */
+  callRecordsMax: 100_000,
+  /** Call records deleted with one frame. */
+  callTrimRowsMax: 2_048,
+  /** How far ahead of this machine's clock an id may be: clocks differ, ids of the future stay. */
+  callAheadMsMax: 3_600_000,
+  /** Reads between two writes of a node that are recorded for its next run; others are repeated. */
+  operationReadBytesMax: 65_536,
+  /** The name of a `ctx.run`: it is part of a key. */
+  runNameBytesMax: 256,
+
   /** Node functions that run at a time on one task. */
   runningNodesMax: 1_000,
   /** Emits of one node invocation: they become rows of one frame. */
@@ -121,5 +134,9 @@ assert(limits.laneBytesMax <= limits.laneWaitingBytesMax, "what fits a lane may 
 assert(limits.batchBytesMax <= limits.checkpointStepBytesMax, "a batch fits a checkpoint step");
 assert(limits.arenaBytesMin <= limits.arenaBytesDefault, "the default arena is large enough");
 assert(limits.valueBytesMax < limits.arenaBytesDefault, "the largest value fits a default arena");
+assert(
+  limits.batchMessagesMax <= limits.callTrimRowsMax,
+  "call records shrink faster than they grow",
+);
 assert(limits.batchMessagesMax <= limits.laneMessagesMax, "a batch is not larger than a lane");
 assert(nameRule.includes(String(limits.nameLengthMax - 1)), "the rule for names says its limit");

@@ -7,6 +7,7 @@ import { availableParallelism } from "node:os";
 import { limits } from "../base/limits.js";
 import { checkOptionNames, optionInvalid } from "../base/options.js";
 import type { Durability } from "../store/task-storage.js";
+import type { CallRetention } from "./call-records.js";
 import type { LaneBounds } from "./lane.js";
 
 /** How far requests may run ahead of a task. */
@@ -17,6 +18,14 @@ export interface MailboxOptions {
   readonly bytesMax?: number;
   /** Beyond that: callers wait for room (default), or are refused with MAILBOX_FULL. */
   readonly whenFull?: "wait" | "reject";
+}
+
+/** How long calls with an id are remembered, on each task. */
+export interface IdOptions {
+  /** Default 24 hours. Clients must not retry with an id for longer than this. */
+  readonly retentionMs?: number;
+  /** Replies kept at most, the newest; default 100,000 (some 20 MB with small replies). */
+  readonly recordsMax?: number;
 }
 
 /** Options of `launch`. */
@@ -50,6 +59,7 @@ export interface LaunchOptions {
    */
   readonly arenaBytes?: number;
   readonly mailbox?: MailboxOptions;
+  readonly ids?: IdOptions;
   /**
    * What the death of a task thread means. `stop` (default): every caller is rejected with
    * TASK_EXITED, all threads end. `restart`: callers that waited on it are rejected, the thread is
@@ -76,6 +86,7 @@ export interface ClusterOptions {
   readonly syncIntervalMs: number;
   readonly arenaBytes: number;
   readonly bounds: LaneBounds;
+  readonly callRetention: CallRetention;
   readonly onThreadExit: "stop" | "restart";
   readonly closeTimeoutMs: number;
   readonly computeThreads: number;
@@ -92,6 +103,7 @@ const known = [
   "syncIntervalMs",
   "arenaBytes",
   "mailbox",
+  "ids",
   "onThreadExit",
   "closeTimeoutMs",
   "computeThreads",
@@ -145,6 +157,7 @@ export function clusterOptions(options: LaunchOptions): ClusterOptions {
       ),
       whenFull: oneOf("mailbox.whenFull", given(mailbox.whenFull, "wait"), ["wait", "reject"]),
     },
+    callRetention: callRetention(options.ids),
     onThreadExit: oneOf("onThreadExit", given(options.onThreadExit, "stop"), ["stop", "restart"]),
     closeTimeoutMs: whole(
       "closeTimeoutMs",
@@ -164,6 +177,18 @@ export function clusterOptions(options: LaunchOptions): ClusterOptions {
       1,
       limits.threadsMax,
     ),
+  };
+}
+
+function callRetention(options: IdOptions | undefined): CallRetention {
+  const ids = given(options, {});
+  checkOptionNames(`${where} ids`, ids, ["retentionMs", "recordsMax"]);
+  const { callRetentionMs, callRecordsMax } = limits;
+  const retentionMs = given(ids.retentionMs, callRetentionMs);
+  const recordsMax = given(ids.recordsMax, callRecordsMax);
+  return {
+    retentionMs: whole("ids.retentionMs", retentionMs, 1_000, 365 * callRetentionMs),
+    recordsMax: whole("ids.recordsMax", recordsMax, 1, 100 * callRecordsMax),
   };
 }
 

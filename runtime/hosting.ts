@@ -13,16 +13,18 @@ import type { StorageStats } from "../store/storage.js";
 import type { TaskMemory } from "../store/task-memory.js";
 import type { Durability } from "../store/task-storage.js";
 import { nameShown } from "./call-checks.js";
+import type { CallRetention } from "./call-records.js";
 import { plannedStores, programEntries } from "./compile.js";
 import type { ComputeCall } from "./compute-call.js";
 import { Host } from "./host.js";
 import type { LaneBounds } from "./lane.js";
 import { type PlannedStore, type PlanShape, tasksOf } from "./plan.js";
-import { noBytes, operation } from "./protocol.js";
+import { note, recall } from "./node-operations.js";
+import { noBytes, operation, stampKind } from "./protocol.js";
 import { checked } from "./refusal.js";
 import { Router } from "./router.js";
 import type { Storages } from "./storages.js";
-import { StoreClient } from "./store-client.js";
+import { StoreClient, type StoreClientOptions } from "./store-client.js";
 import type { System, Timer } from "./system.js";
 import { Task, type TaskStats } from "./task.js";
 import { TaskDriver } from "./task-driver.js";
@@ -39,6 +41,7 @@ export interface HostSpec {
   readonly durability: Durability;
   readonly syncIntervalMs: number;
   readonly bounds: LaneBounds;
+  readonly callRetention: CallRetention;
   readonly batchBytesMax: number;
   readonly valueBytesMax: number;
   /** Messages of one stream that are sent and not acknowledged. */
@@ -81,21 +84,32 @@ export class HostedThread {
 
   /** A client of a declared store. @throws PartitaError STORE_UNKNOWN */
   store(name: string): KeyValueStore<unknown, unknown, ErasedUpdates> {
-    return this.#client(name, this.router);
+    return this.#client(name, this.router, {});
   }
 
-  /** The same for a node that runs here. */
-  nodeStore(name: string): KeyValueStore<unknown, unknown, ErasedUpdates> {
-    return this.#client(name, this.#nodeRouter);
+  /** The way of nodes that run here: to stores, and to what earlier runs of them recorded. */
+  nodePort(task: number): Pick<TaskPort, "store" | "recall" | "note"> {
+    const router = this.#nodeRouter;
+    return {
+      store: (name, journal) => this.#client(name, router, { journal }),
+      recall: (prefix) => recall(router, prefix),
+      note: (journal, step, name, outcome) => {
+        return note(journal, step, router.lane(task), name, outcome);
+      },
+    };
   }
 
-  #client(name: string, router: Router): KeyValueStore<unknown, unknown, ErasedUpdates> {
+  #client(
+    name: string,
+    router: Router,
+    options: StoreClientOptions,
+  ): KeyValueStore<unknown, unknown, ErasedUpdates> {
     const store = this.#stores.get(name);
     if (store === undefined) {
       const known = [...this.#stores.keys()];
       throw new PartitaError("STORE_UNKNOWN", { store: nameShown(name), known });
     }
-    return new StoreClient(store, router);
+    return new StoreClient(store, router, options);
   }
 
   /** What the clients of programs on this thread use. */
@@ -106,10 +120,11 @@ export class HostedThread {
       ownerOf: (keyHash) => router.owner(keyHash),
       now: () => host.system.now(),
       random: () => host.system.random(),
-      request: async (task, message) => {
+      request: async (task, message, id) => {
         router.assertOpen();
         const lane = router.lane(task);
-        return checked(await lane.request(operation.program, 0, noBytes, 0, message)).bytes;
+        const stamp = id === undefined ? undefined : { kind: stampKind.call, id, reads: noBytes };
+        return checked(await lane.request(operation.program, 0, noBytes, 0, message, stamp)).bytes;
       },
       onNotice: (listener) => host.onNotice(listener),
       onLost: (listener) => host.onLost(listener),
@@ -203,9 +218,10 @@ async function openTasks(
     tasks.map(async (taskId) => {
       const storage = await services.storages.open(taskId);
       const { taskCount, threadCount, epoch } = spec.plan;
-      const { batchBytesMax, valueBytesMax, streamWindowMessages, durability } = spec;
+      const { batchBytesMax, valueBytesMax, streamWindowMessages, durability, callRetention } =
+        spec;
       const { system } = services;
-      const bounds = { batchBytesMax, valueBytesMax, streamWindowMessages };
+      const bounds = { batchBytesMax, valueBytesMax, streamWindowMessages, callRetention };
       const numbers = { taskId, taskCount, threadCount, epoch };
       const parts = { ...numbers, storage, durability, stores, system, ...bounds };
       return new TaskDriver(host, new Task(parts), storage, tasks.length > 1);
@@ -242,7 +258,7 @@ function installProgram(
     submit: (message) => driver.submit(message),
     get: (table, key) => storage.get(table, key, hashKey(key))?.value,
     page: (table, range, limit) => storage.page(table, range, limit),
-    store: (name) => thread.nodeStore(name),
+    ...thread.nodePort(task.taskId),
     compute: services.compute,
   };
   driver.install(first.program(port, entries));

@@ -24,7 +24,9 @@ import {
   operation,
   type Reply,
   requestHeaderBytes,
+  type Stamp,
   type Status,
+  stampBytes,
   writeRequest,
 } from "./protocol.js";
 import { Ring } from "./ring.js";
@@ -51,6 +53,7 @@ interface WaitingCaller extends Caller {
   readonly table: number;
   readonly key: Uint8Array;
   readonly argument: Uint8Array;
+  readonly stamp: Stamp | undefined;
 }
 
 const bucketCount = 4096;
@@ -70,6 +73,8 @@ export class Lane {
   #body = new ByteWriter();
   #flushWanted = false;
   #lost: Error | undefined;
+  /** Of those who send again what was lost. */
+  #reopening: PromiseWithResolver | undefined;
 
   constructor(task: number, bounds: LaneBounds, dirty: (lane: Lane) => void) {
     this.task = task;
@@ -96,7 +101,7 @@ export class Lane {
 
   /**
    * Sends a request; resolves with its reply after the task's gate. `argument` is copied at once,
-   * `key` when there is room.
+   * `key` and what the stamp holds when there is room.
    * @throws PartitaError MAILBOX_FULL, or the error the lane was lost with
    */
   request(
@@ -105,18 +110,19 @@ export class Lane {
     key: Uint8Array,
     keyHash: number,
     argument: Uint8Array,
+    stamp?: Stamp,
   ): Promise<Reply> {
     if (this.#lost !== undefined) return Promise.reject(this.#lost);
     const full = this.#full || this.#waiting.length > 0;
-    const bytes = requestHeaderBytes + key.length + argument.length;
+    const bytes = requestHeaderBytes + key.length + argument.length + stampBytes(stamp);
     if (full && !this.#mayWait(1, bytes)) return Promise.reject(this.#fullError());
     return new Promise((resolve, reject) => {
       const caller: Caller = { operation: kind, keyHash, bytes, resolve, reject };
       this.#count(caller, 1);
       if (full) {
-        this.#waiting.push({ ...caller, table, key, argument: argument.slice() });
+        this.#waiting.push({ ...caller, table, key, argument: argument.slice(), stamp });
         this.#bytesWaiting += bytes;
-      } else this.#send(caller, table, key, argument);
+      } else this.#send(caller, table, key, argument, stamp);
     });
   }
 
@@ -165,7 +171,7 @@ export class Lane {
       const next = this.#waiting.shift();
       if (next === undefined) break;
       this.#bytesWaiting -= next.bytes;
-      this.#send(next, next.table, next.key, next.argument);
+      this.#send(next, next.table, next.key, next.argument, next.stamp);
     }
   }
 
@@ -181,11 +187,27 @@ export class Lane {
     this.#bytesOnTheWay = 0;
     this.#bytesWaiting = 0;
     this.#body.reset();
+    if (PartitaError.is(error, "TASK_EXITED")) return;
+    this.#reopening?.reject(error);
+    this.#reopening = undefined;
   }
 
   /** The task was started again. */
   reopen(): void {
     this.#lost = undefined;
+    this.#reopening?.resolve();
+    this.#reopening = undefined;
+  }
+
+  /**
+   * Resolves when the task takes requests, at once unless the lane is lost; rejects with the reason
+   * when it never will again. Those who wait go on in the order in which they came.
+   */
+  async reopened(): Promise<void> {
+    if (this.#lost === undefined) return;
+    if (!PartitaError.is(this.#lost, "TASK_EXITED")) throw this.#lost;
+    this.#reopening ??= promiseWithResolver();
+    await this.#reopening.promise;
   }
 
   get #full(): boolean {
@@ -202,10 +224,16 @@ export class Lane {
     );
   }
 
-  #send(caller: Caller, table: number, key: Uint8Array, argument: Uint8Array): void {
+  #send(
+    caller: Caller,
+    table: number,
+    key: Uint8Array,
+    argument: Uint8Array,
+    stamp: Stamp | undefined,
+  ): void {
     this.#sent.push(caller);
     this.#bytesOnTheWay += caller.bytes;
-    writeRequest(this.#body, caller.operation, table, key, argument);
+    writeRequest(this.#body, caller.operation, table, key, argument, stamp);
     if (this.#flushWanted) return;
     this.#flushWanted = true;
     this.#dirty(this);
@@ -217,6 +245,8 @@ export class Lane {
       case operation.page:
       case operation.barrier:
       case operation.program:
+      case operation.recall:
+      case operation.note:
         return;
       case operation.clear:
         this.#wideWrites += change;
@@ -235,4 +265,20 @@ export class Lane {
       capacity: this.#bounds.messagesMax,
     });
   }
+}
+
+interface PromiseWithResolver {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+function promiseWithResolver(): PromiseWithResolver {
+  let resolve: () => void = () => {};
+  let reject: (error: Error) => void = () => {};
+  const promise = new Promise<void>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
 }

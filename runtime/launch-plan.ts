@@ -40,6 +40,7 @@ export async function planLaunch(
     durability: options.durability,
     syncIntervalMs: options.syncIntervalMs,
     bounds: options.bounds,
+    callRetention: options.callRetention,
     // A frame is a batch and what one more message may add: it must fit an arena with room to
     // spare.
     batchBytesMax: Math.min(limits.batchBytesMax, Math.floor(options.arenaBytes / 4)),

@@ -10,7 +10,9 @@
 //   section   [kind u8][0 u8][from u16][to u16][0 u16][body length u32][body]
 //   requests  from thread, to task:   [operation u8][table u16][key length u16][argument length
 //   u32]
-//                                     [key][argument], again and again
+//                                     [stamp?][key][argument], again and again
+//             a stamp is there when the operation has the bit `stamped`:
+//                                     [kind u8][id, 16 or 28 bytes][reads length u32][reads]
 //   replies   from task, to thread:   [status u8][length u32][bytes], again and again
 //   notices   from task, to thread:   [length u32][bytes], again and again
 //   stream    from task, to task:     [epoch u32][first sequence u64], then [length u32][bytes],
@@ -63,7 +65,41 @@ export const operation = {
   program: 8,
   /** No key. Argument and reply: page-message.ts. For readers that keep losing to the owner. */
   page: 9,
+  /**
+   * No key. Argument: `[operation id prefix, 24 bytes][index u32]`. Reply: a page (page-message.ts)
+   * of call records of one node invocation, from that index on.
+   */
+  recall: 10,
+  /** No key, no effect but its call record. Reply: the argument. */
+  note: 11,
 } as const;
+
+/** Bit of the operation byte: the request carries a stamp. */
+const stamped = 0x80;
+
+/** What a stamp says of its request. Numbers are the wire's. */
+export const stampKind = {
+  /** A client's id: carried out once while it is remembered (call-records.ts). */
+  call: 1,
+  /** A node's store operation that nobody can have sent before. */
+  first: 2,
+  /** A node's store operation that an earlier run may have sent. */
+  again: 3,
+} as const;
+
+export type StampKind = (typeof stampKind)[keyof typeof stampKind];
+
+/** The id under which a request's reply is recorded, in the frame that holds its effects. */
+export interface Stamp {
+  readonly kind: StampKind;
+  /** A call id (16 bytes) or an operation id (28 bytes). */
+  readonly id: Uint8Array;
+  /** What the node has read since its last recorded operation (operation-journal.ts). */
+  readonly reads: Uint8Array;
+}
+
+/** Bytes of the two kinds of ids. */
+const stampIdBytes = { call: 16, operation: 28 } as const;
 
 export type Operation = (typeof operation)[keyof typeof operation];
 
@@ -132,17 +168,59 @@ export function writeRequest(
   table: number,
   key: Uint8Array,
   argument: Uint8Array,
+  stamp?: Stamp,
 ): void {
-  body.u8(kind);
+  body.u8(stamp === undefined ? kind : kind | stamped);
   body.u16(table);
   body.u16(key.length);
   body.u32(argument.length);
+  if (stamp !== undefined) {
+    body.u8(stamp.kind);
+    body.bytes(stamp.id);
+    body.lengthPrefixed(stamp.reads);
+  }
   body.bytes(key);
   body.bytes(argument);
 }
 
+/** One request of a lane. `key`, `argument` and the stamp's bytes are views of the packet. */
+export interface Request {
+  readonly kind: number;
+  readonly table: number;
+  readonly key: Uint8Array;
+  readonly argument: Uint8Array;
+  readonly stamp: Stamp | undefined;
+}
+
+export function readRequest(reader: ByteReader): Request {
+  const first = reader.u8();
+  const table = reader.u16();
+  const keyLength = reader.u16();
+  const argumentLength = reader.u32();
+  const stamp = (first & stamped) === 0 ? undefined : readStamp(reader);
+  const key = reader.bytes(keyLength);
+  const argument = reader.bytes(argumentLength);
+  return { kind: first & ~stamped, table, key, argument, stamp };
+}
+
+function readStamp(reader: ByteReader): Stamp {
+  const kind = reader.u8();
+  assert(isStampKind(kind), () => `stamp ${kind} is not in the protocol`);
+  const idBytes = kind === stampKind.call ? stampIdBytes.call : stampIdBytes.operation;
+  return { kind, id: reader.bytes(idBytes), reads: reader.lengthPrefixed() };
+}
+
+function isStampKind(kind: number): kind is StampKind {
+  return kind >= stampKind.call && kind <= stampKind.again;
+}
+
 /** Bytes of a request around its key and argument. */
 export const requestHeaderBytes = 9;
+
+/** Bytes of a request's stamp. */
+export function stampBytes(stamp: Stamp | undefined): number {
+  return stamp === undefined ? 0 : 5 + stamp.id.length + stamp.reads.length;
+}
 
 /** Appends one reply to the body of a replies section. */
 export function writeReply(body: ByteWriter, kind: Status, bytes: Uint8Array): void {

@@ -18,11 +18,21 @@ import { limits } from "../base/limits.js";
 import { optionInvalid } from "../base/options.js";
 import type { ErasedUpdates } from "../store/declaration.js";
 import { hashKey } from "../store/key-hash.js";
-import type { EntriesOptions, KeyValueStore, ModifyOptions } from "../store/key-value-store.js";
+import type {
+  EntriesOptions,
+  KeyValueStore,
+  ModifyOptions,
+  OnceKeyValueStore,
+} from "../store/key-value-store.js";
 import { validate } from "../store/schema.js";
+import type { StoredValue } from "../store/storage.js";
 import { decodeValue, encodeValue } from "../store/value.js";
 import { checkCallOptions, listOf, nameShown } from "./call-checks.js";
+import { parseCallId } from "./call-id.js";
+import { callDigest } from "./call-records.js";
 import type { Lane } from "./lane.js";
+import { answeredRead, journaled } from "./node-operations.js";
+import type { OperationJournal } from "./operation-journal.js";
 import type { PlannedStore } from "./plan.js";
 import {
   noBytes,
@@ -30,6 +40,8 @@ import {
   operation,
   type Reply,
   requestHeaderBytes,
+  type Stamp,
+  stampKind,
   status,
   undefinedArgument,
 } from "./protocol.js";
@@ -45,13 +57,25 @@ interface Versioned {
 
 const absent: Versioned = { version: 0, value: undefined };
 
+/** How a client's operations are told apart when they come again. */
+export interface StoreClientOptions {
+  /** Of a node: each of its operations is recorded, and replayed by a later run. */
+  readonly journal?: OperationJournal;
+  /** Of one call with an id: it is the only one that this client makes. */
+  readonly stamp?: Stamp;
+}
+
 export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdates> {
   readonly #store: PlannedStore;
   readonly #router: Router;
+  readonly #journal: OperationJournal | undefined;
+  readonly #stamp: Stamp | undefined;
 
-  constructor(store: PlannedStore, router: Router) {
+  constructor(store: PlannedStore, router: Router, options: StoreClientOptions = {}) {
     this.#store = store;
     this.#router = router;
+    this.#journal = options.journal;
+    this.#stamp = options.stamp;
   }
 
   async get(key: unknown, fallback?: unknown): Promise<unknown> {
@@ -118,10 +142,21 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
       return this.#router.lane(task);
     });
     for (const lane of lanes) lane.assertRoom(1, requestHeaderBytes);
-    const { table } = this.#store;
     await allChecked(
-      lanes.map((lane) => lane.request(operation.clear, table, noBytes, 0, noBytes)),
+      lanes.map((lane) => this.#request(lane, operation.clear, noBytes, 0, noBytes)),
     );
+  }
+
+  once(id: string): OnceKeyValueStore<unknown, unknown, ErasedUpdates> {
+    const nowMs = this.#router.system.now();
+    const where = `once on store "${this.#store.name}"`;
+    const stamp = { kind: stampKind.call, id: parseCallId(where, id, nowMs), reads: noBytes };
+    const client = new StoreClient(this.#store, this.#router, { stamp });
+    return Object.freeze({
+      put: (key: unknown, value: unknown) => client.put(key, value),
+      delete: (key: unknown) => client.delete(key),
+      update: (name: string, key: unknown, ...args: unknown[]) => client.update(name, key, ...args),
+    });
   }
 
   update(name: string, key: unknown, ...args: unknown[]): Promise<unknown> {
@@ -165,6 +200,8 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
   }
 
   async #read(key: Uint8Array): Promise<Versioned> {
+    const journal = this.#journal;
+    if (journal !== undefined) return await this.#readOnce(journal, key);
     const keyHash = hashKey(key);
     const task = this.#router.owner(keyHash);
     const lane = this.#router.lane(task);
@@ -173,17 +210,48 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
       if (stored === undefined) return absent;
       if (stored !== "busy") return { version: stored.version, value: decodeValue(stored.value) };
     }
-    const reply = checked(
-      await lane.request(operation.get, this.#store.table, key, keyHash, noBytes),
-    );
-    if (reply.status === status.absent) return absent;
-    return versioned(reply.bytes);
+    const { table } = this.#store;
+    return versioned(await lane.request(operation.get, table, key, keyHash, noBytes));
+  }
+
+  /** The same for a node: a later run that comes here again finds what this one has found. */
+  async #readOnce(journal: OperationJournal, key: Uint8Array): Promise<Versioned> {
+    const { table } = this.#store;
+    const keyHash = hashKey(key);
+    const request = { kind: operation.get, table, key, keyHash, argument: noBytes };
+    const reply = await journal.read(callDigest(request), async () => {
+      const task = this.#router.owner(keyHash);
+      const lane = this.#router.lane(task);
+      if (lane.pendingWrites(keyHash) === 0) {
+        const stored = this.#router.reader(task).get(table, key, keyHash);
+        if (stored === undefined) return noRow;
+        if (stored !== "busy") return rowReply(stored);
+      }
+      return checked(await answeredRead(lane, request));
+    });
+    return versioned(reply);
   }
 
   #send(kind: Operation, key: Uint8Array, argument: Uint8Array): Promise<Reply> {
     const keyHash = hashKey(key);
     const lane: Lane = this.#router.lane(this.#router.owner(keyHash));
-    return lane.request(kind, this.#store.table, key, keyHash, argument);
+    return this.#request(lane, kind, key, keyHash, argument);
+  }
+
+  #request(
+    lane: Lane,
+    kind: Operation,
+    key: Uint8Array,
+    keyHash: number,
+    argument: Uint8Array,
+  ): Promise<Reply> {
+    const { table } = this.#store;
+    const journal = this.#journal;
+    if (journal === undefined) {
+      return lane.request(kind, table, key, keyHash, argument, this.#stamp);
+    }
+    // It may be sent again: the scratch buffer is another call's by then.
+    return journaled(journal, lane, { kind, table, key, keyHash, argument: argument.slice() });
   }
 
   #key(key: unknown): Uint8Array {
@@ -206,10 +274,23 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
   }
 }
 
-function versioned(bytes: Uint8Array): Versioned {
+/** What the reply to a get says. */
+function versioned(reply: Reply): Versioned {
+  const { bytes } = checked(reply);
+  if (reply.status === status.absent) return absent;
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const version = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
   return { version, value: decodeValue(bytes.subarray(8)) };
+}
+
+const noRow: Reply = { status: status.absent, bytes: noBytes };
+
+/** A row as its owner would have replied with it. */
+function rowReply({ version, value }: StoredValue): Reply {
+  const bytes = new ByteWriter(8 + value.length);
+  bytes.uint64(version);
+  bytes.bytes(value);
+  return { status: status.ok, bytes: bytes.finish() };
 }
 
 // What comes of a write, judged in a reaction of its own: V8 leads from there to the line that

@@ -12,4 +12,8 @@ export const systemTable = {
   outboxMeta: 3,
   /** One row: how often the task was started, and how it last ended (boot.ts). */
   boot: 4,
+  /** `[id, 16 bytes]` → call record (call-records.ts): calls of clients that carried an id. */
+  calls: 5,
+  /** `[operation id, 28 bytes]` → call record: store operations of nodes that have not finished. */
+  operations: 6,
 } as const;

@@ -18,6 +18,7 @@ import type { KeyValueStore } from "../store/key-value-store.js";
 import type { KeyRange, StoredRow, TableId } from "../store/storage.js";
 import type { Boot } from "./boot.js";
 import type { ComputeCall } from "./compute-call.js";
+import type { JournalStep, OperationJournal, RecalledRow } from "./operation-journal.js";
 
 /** Who sent the message in hand. */
 export type MessageOrigin =
@@ -41,6 +42,8 @@ export interface Turn {
    * To this task itself: applied within this batch, after the message in hand, in order.
    */
   send(task: number, message: Uint8Array): void;
+  /** Deletes what this task has recorded of a node's store operation; nothing when it has none. */
+  forgetOperation(id: Uint8Array): void;
   /**
    * Volatile message to the clients on a thread, sent after the gate; lost when the thread dies.
    */
@@ -87,8 +90,23 @@ export interface TaskPort {
   get(table: TableId, key: Uint8Array): Uint8Array | undefined;
   /** Committed rows in key order, in pages. */
   page(table: TableId, range: KeyRange, limit: number): readonly StoredRow[];
-  /** A client of one of the topology's stores, bound to this thread. */
-  store(name: string): KeyValueStore<unknown, unknown, ErasedUpdates>;
+  /**
+   * A client of one of the topology's stores, bound to this thread. Its operations are numbered by
+   * the journal, recorded by their owners, and replayed from there.
+   */
+  store(name: string, journal: OperationJournal): KeyValueStore<unknown, unknown, ErasedUpdates>;
+  /** What all tasks have recorded of the node invocation that `prefix` names (operation-id.ts). */
+  recall(prefix: Uint8Array): Promise<readonly RecalledRow[]>;
+  /**
+   * Records `outcome` on this task under a name, at a place that was claimed in the journal with
+   * `noteDigest(name)`; resolves when it is durable.
+   */
+  note(
+    journal: OperationJournal,
+    step: JournalStep,
+    name: Uint8Array,
+    outcome: Uint8Array,
+  ): Promise<void>;
   /** Runs one of the topology's compute functions in the compute pool. */
   readonly compute: ComputeCall;
 }
@@ -136,9 +154,10 @@ export interface ProgramClientPort {
   random(): number;
   /**
    * Sends a message on this thread's lane to `task` (FIFO per lane) and resolves with the reply.
-   * Rejects with the PartitaError thrown by `apply`, MAILBOX_FULL, TASK_EXITED or CLOSED.
+   * Rejects with the PartitaError thrown by `apply`, MAILBOX_FULL, TASK_EXITED or CLOSED. With an
+   * `id` (call-id.ts) the message is applied once however often it is sent: ID_REUSED, ID_EXPIRED.
    */
-  request(task: number, message: Uint8Array): Promise<Uint8Array>;
+  request(task: number, message: Uint8Array, id?: Uint8Array): Promise<Uint8Array>;
   /** Every notice that tasks send to this thread. One listener. */
   onNotice(listener: (task: number, notice: Uint8Array) => void): void;
   /** Called with the error when tasks exit or the runtime closes: reject what waits for notices. */

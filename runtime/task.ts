@@ -4,9 +4,8 @@
 // calls `committed(batch)` and lets out what waited behind the gate. No I/O, no threads, no clock
 // of its own:
 // everything nondeterministic comes in through the constructor, so a simulator runs this very code.
-// Owns: the order of application and the bounds of a batch. Leaves to others: what a store
-// operation means (store-operations.ts), what a program's message means (agents), durability
-// (storage).
+// Owns: the order of application and the bounds of a batch. Leaves to others: what a request does
+// (requests.ts), what a program's message means (agents), durability (storage).
 //
 // Invariants:
 //   A0. One batch in hand: `step` is not called again before `committed`.
@@ -20,20 +19,19 @@ import { toWire } from "../base/error-wire.js";
 import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
-import { hashKey } from "../store/key-hash.js";
 import type { RecordWrite, TaskStorage } from "../store/storage.js";
 import type { Durability } from "../store/task-storage.js";
 import { encodeValue } from "../store/value.js";
 import { Batch } from "./batch.js";
 import { bootRecord, type RecordedBoot, readBoot } from "./boot.js";
+import { CallRecords, type CallRetention } from "./call-records.js";
 import { Mailbox, type ReceivedSection } from "./mailbox.js";
 import { Marks } from "./marks.js";
 import { Outbox } from "./outbox.js";
 import { Overlay } from "./overlay.js";
-import { ownerOf } from "./partition.js";
 import type { PlannedStore } from "./plan.js";
-import { noBytes, operation, type StreamAck, status, writeReply } from "./protocol.js";
-import { applyOperation } from "./store-operations.js";
+import { readRequest, type StreamAck, status, writeReply } from "./protocol.js";
+import { applyRequest } from "./requests.js";
 import { checkStreamRows } from "./stream-rows.js";
 import type { System } from "./system.js";
 import type { MessageOrigin, TaskProgram } from "./task-program.js";
@@ -56,6 +54,8 @@ export interface TaskParts {
   readonly valueBytesMax: number;
   /** Messages of one stream on the way. Default: the limit. */
   readonly streamWindowMessages?: number;
+  /** Default: the limits. */
+  readonly callRetention?: CallRetention;
 }
 
 /** Figures of one task since it was opened. */
@@ -73,6 +73,7 @@ export class Task {
   readonly outbox: Outbox;
   readonly #parts: TaskParts;
   readonly #overlay: Overlay;
+  readonly #calls: CallRecords;
   readonly #marks: Marks;
   readonly #mailbox: Mailbox;
   #program: TaskProgram | undefined;
@@ -96,6 +97,8 @@ export class Task {
     this.boot = readBoot(parts.storage);
     checkStreamRows(parts.taskId, parts.storage, parts.epoch, this.boot.unclean);
     this.#marks = new Marks(parts.storage, parts.epoch);
+    const now = (): number => parts.system.now();
+    this.#calls = new CallRecords(parts.storage, this.#overlay, now, parts.callRetention);
     const windowMessages = parts.streamWindowMessages ?? limits.streamWindowMessages;
     this.outbox = new Outbox(parts.taskId, parts.storage, parts.epoch, windowMessages);
     const senders = (parts.threadCount + 1) * limits.laneMessagesMax;
@@ -170,6 +173,7 @@ export class Task {
       if (this.#overlay.bytes + this.outbox.stagedBytes >= this.#parts.batchBytesMax) break;
       if (batch.messages % 64 === 0 && this.#parts.system.elapsed() >= deadline) break;
     }
+    this.#calls.endBatch();
     const nextVersion = (): number => this.#overlay.nextVersion();
     if (this.#overlay.changed || this.outbox.changed || this.#marks.changed) {
       const { records, clears } = this.#overlay.writes();
@@ -227,24 +231,14 @@ export class Task {
   }
 
   #applyRequest(batch: Batch, origin: MessageOrigin & { kind: "lane" }, reader: ByteReader): void {
-    const kind = reader.u8();
-    const table = reader.u16();
-    const keyLength = reader.u16();
-    const argumentLength = reader.u32();
-    const key = reader.bytes(keyLength);
-    const argument = reader.bytes(argumentLength);
+    const request = readRequest(reader);
     const replies = batch.repliesTo(origin.thread);
+    const { taskId, taskCount, stores } = this.#parts;
+    const program = (message: Uint8Array) => this.#applyProgram(batch, origin, message);
+    const overlay = this.#overlay;
+    const calls = this.#calls;
     try {
-      if (kind === operation.barrier) writeReply(replies, status.ok, noBytes);
-      else if (kind === operation.program) {
-        const reply = this.#applyProgram(batch, origin, argument);
-        writeReply(replies, status.ok, reply ?? noBytes);
-      } else {
-        const store = this.#parts.stores.get(table);
-        assert(store !== undefined, () => `task ${this.taskId} knows no table ${table}`);
-        const keyHash = keyLength > 0 ? this.#ownHash(key) : 0;
-        applyOperation(this.#overlay, store, kind, key, keyHash, argument, replies);
-      }
+      applyRequest({ taskId, taskCount, stores, overlay, calls, program }, request, replies);
     } catch (error) {
       if (!PartitaError.is(error)) throw error;
       this.#refused += 1;
@@ -275,7 +269,8 @@ export class Task {
     assert(program !== undefined, "a program's message reached a task without a program");
     const mark = this.outbox.mark();
     const actions = batch.actions.length;
-    const turn = new TaskTurn(this.taskId, origin, this.#overlay, this.outbox, batch);
+    const parts = { overlay: this.#overlay, outbox: this.outbox, calls: this.#calls };
+    const turn = new TaskTurn(this.taskId, origin, parts, batch);
     this.#overlay.savepoint();
     try {
       const reply = program.apply(turn, message);
@@ -293,13 +288,5 @@ export class Task {
       turn.discard();
       throw error;
     }
-  }
-
-  /** The hash of a key, which must be this task's (A3). */
-  #ownHash(key: Uint8Array): number {
-    const keyHash = hashKey(key);
-    const owner = ownerOf(keyHash, this.#parts.taskCount);
-    assert(owner === this.taskId, () => `a key of task ${owner} reached task ${this.taskId}`);
-    return keyHash;
   }
 }

@@ -8,25 +8,35 @@
 import { assert } from "../base/invariant.js";
 import type { TableId } from "../store/storage.js";
 import type { Batch } from "./batch.js";
+import type { CallRecords } from "./call-records.js";
 import type { Outbox } from "./outbox.js";
 import type { Overlay } from "./overlay.js";
 import type { MessageOrigin, Turn } from "./task-program.js";
+
+/** What a turn changes. */
+export interface TurnParts {
+  readonly overlay: Overlay;
+  readonly outbox: Outbox;
+  readonly calls: CallRecords;
+}
 
 export class TaskTurn implements Turn {
   origin: MessageOrigin;
   readonly #task: number;
   readonly #overlay: Overlay;
   readonly #outbox: Outbox;
+  readonly #calls: CallRecords;
   readonly #batch: Batch;
   readonly #own: Uint8Array[] = [];
   readonly #notices: { readonly thread: number; readonly notice: Uint8Array }[] = [];
   #ended = false;
 
-  constructor(task: number, origin: MessageOrigin, overlay: Overlay, outbox: Outbox, batch: Batch) {
+  constructor(task: number, origin: MessageOrigin, parts: TurnParts, batch: Batch) {
     this.#task = task;
     this.origin = origin;
-    this.#overlay = overlay;
-    this.#outbox = outbox;
+    this.#overlay = parts.overlay;
+    this.#outbox = parts.outbox;
+    this.#calls = parts.calls;
     this.#batch = batch;
   }
 
@@ -51,6 +61,11 @@ export class TaskTurn implements Turn {
     this.#assertAlive();
     if (task === this.#task) this.#own.push(message);
     else this.#outbox.stage(task, message);
+  }
+
+  forgetOperation(id: Uint8Array): void {
+    this.#assertAlive();
+    this.#calls.forget(id);
   }
 
   notify(thread: number, notice: Uint8Array): void {

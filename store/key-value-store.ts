@@ -127,4 +127,26 @@ export interface KeyValueStore<K, V, U> extends ReadOnlyKeyValueStore<K, V> {
     fn: (current: V | undefined) => V | undefined,
     options?: ModifyOptions,
   ): Promise<V | undefined>;
+
+  /**
+   * The same writes under an id: the call that is made through what this returns is carried out
+   * once, however often it is made, over restarts too. A call that comes again with its id gets
+   * the reply of the first and changes nothing; so a caller that saw TASK_EXITED, or that was
+   * started again, just calls again. One id is for one call on one key. A call that was refused
+   * has changed nothing and is tried anew.
+   *
+   * The reply is remembered for 24 hours and within a bound (`launch` option `ids`); later the id is
+   * refused with ID_EXPIRED and nothing is carried out. Cost: one more row in the same frame.
+   *
+   *     await counters.once(runtime.newId()).update("add", "visits", 1);
+   *     await orders.once(callId(event.id, event.createdAt)).put(event.order, order);
+   *
+   * @param id a UUID of version 7: `runtime.newId()`, or `callId(name, at)` for calls with a name
+   * @throws PartitaError ID_INVALID; the calls reject with ID_REUSED when the id was used for
+   *   another call, and with ID_EXPIRED
+   */
+  once(id: string): OnceKeyValueStore<K, V, U>;
 }
+
+/** Writes that are carried out once: see `KeyValueStore.once`. */
+export type OnceKeyValueStore<K, V, U> = Pick<KeyValueStore<K, V, U>, "put" | "delete" | "update">;

@@ -182,7 +182,7 @@ export class HostCluster {
       submit: (message) => driver.submit(message),
       get: (table, key) => storage.get(table, key, hashKey(key))?.value,
       page: (table, range, limit) => storage.page(table, range, limit),
-      store: (name) => hosted.nodeStore(name),
+      ...hosted.nodePort(task.taskId),
       compute: inlineCompute(this.#declared, system),
     };
     driver.install(first.program(port, entries));

@@ -259,6 +259,9 @@ export class ProgramHarness {
       },
       get: (table, key) => rows.get(table, key),
       page: (table, range, limit) => rows.page(table, range, limit),
+      // Its stores record nothing: a node that is run again does everything again.
+      recall: () => later(() => []),
+      note: () => later(() => {}),
       store: (name) => {
         const store = this.#settings.stores?.[name];
         if (store === undefined) throw new Error(`there is no store "${name}"`);

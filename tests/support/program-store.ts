@@ -34,7 +34,7 @@ export function storeClient(content: StoreContent, later: Later): AnyStoreClient
     else values.set(nameOf(key), value);
     return value;
   };
-  return {
+  const client: Omit<AnyStoreClient, "once"> = {
     get: (key: unknown, fallback?: unknown) => later(() => values.get(nameOf(key)) ?? fallback),
     contains: (key) => later(() => values.has(nameOf(key))),
     getMany: (keys) => later(() => Array.from(keys, (key) => values.get(nameOf(key)))),
@@ -54,6 +54,8 @@ export function storeClient(content: StoreContent, later: Later): AnyStoreClient
       }),
     modify: (key, change) => later(() => write(key, change(values.get(nameOf(key))))),
   };
+  // It remembers no ids: what is called twice is done twice.
+  return { ...client, once: () => client };
 }
 
 async function* entriesOf(

@@ -20,7 +20,11 @@ const folderImports: Readonly<Record<string, readonly string[]>> = {
 
 /** The files of the runtime that agents may import: the seams made for them. */
 export const runtimeSeams: ReadonlySet<string> = new Set([
+  "runtime/call-id.ts",
   "runtime/compute-call.ts",
+  "runtime/node-operations.ts",
+  "runtime/operation-id.ts",
+  "runtime/operation-journal.ts",
   "runtime/partition.ts",
   "runtime/protocol.ts",
   "runtime/store-client.ts",

@@ -130,14 +130,14 @@ describe("client — refusals before anything is sent", () => {
     // cast: what a JavaScript caller could pass
     const options = { timeout: 5 } as object;
     const { id } = await harness.until(client.initiate("x"));
-    for (const call of [
-      () => client.invoke("x", options),
-      () => client.initiate("x", options),
-      () => client.get(id).result(options),
-    ]) {
+    for (const [call, known] of [
+      [() => client.invoke("x", options), ["signal", "id"]],
+      [() => client.initiate("x", options), ["signal", "id"]],
+      [() => client.get(id).result(options), ["signal"]],
+    ] as const) {
       expect(await errorOf(harness.until<unknown>(call()))).toMatchObject({
         code: "OPTION_UNKNOWN",
-        details: { option: "timeout", known: ["signal"] },
+        details: { option: "timeout", known },
       });
     }
   });

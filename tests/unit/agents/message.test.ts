@@ -9,6 +9,7 @@ import {
   encodeAck,
   encodeAwait,
   encodeCompleted,
+  encodeForget,
   encodeInitiate,
   encodeRun,
 } from "../../../agents/message.js";
@@ -59,6 +60,7 @@ const message: fc.Arbitrary<AgentMessage> = fc.oneof(
     arrivalNo: fc.maxSafeNat(),
     emits: fc.array(emit),
     end,
+    recorded: fc.array(fc.record({ task: fc.nat(0xffff), indexes: fc.array(word) })),
   }),
   fc.record({
     kind: fc.constant("ack" as const),
@@ -67,6 +69,11 @@ const message: fc.Arbitrary<AgentMessage> = fc.oneof(
     end,
   }),
   fc.record({ kind: fc.constant("await" as const), agent: name, invocationId }),
+  fc.record({
+    kind: fc.constant("forget" as const),
+    prefix: fc.uint8Array({ minLength: 24, maxLength: 24 }),
+    indexes: fc.array(word),
+  }),
 );
 
 const outcome: fc.Arbitrary<Outcome> = fc.oneof(
@@ -87,6 +94,8 @@ const reply: fc.Arbitrary<AwaitReply> = fc.oneof(
 
 function encode(sent: AgentMessage): Uint8Array {
   switch (sent.kind) {
+    case "forget":
+      return encodeForget(sent);
     case "initiate":
       return encodeInitiate(sent);
     case "run":

@@ -186,7 +186,10 @@ describe("node store — operations that are not awaited", () => {
       stores: { balances: { declared: balances, content: new StoreContent() } },
       compute: { double },
       program: (port, entries) => {
-        const store: TaskPort["store"] = (name) => ({ ...port.store(name), put: refuse });
+        const store: TaskPort["store"] = (name, journal) => ({
+          ...port.store(name, journal),
+          put: refuse,
+        });
         return declared.program({ ...port, store }, entries);
       },
     });

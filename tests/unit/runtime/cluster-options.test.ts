@@ -20,6 +20,7 @@ describe("launch options — defaults", () => {
       durability: "durable",
       syncIntervalMs: limits.syncIntervalMs,
       arenaBytes: limits.arenaBytesDefault,
+      callRetention: { retentionMs: 86_400_000, recordsMax: 100_000 },
       bounds: {
         messagesMax: limits.laneMessagesMax,
         bytesMax: limits.laneBytesMax,
