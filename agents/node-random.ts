@@ -4,7 +4,7 @@ import type { NodeInvocationId } from "./invocation-id.js";
 
 /**
  * Uniform numbers in [0, 1) that follow from the id alone, so that a run after a crash goes the
- * same way and its operations are recognised. Not for secrets: whoever knows the id knows the numbers.
+ * same way and its operations are recognised. Not for secrets: whoever knows the id knows them.
  */
 export function randomOf(id: NodeInvocationId): () => number {
   // SplitMix32 over both halves: ids are hashes, so they are seeds as they are.

@@ -44,7 +44,7 @@ const messages: Messages = {
   ID_INVALID: (d) => `${d.where}: ${d.id} is not the id of a call: ${d.reason}`,
   ID_REUSED: (d) => `the id ${d.id} was used for another call; an id is for one call on one key`,
   ID_EXPIRED: (d) =>
-    `the id ${d.id} is older than what is remembered (${d.retentionMs} ms, and a bounded number); ` +
+    `the id ${d.id} is older than what is remembered (${d.retentionMs} ms, a bounded number); ` +
     "the call may have been carried out before, and is not carried out again",
 
   OPTION_INVALID: (d) => `${d.where}: "${d.option}" must be ${d.valid}, not ${d.value}`,

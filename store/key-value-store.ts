@@ -135,8 +135,8 @@ export interface KeyValueStore<K, V, U> extends ReadOnlyKeyValueStore<K, V> {
    * started again, just calls again. One id is for one call on one key. A call that was refused
    * has changed nothing and is tried anew.
    *
-   * The reply is remembered for 24 hours and within a bound (`launch` option `ids`); later the id is
-   * refused with ID_EXPIRED and nothing is carried out. Cost: one more row in the same frame.
+   * The reply is remembered for 24 hours and within a bound (`launch` option `ids`); later the id
+   * is refused with ID_EXPIRED and nothing is carried out. Cost: one more row in the same frame.
    *
    *     await counters.once(runtime.newId()).update("add", "visits", 1);
    *     await orders.once(callId(event.id, event.createdAt)).put(event.order, order);

@@ -23,7 +23,7 @@ import type {
 import { HarnessBatch, HarnessTurns } from "./program-batch.js";
 import { harnessNames } from "./program-names.js";
 import { CommittedRows } from "./program-rows.js";
-import { type StoreContent, storeClient } from "./program-store.js";
+import { recordsNothing, type StoreContent, storeClient } from "./program-store.js";
 import { HarnessThread, queueIn, type Received, received } from "./program-thread.js";
 import { seededRandom } from "../../testing/seeded-random.js";
 
@@ -259,9 +259,7 @@ export class ProgramHarness {
       },
       get: (table, key) => rows.get(table, key),
       page: (table, range, limit) => rows.page(table, range, limit),
-      // Its stores record nothing: a node that is run again does everything again.
-      recall: () => later(() => []),
-      note: () => later(() => {}),
+      ...recordsNothing(later),
       store: (name) => {
         const store = this.#settings.stores?.[name];
         if (store === undefined) throw new Error(`there is no store "${name}"`);
