@@ -188,7 +188,7 @@ function join(ofKey: KeyHistory, version: number, operation: VersionedOperation)
 /** Which of the writes without an outcome took which version, and those of which that is open. */
 interface Resolved {
   readonly versions: ReadonlyMap<VersionedOperation, number>;
-  /** Those that no read has shown, in the order of their invocation. */
+  /** Those that no read has shown. */
   readonly open: VersionedOperation[];
 }
 
@@ -212,7 +212,7 @@ function resolveUnknown(ofKey: KeyHistory): Resolved {
     versions.set(write, group.version);
     return false;
   });
-  return { versions, open: open.sort((one, other) => one.invoked - other.invoked) };
+  return { versions, open };
 }
 
 interface KeyFacts {
@@ -273,7 +273,6 @@ function stoodForAll(
   end: number,
   deadline: number,
 ): boolean {
-  if (end - first > open.length) return false;
   for (let version = first; version < end; version += 1) {
     if (!stoodFor(open, version, undefined, deadline)) return false;
   }

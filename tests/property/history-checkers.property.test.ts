@@ -4,8 +4,16 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { checkLinearizable, type VersionedOperation } from "../../testing/index.js";
-import { asCalls, perform, plans, register, spoilt } from "../support/made-history.js";
-import { check } from "../support/property.js";
+import {
+  asCalls,
+  explainedByTrying,
+  perform,
+  plainRegister,
+  plans,
+  register,
+  spoilt,
+} from "../support/made-history.js";
+import { check, scaledRuns } from "../support/property.js";
 
 function versioned(history: readonly VersionedOperation[]): string {
   return checkLinearizable(history).outcome;
@@ -53,7 +61,7 @@ describe("history checkers — what no register answers", () => {
       }),
       { runs: 200 },
     );
-    expect(count).toBeGreaterThan(200);
+    expect(count).toBeGreaterThan(scaledRuns(100));
   });
 
   it("finds every lost write, by both", async () => {
@@ -79,7 +87,7 @@ describe("history checkers — what no register answers", () => {
       }),
       { runs: 60 },
     );
-    expect(count).toBeGreaterThan(100);
+    expect(count).toBeGreaterThan(scaledRuns(50));
   });
 
   it("says the same by versions and by the search, whatever the history", async () => {
@@ -87,8 +95,8 @@ describe("history checkers — what no register answers", () => {
     const operation = fc.record({ index: fc.nat(12), version: fc.nat(4), from: fc.nat(12) });
     const spoil = fc.array(operation, { maxLength: 2 });
     await check(
-      fc.property(plans(10, 40), spoil, (plan, changes) => {
-        const history = perform(plan, true);
+      fc.property(plans(10, 40), spoil, fc.boolean(), (plan, changes, marked) => {
+        const history = perform(plan, marked);
         for (const { index, version, from } of changes) changeAt(history, index, version, from);
         const outcome = versioned(history);
         expect(searched(history)).toBe(outcome);
@@ -96,8 +104,37 @@ describe("history checkers — what no register answers", () => {
       }),
       { runs: 4_000 },
     );
-    expect(outcomes.get("holds")).toBeGreaterThan(500);
-    expect(outcomes.get("violated")).toBeGreaterThan(500);
+    expect(outcomes.get("holds")).toBeGreaterThan(scaledRuns(200));
+    expect(outcomes.get("violated")).toBeGreaterThan(scaledRuns(200));
+  });
+});
+
+describe("history checkers — the search", () => {
+  it("finds what trying all orders finds, for a register without versions", async () => {
+    const outcomes = new Map<boolean, number>();
+    const call = fc.record({
+      input: fc.oneof(fc.constant("read" as const), fc.integer({ min: 1, max: 2 })),
+      answer: fc.nat(2),
+      invoked: fc.nat(12),
+      duration: fc.oneof(fc.nat(8), fc.constant(Number.POSITIVE_INFINITY)),
+    });
+    const calls = fc.array(call, { minLength: 1, maxLength: 7 });
+    await check(
+      fc.property(calls, (planned) => {
+        const history = planned.map(({ input, answer, invoked, duration }) => {
+          const output = input === "read" ? answer : undefined;
+          return { input, output, invoked, returned: invoked + duration };
+        });
+        const { outcome } = checkLinearizable(history, { model: plainRegister });
+        const expected = explainedByTrying(history, plainRegister);
+        expect(outcome).toBe(expected ? "holds" : "violated");
+        outcomes.set(expected, (outcomes.get(expected) ?? 0) + 1);
+      }),
+      { runs: 5_000 },
+    );
+    expect(Math.min(outcomes.get(true) ?? 0, outcomes.get(false) ?? 0)).toBeGreaterThan(
+      scaledRuns(200),
+    );
   });
 });
 
@@ -112,7 +149,9 @@ function changeAt(
   const other = history[from];
   if (one?.version === undefined || other === undefined) return;
   const { value: _own, ...rest } = one;
+  const isMarked = history.some((each) => each.value !== undefined);
   if (one.kind === "write") history[index] = { ...one, version: Math.max(1, version) };
+  else if (!isMarked) history[index] = { ...one, version };
   else if (version === 0) history[index] = { ...rest, version };
   else history[index] = { ...rest, version, value: other.value ?? "nobody" };
 }

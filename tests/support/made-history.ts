@@ -97,6 +97,37 @@ export function asCalls(
     });
 }
 
+/** A register without versions: what search must find out by itself. */
+export const plainRegister: SequentialModel<number, "read" | number, number | undefined> = {
+  init: 0,
+  step: (state, input) => {
+    return input === "read" ? { state, output: state } : { state: input, output: undefined };
+  },
+};
+
+/** Whether some order explains all answers, by trying all of them. */
+export function explainedByTrying<State, Input, Output>(
+  operations: readonly ModelOperation<Input, Output>[],
+  model: SequentialModel<State, Input, Output>,
+): boolean {
+  const isOver = ({ returned }: { readonly returned: number }) =>
+    returned < Number.POSITIVE_INFINITY;
+  const { same = Object.is } = model;
+  const goesOn = (state: State, left: readonly ModelOperation<Input, Output>[]): boolean =>
+    !left.some(isOver) ||
+    left.some((operation) => {
+      if (left.some(({ returned }) => returned < operation.invoked)) return false;
+      const { state: next, output } = model.step(state, operation.input);
+      // cast: an operation that has returned has an output
+      if (isOver(operation) && !same(output, operation.output as Output)) return false;
+      return goesOn(
+        next,
+        left.filter((one) => one !== operation),
+      );
+    });
+  return goesOn(model.init, operations);
+}
+
 /** Reads that may not see what they saw: one for each way to spoil one of the reads. */
 export function spoilt(
   history: readonly VersionedOperation[],

@@ -149,6 +149,10 @@ describe("versioned history — unknown outcomes", () => {
     const gap = [write(1, 10, 20), write(3, 30, 40)];
     expect(rules([...gap, write(undefined, 40, never, "x")])).toEqual([]);
     expect(rules([...gap, write(undefined, 41, never, "x")])).toEqual(["lost write"]);
+    // Version 3 was over late, but version 4 says that it had happened by 40.
+    const early = [write(1, 10, 20), write(3, 30, 90), write(4, 30, 40)];
+    expect(rules([...early, write(undefined, 40, never, "x")])).toEqual([]);
+    expect(rules([...early, write(undefined, 41, never, "x")])).toEqual(["lost write"]);
     const wide = [write(1, 10, 20), write(4, 30, 40), write(undefined, 5, never, "x")];
     expect(rules(wide)).toEqual(["lost write"]);
     expect(rules([...wide, write(undefined, 6, never, "y")])).toEqual([]);
@@ -158,6 +162,35 @@ describe("versioned history — unknown outcomes", () => {
     const again = [write(1, 10, 20), write(2, 30, never, "lost"), write(2, 50, 60, "again")];
     expect(rules([...again, read(2, 61, 62, "again")])).toEqual([]);
     expect(rules([...again, read(2, 61, 62, "lost")])).toEqual(["other value"]);
+  });
+});
+
+describe("versioned history — unknown outcomes that were read", () => {
+  const unknown = write(undefined, 50, never, "x");
+
+  it("count with the time at which they were invoked", () => {
+    const first = [write(2, 10, 40), read(1, 30, 61, "x"), unknown];
+    expect(rules(first)).toEqual(["stale"]);
+    expect(rules([write(2, 10, 50), read(1, 30, 61, "x"), unknown])).toEqual([]);
+  });
+
+  it("are found by the first of the reads that returned", () => {
+    const reads = [read(1, 60, 70, "x"), read(1, 30, 45, "x")];
+    expect(rules([unknown, ...reads])).toEqual(["future"]);
+    expect(rules([unknown, ...reads.toReversed()])).toEqual(["future"]);
+  });
+
+  it("have the version that they name, if they name one", () => {
+    const named = { ...unknown, version: 1 };
+    expect(rules([named, read(1, 60, 70, "x")])).toEqual([]);
+    expect(rules([write(1, 1, 2), named, read(2, 60, 70, "x")])).toEqual(["unwritten"]);
+  });
+
+  it("stand for one version each, also when they have one value", () => {
+    const twins = [unknown, unknown, read(1, 60, 70, "x"), write(3, 80, 90)];
+    expect(rules(twins)).toEqual([]);
+    expect(rules(twins.slice(1))).toEqual(["lost write"]);
+    expect(rules([...twins, write(5, 91, 92)])).toEqual(["lost write"]);
   });
 });
 
