@@ -114,7 +114,7 @@ describe("model search — keys and bounds", () => {
     ]);
   });
 
-  it("looks at no state twice: twelve increments at once take thousands of steps, not millions", () => {
+  it("looks at no state twice: twelve increments at once take thousands of steps", () => {
     const model: SequentialModel<number, "add" | "read", number> = {
       init: 0,
       step: (n, input) => {
