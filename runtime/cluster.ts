@@ -18,6 +18,7 @@ import type { ClusterOptions } from "./cluster-options.js";
 import type { ComputeCall } from "./compute-call.js";
 import { deadlineAfter, whenAborted } from "./deadline.js";
 import { recordDirectory } from "./directory.js";
+import { judgeStreams } from "./handshake.js";
 import { type HostedThread, openHost, type TaskReport } from "./hosting.js";
 import { type LaunchPlan, planLaunch } from "./launch-plan.js";
 import type { Equipment, Machine } from "./machine.js";
@@ -98,9 +99,13 @@ export class Cluster {
   async #begin(): Promise<void> {
     try {
       await this.#threads.openAll();
+      const continuations = judgeStreams([
+        ...this.local.streams(),
+        ...(await this.#threads.streams()),
+      ]);
       await recordDirectory(this.#parts.machine.place, this.#parts.record);
-      await this.#threads.startAll();
-      await this.local.begin();
+      await this.#threads.startAll(continuations);
+      await this.local.begin(continuations);
       this.local.start();
       this.#state = "running";
     } catch (error) {

@@ -12,6 +12,7 @@ import type { MessagePort } from "node:worker_threads";
 import * as Comlink from "comlink";
 import { type ErrorWire, fromWire, toWire } from "../base/error-wire.js";
 import type { CheckpointJob, CheckpointResult } from "../store/checkpoint.js";
+import type { Continuation, TaskStreams } from "./handshake.js";
 import type { TaskReport } from "./hosting.js";
 
 /** The launching thread's view of a `ThreadControl`. */
@@ -28,8 +29,10 @@ export interface ThreadControl {
   open(): Promise<Tagged<void>>;
   /** A port to another thread; replaces an earlier one to the same. */
   connect(peer: number, port: MessagePort): Promise<Tagged<void>>;
+  /** What the tasks know of others, before they begin. */
+  streams(): Promise<Tagged<readonly TaskStreams[]>>;
   /** Lets the tasks begin. */
-  start(): Promise<Tagged<void>>;
+  start(continuations: readonly Continuation[]): Promise<Tagged<void>>;
   quiet(): Promise<Tagged<boolean>>;
   reports(): Promise<Tagged<readonly TaskReport[]>>;
   /** Tasks of another thread are gone. */

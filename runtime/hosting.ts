@@ -16,6 +16,7 @@ import { nameShown } from "./call-checks.js";
 import type { CallRetention } from "./call-records.js";
 import { plannedStores, programEntries } from "./compile.js";
 import type { ComputeCall } from "./compute-call.js";
+import type { Continuation, TaskStreams } from "./handshake.js";
 import { Host } from "./host.js";
 import type { LaneBounds } from "./lane.js";
 import { type PlannedStore, type PlanShape, tasksOf } from "./plan.js";
@@ -62,6 +63,11 @@ export interface TaskReport {
   readonly batches: TaskStats;
   readonly storage: StorageStats;
   readonly unacknowledged: number;
+  /**
+   * Streams to other tasks that went on, at this start, behind messages that a power cut took from
+   * this task in a mode weaker than `durable`.
+   */
+  readonly continued: number;
   readonly running: number;
 }
 
@@ -131,9 +137,14 @@ export class HostedThread {
     };
   }
 
+  /** What the tasks know of others; before they begin. */
+  streams(): readonly TaskStreams[] {
+    return this.host.drivers.map(({ task }) => task.streams());
+  }
+
   /** Puts this start of every task on record, durably; `start` follows. */
-  async begin(): Promise<void> {
-    await Promise.all(this.host.drivers.map((driver) => driver.begin()));
+  async begin(continuations: readonly Continuation[]): Promise<void> {
+    await Promise.all(this.host.drivers.map((driver) => driver.begin(continuations)));
   }
 
   /** Lets the tasks begin: recovered streams greet, recovered nodes run. */
@@ -162,6 +173,7 @@ export class HostedThread {
       batches: driver.task.stats(),
       storage: driver.storage.stats(),
       unacknowledged: driver.task.outbox.unacknowledged,
+      continued: driver.task.outbox.continued,
       running: driver.running,
     }));
   }

@@ -11,6 +11,7 @@
 import type { PartitaError } from "../base/errors.js";
 import type { TaskMemory } from "../store/task-memory.js";
 import type { DirectoryRecord } from "./directory.js";
+import type { Continuation, TaskStreams } from "./handshake.js";
 import type { HostServices, HostSpec, TaskReport } from "./hosting.js";
 import type { OwnerLock } from "./owner-lock.js";
 import type { System } from "./system.js";
@@ -78,8 +79,10 @@ export interface ThreadHandle {
   readonly exitCause: PartitaError | undefined;
   /** Opens its tasks; nothing runs yet. */
   open(): Promise<void>;
-  /** Lets its tasks begin. */
-  start(): Promise<void>;
+  /** What its tasks know of others; after `open`, before `start`. */
+  streams(): Promise<readonly TaskStreams[]>;
+  /** Lets its tasks begin; streams from them go on as the handshake has found. */
+  start(continuations: readonly Continuation[]): Promise<void>;
   quiet(): Promise<boolean>;
   reports(): Promise<readonly TaskReport[]>;
   /** Tasks of another thread are gone. */

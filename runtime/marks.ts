@@ -47,6 +47,11 @@ export class Marks {
     }
   }
 
+  /** By source: the newest number whose effects are visible. */
+  get entries(): readonly (readonly [source: number, applied: number])[] {
+    return [...this.#committed];
+  }
+
   /** Newest number applied, the batch in hand included. */
   applied(source: number): number {
     return this.#applied.get(source) ?? 0;

@@ -21,6 +21,7 @@ import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
 import { hashKey } from "../store/key-hash.js";
 import type { RecordWrite, TaskStorage } from "../store/storage.js";
+import type { SentStream } from "./handshake.js";
 import type { StreamAck } from "./protocol.js";
 import { Ring } from "./ring.js";
 import {
@@ -88,6 +89,13 @@ export class Outbox {
   /** Streams that went on behind messages that a power cut took from this task: `goOn`. */
   get continued(): number {
     return this.#continued;
+  }
+
+  /** The streams as their destinations must know them. */
+  get streams(): readonly SentStream[] {
+    return Array.from(this.#streams.values(), ({ destination, next, durable }) => {
+      return { destination, next, acknowledged: durable };
+    });
   }
 
   /** Bytes staged in the batch in hand. */

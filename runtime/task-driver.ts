@@ -14,8 +14,9 @@
 
 import { ByteWriter } from "../base/byte-writer.js";
 import { PartitaError } from "../base/errors.js";
-import type { TaskStorage } from "../store/storage.js";
+import type { RecordWrite, TaskStorage } from "../store/storage.js";
 import type { Batch } from "./batch.js";
+import type { Continuation } from "./handshake.js";
 import type { Outlet } from "./outlet.js";
 import { threadOf } from "./plan.js";
 import { type StreamAck, section, streamBody } from "./protocol.js";
@@ -54,8 +55,8 @@ export class TaskDriver {
   }
 
   /** Puts this start on record, durably; before anything is served. */
-  async begin(): Promise<void> {
-    await this.#recordBoot(false);
+  async begin(continuations: readonly Continuation[]): Promise<void> {
+    await this.#record(this.task.bootRecords(false, continuations));
     this.#begun = true;
   }
 
@@ -138,7 +139,7 @@ export class TaskDriver {
     await this.#syncing;
     if (this.#begun && !this.#failed) {
       try {
-        await this.#recordBoot(true);
+        await this.#record(this.task.bootRecords(true));
       } catch (error) {
         this.#fail("close", error);
       }
@@ -146,10 +147,9 @@ export class TaskDriver {
     await this.storage.close();
   }
 
-  /** Alone in its frame, and durable in every mode. */
-  async #recordBoot(clean: boolean): Promise<void> {
-    const { storage, task } = this;
-    const writes = task.bootRecords(clean);
+  /** A frame beside batches, durable in every mode. */
+  async #record(writes: readonly RecordWrite[]): Promise<void> {
+    const { storage } = this;
     while (!storage.hasRoom(writes)) await storage.whenRoom();
     storage.append(writes);
     await storage.syncLater();

@@ -21,6 +21,7 @@ import {
   untagged,
 } from "./control.js";
 import { whenAborted } from "./deadline.js";
+import type { Continuation, TaskStreams } from "./handshake.js";
 import type { HostSpec, TaskReport } from "./hosting.js";
 import type { ExitListener, ThreadHandle } from "./machine.js";
 import { tasksOf } from "./plan.js";
@@ -96,8 +97,12 @@ export class TaskThreadHandle implements ThreadHandle {
     return this.#call(() => this.#control.connect(peer, moved(port)));
   }
 
-  start(): Promise<void> {
-    return this.#call(() => this.#control.start());
+  streams(): Promise<readonly TaskStreams[]> {
+    return this.#call(() => this.#control.streams());
+  }
+
+  start(continuations: readonly Continuation[]): Promise<void> {
+    return this.#call(() => this.#control.start(continuations));
   }
 
   quiet(): Promise<boolean> {

@@ -40,9 +40,10 @@ let computeCalls = 0;
 const control: ThreadControl = {
   open: () => tagged(open),
   connect: (peer, port) => tagged(() => transport.connect(peer, port)),
-  start: () =>
+  streams: () => tagged(() => running().streams()),
+  start: (continuations) =>
     tagged(async () => {
-      await running().begin();
+      await running().begin(continuations);
       running().start();
       transport.start();
     }),

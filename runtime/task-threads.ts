@@ -12,6 +12,7 @@
 
 import { PartitaError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
+import type { Continuation, TaskStreams } from "./handshake.js";
 import type { HostedThread, TaskReport } from "./hosting.js";
 import type { ThreadHandle, ThreadSource } from "./machine.js";
 
@@ -63,10 +64,16 @@ export class TaskThreads {
     }
   }
 
+  /** What their tasks know of others; before they begin. */
+  async streams(): Promise<readonly TaskStreams[]> {
+    const streams = await Promise.all(this.handles.map((handle) => handle.streams()));
+    return streams.flat();
+  }
+
   /** Lets every task begin. */
-  async startAll(): Promise<void> {
+  async startAll(continuations: readonly Continuation[]): Promise<void> {
     const { handles } = this;
-    await Promise.all(handles.map((handle) => handle.start()));
+    await Promise.all(handles.map((handle) => handle.start(continuations)));
     // One may have ended after its own start, while another still began.
     for (const { exitCause } of handles) if (exitCause !== undefined) throw exitCause;
   }
@@ -143,7 +150,8 @@ export class TaskThreads {
       await handle.open();
       await this.#connect(handle, others);
       await unlessExited(others, (other) => other.reopened(dead.tasks));
-      await handle.start();
+      // A thread's death takes nothing from logs: there is nothing to go on behind.
+      await handle.start([]);
       local.host.reopen(dead.tasks);
     });
     this.#starting = undefined;

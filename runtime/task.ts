@@ -25,6 +25,7 @@ import { encodeValue } from "../store/value.js";
 import { Batch } from "./batch.js";
 import { bootRecord, type RecordedBoot, readBoot } from "./boot.js";
 import { CallRecords, type CallRetention } from "./call-records.js";
+import type { Continuation, TaskStreams } from "./handshake.js";
 import { Mailbox, type ReceivedSection } from "./mailbox.js";
 import { Marks } from "./marks.js";
 import { Outbox } from "./outbox.js";
@@ -188,12 +189,24 @@ export class Task {
     return batch;
   }
 
+  /** What this task knows of others, to be judged before it begins. */
+  streams(): TaskStreams {
+    const { taskId, boot, outbox } = this;
+    const { lossy } = boot;
+    return { task: taskId, lossy, marks: this.#marks.entries, streams: outbox.streams };
+  }
+
   /**
-   * The records of this start, for a frame of their own: it serves, or has come to its orderly end.
+   * The records of this start, for a frame of their own: it serves, with streams that go on as the
+   * handshake has found, or has come to its orderly end.
    */
-  bootRecords(clean: boolean): RecordWrite[] {
+  bootRecords(clean: boolean, continuations: readonly Continuation[] = []): RecordWrite[] {
     const state = { count: this.boot.count, clean, weak: this.#parts.durability !== "durable" };
-    return [bootRecord(state, this.#overlay.nextVersion())];
+    const nextVersion = (): number => this.#overlay.nextVersion();
+    const streams = continuations
+      .filter(({ source }) => source === this.taskId)
+      .map(({ destination, next }) => this.outbox.goOn(destination, next, nextVersion));
+    return [bootRecord(state, nextVersion()), ...streams];
   }
 
   /** The batch's frame is durable and visible. */

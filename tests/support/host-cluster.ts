@@ -9,6 +9,7 @@ import { type AgentClient, createAgentClients } from "../../agents/client.js";
 import { limits } from "../../base/limits.js";
 import { assignTables, plannedStores, programEntries, shapeHash } from "../../runtime/compile.js";
 import { inlineCompute } from "../../runtime/compute.js";
+import { type Continuation, judgeStreams } from "../../runtime/handshake.js";
 import { Host, type HostParts } from "../../runtime/host.js";
 import { HostedThread } from "../../runtime/hosting.js";
 import type { LaneBounds } from "../../runtime/lane.js";
@@ -45,7 +46,10 @@ export interface HostClusterSettings {
   readonly batchBytesMax?: number;
   /** As for threads that host several tasks. Default: the thread waits for each sync. */
   readonly overlapsSyncs?: boolean;
-  /** Boot records are written, as in production. Default: tests count the frames of their own. */
+  /**
+   * The handshake is held and boot records are written, as in production. Default: not, since tests
+   * count frames of their own.
+   */
   readonly recordsBoots?: boolean;
 }
 
@@ -75,12 +79,13 @@ export class HostCluster {
     this.threads = systems.map((system, thread) => {
       return this.#open(settings, system, network, thread);
     });
-    for (const { host } of this.threads) {
-      for (const driver of host.drivers) {
-        if (settings.recordsBoots === true) recordBoot(driver);
-        driver.start();
+    if (settings.recordsBoots === true) {
+      const continuations = judgeStreams(this.threads.flatMap((thread) => thread.streams()));
+      for (const { host } of this.threads) {
+        for (const driver of host.drivers) recordBoot(driver, continuations);
       }
     }
+    for (const thread of this.threads) thread.start();
   }
 
   thread(number: number): HostedThread {
@@ -190,8 +195,8 @@ export class HostCluster {
 }
 
 /** `TaskDriver.begin` without waiting: storages in memory have room and need no time. */
-function recordBoot({ task, storage }: TaskDriver): void {
-  storage.append(task.bootRecords(false));
+function recordBoot({ task, storage }: TaskDriver, continuations: readonly Continuation[]): void {
+  storage.append(task.bootRecords(false, continuations));
   storage.sync();
   storage.publish();
   storage.flush();

@@ -1,15 +1,15 @@
 import { PartitaError, type PartitaErrorCode } from "../../dist/index.js";
 
 /** What a promise rejects with, which must be a PartitaError of this code. */
-export async function refusal(
+export async function refusal<C extends PartitaErrorCode>(
   promise: Promise<unknown>,
-  code: PartitaErrorCode,
-): Promise<PartitaError> {
+  code: C,
+): Promise<PartitaError<C>> {
   let outcome: unknown;
   try {
     outcome = await promise;
   } catch (error) {
-    if (PartitaError.is(error) && error.code === code) return error;
+    if (PartitaError.is(error, code)) return error;
     throw new Error(`expected ${code}`, { cause: error });
   }
   throw new Error(`expected ${code}, but it resolved with ${String(outcome)}`);

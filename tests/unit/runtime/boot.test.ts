@@ -63,7 +63,7 @@ function opened(storage: MemoryStorage, durability: Durability = "durable") {
 /** Starts a task on what `storage` holds, and says what it knows of its starts. */
 async function begun(storage: MemoryStorage): Promise<Boot> {
   const { driver } = opened(storage);
-  await driver.begin();
+  await driver.begin([]);
   return driver.task.boot;
 }
 
@@ -74,7 +74,7 @@ describe("boot record — one task", () => {
       const starts: Boot[] = [];
       for (const isOrderly of [true, false, false, true, true]) {
         const { driver } = opened(storage, durability);
-        await driver.begin();
+        await driver.begin([]);
         starts.push(driver.task.boot);
         if (isOrderly) await driver.close();
         storage = storage.crash();
@@ -98,7 +98,7 @@ describe("boot record — one task", () => {
       if (method === "append") tables.push((writes as readonly { table: number }[])[0]?.table);
     });
     const { driver, system, put } = opened(seen);
-    await driver.begin();
+    await driver.begin([]);
     put();
     await system.settle();
     await driver.close();
@@ -128,7 +128,7 @@ describe("boot record — one task", () => {
       },
     });
     const { driver, system, put } = opened(slow);
-    await driver.begin();
+    await driver.begin([]);
     put();
     await system.settle();
     const closing = driver.close();
@@ -144,7 +144,7 @@ describe("boot record — one task", () => {
       if (isBroken && method === "append") throw new Error("EIO");
     });
     const { driver, system } = opened(storage);
-    await driver.begin();
+    await driver.begin([]);
     isBroken = true;
     await expect(driver.close()).rejects.toThrow(SystemStopped);
     expect(system.stops).toEqual(["task 0 failed to close: EIO"]);
