@@ -177,7 +177,7 @@ describe("power cuts — tasks that send to each other", () => {
     },
   );
 
-  it("keeps no row for ever: what is durable on both sides is trimmed with the next frames", async () => {
+  it("keeps no row for ever: what is durable on both sides is trimmed", async () => {
     const world = new World("interval");
     const send = (count: number) => world.take({ kind: "send", from: 0, to: 1, count });
     await send(4);

@@ -104,7 +104,7 @@ describe("handshake — one pair (N1, N2, N3)", () => {
 });
 
 describe("handshake — all pairs", () => {
-  it("finds the one pair that does not fit, whichever it is, and no fault without one", async () => {
+  it("finds the one pair that does not fit, whichever it is, and no fault otherwise", async () => {
     const taskCount = 4;
     const numbers = fc.tuple(fc.nat(5), fc.nat(5), fc.nat(5));
     const matrix = fc.array(numbers, { minLength: taskCount ** 2, maxLength: taskCount ** 2 });
