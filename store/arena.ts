@@ -100,14 +100,21 @@ export class Arena {
     const slots = this.#slots;
     let count = 0;
     for (let at = 1; at < slots.length; at += 2) if (slots[at] !== 0) count += 1;
-    const found = new Int32Array(count);
-    for (let at = 1, next = 0; at < slots.length && next < count; at += 2) {
+    let found = new Int32Array(count);
+    let next = 0;
+    for (let at = 1; at < slots.length; at += 2) {
       const offset = slots[at] ?? 0;
       if (offset === 0) continue;
+      // The owner may have published new keys since they were counted, in slots before this one.
+      if (next === found.length) {
+        const larger = new Int32Array(next * 2 + 16);
+        larger.set(found);
+        found = larger;
+      }
       found[next] = offset;
       next += 1;
     }
-    return found;
+    return found.subarray(0, next);
   }
 
   /** About how many bytes of records are walked as quickly as the whole index. */

@@ -1,5 +1,6 @@
 // Arena and arena scan — the index leads to the newest record, and a list misses no key.
 
+import { Worker } from "node:worker_threads";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Arena, arenaStart } from "../../../store/arena.js";
@@ -52,6 +53,36 @@ describe("arena — index", () => {
       expect(arena.offsets()).toHaveLength(model.size);
     });
     await check(property, { runs: 60 });
+  });
+
+  it("misses no key while its owner publishes others", async () => {
+    const memory = createTaskMemory({ arenaBytes: 1024 * 1024 }).arenas[0];
+    const slots = new Int32Array(memory.index);
+    const arena = new Arena(memory);
+    // The last slot is taken; an owner on another thread takes the others, from the first on.
+    const kept = slots.length - 1;
+    slots[kept] = 64;
+    const script = `
+      const { workerData: { index, kept } } = require("node:worker_threads");
+      const slots = new Int32Array(index);
+      for (let at = 1; at < kept; at += 2) {
+        for (let pause = 0; pause < 200; pause += 1) Atomics.load(slots, 0);
+        Atomics.store(slots, at, 128);
+      }
+    `;
+    const owner = new Worker(script, { eval: true, workerData: { index: memory.index, kept } });
+    try {
+      let looks = 0;
+      for (let count = 1; count < kept / 2; looks += 1) {
+        const offsets = arena.offsets();
+        count = offsets.length;
+        expect(offsets.at(-1)).toBe(64);
+        if (count === 1) await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(looks).toBeGreaterThan(1);
+    } finally {
+      await owner.terminate();
+    }
   });
 
   it("tells keys with one hash apart", () => {
