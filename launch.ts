@@ -99,7 +99,14 @@ export async function launchWith<const Parts extends TopologyParts>(
   options: LaunchOptions,
   seams: ClusterSeams,
 ): Promise<Runtime<Parts>> {
-  const cluster = await Cluster.open(declared, clusterOptions(options), seams);
+  return runtimeOver(declared, await Cluster.open(declared, clusterOptions(options), seams));
+}
+
+/** What users hold of an open cluster. */
+export function runtimeOver<const Parts extends TopologyParts>(
+  declared: Topology<Parts>,
+  cluster: Cluster,
+): Runtime<Parts> {
   const agents = createAgentClients(programEntries(declared), cluster.local.programPort);
   const runtime = {
     store: (name: string) => cluster.local.store(name),

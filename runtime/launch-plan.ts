@@ -45,7 +45,7 @@ export async function planLaunch(
     // spare.
     batchBytesMax: Math.min(limits.batchBytesMax, Math.floor(options.arenaBytes / 4)),
     valueBytesMax: Math.min(limits.valueBytesMax, Math.floor(options.arenaBytes / 4)),
-    streamWindowMessages: limits.streamWindowMessages,
+    streamWindowMessages: machine.streamWindowMessages ?? limits.streamWindowMessages,
   };
   return { record, spec };
 }

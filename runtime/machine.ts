@@ -22,6 +22,8 @@ import type { Transport } from "./transport.js";
 export interface Machine {
   readonly system: System;
   readonly place: Place;
+  /** Messages of one stream on the way; the limit when it is not said. */
+  readonly streamWindowMessages?: number;
   /** Shared memory of each task of a launch; none where storages need none. */
   memories(taskCount: number, arenaBytes: number): readonly TaskMemory[];
   /** What a launch of this plan works with. */

@@ -1,5 +1,6 @@
 // partita/testing — what users test their own topologies with: everything they import, by name.
 
+export type { CommitPoint, CrashPoint, FaultOptions, FaultScope } from "./fault-plan.js";
 export {
   type Begun,
   type HistoryRecorder,
@@ -15,5 +16,7 @@ export {
   type PerKeyOrderOptions,
 } from "./per-key-order.js";
 export { seededRandom } from "./seeded-random.js";
+export { type SimulatedRuntime, type SimulateOptions, simulate } from "./simulate.js";
+export type { SimulationControls } from "./simulation.js";
 export type { Verdict, Violation } from "./verdict.js";
 export type { ValueMark, VersionedOperation, VersionedOptions } from "./versioned-history.js";
