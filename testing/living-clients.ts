@@ -21,20 +21,39 @@ const storeMethods = [
   "modify",
 ] as const satisfies readonly (keyof AnyStore)[];
 
+const onceMethods = ["put", "delete", "update"] as const satisfies readonly (keyof AnyStore)[];
+
 /** A store's client. */
 export function livingStore(simulation: Simulation, name: string): AnyStore {
   const client = following(simulation, ({ cluster }) => cluster.local.store(name));
-  const methods = storeMethods.map((method) => {
-    const call = (...args: unknown[]): Promise<unknown> => {
-      return client((store) => Reflect.apply(store[method], store, args));
-    };
-    return [method, call] as const;
-  });
   return {
-    // cast: one function for each name of the list, which calls the method of that name.
-    ...(Object.fromEntries(methods) as unknown as Pick<AnyStore, (typeof storeMethods)[number]>),
+    ...calls(storeMethods, (call: (store: AnyStore) => Promise<unknown>) => client(call)),
     entries: (options) => entriesOf(client, options),
+    once: (id) => {
+      // Refused at once when it is no id.
+      simulation.current?.cluster.local.store(name).once(id);
+      return calls(onceMethods, (call) => client((store) => call(store.once(id))));
+    },
   };
+}
+
+/** One function for each name, which calls the method of that name. */
+function calls<C, N extends keyof C & string>(
+  names: readonly N[],
+  through: (call: (client: C) => Promise<unknown>) => Promise<unknown>,
+): Pick<C, N> {
+  const entries = names.map((name) => {
+    const call = (...args: unknown[]): Promise<unknown> => {
+      return through((client) => {
+        // cast: every name of the lists is a method that returns a promise.
+        const method = client[name] as (...all: unknown[]) => Promise<unknown>;
+        return Reflect.apply(method, client, args);
+      });
+    };
+    return [name, call] as const;
+  });
+  // cast: the entries are those of the names.
+  return Object.fromEntries(entries) as unknown as Pick<C, N>;
 }
 
 /** An agent's client; its invocations go on as well. */

@@ -6,6 +6,7 @@
 import { limits } from "../base/limits.js";
 import { checkOptionNames, optionInvalid } from "../base/options.js";
 import type { Runtime } from "../launch.js";
+import { newCallId } from "../runtime/call-id.js";
 import { clusterOptions, type LaunchOptions } from "../runtime/cluster-options.js";
 import type { ComputeOptions } from "../runtime/compute-call.js";
 import type { Topology } from "../runtime/topology.js";
@@ -117,6 +118,7 @@ function runtimeOf<Parts extends TopologyParts>(simulation: Simulation): Simulat
       return livingStore(simulation, name);
     },
     agent: (name: string) => livingAgent(simulation, name),
+    newId: () => newCallId(simulation.system),
     compute: (name: never, args: never, computeOptions?: ComputeOptions) => {
       return alive(({ runtime: served }) => served.compute(name, args, computeOptions));
     },

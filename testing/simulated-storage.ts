@@ -55,6 +55,10 @@ export class SimulatedStorage implements TaskStorage {
     return this.inner.batchLast;
   }
 
+  get batchDurable(): number {
+    return this.inner.batchDurable;
+  }
+
   get(table: TableId, key: Uint8Array, keyHash: number): StoredValue | undefined {
     this.#assertAlive();
     return this.inner.get(table, key, keyHash);

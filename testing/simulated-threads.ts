@@ -9,6 +9,7 @@
 import { fromWire, toWire } from "../base/error-wire.js";
 import { PartitaError } from "../base/errors.js";
 import { whenAborted } from "../runtime/deadline.js";
+import type { Continuation, TaskStreams } from "../runtime/handshake.js";
 import type { HostedThread, TaskReport } from "../runtime/hosting.js";
 import type { ExitListener, ThreadHandle } from "../runtime/machine.js";
 import type { SimulatedEndpoint } from "./simulated-network.js";
@@ -61,9 +62,13 @@ export class SimulatedHandle implements ThreadHandle {
     });
   }
 
-  start(): Promise<void> {
+  streams(): Promise<readonly TaskStreams[]> {
+    return this.#call(() => this.#running().streams());
+  }
+
+  start(continuations: readonly Continuation[]): Promise<void> {
     return this.#call(async () => {
-      await this.#running().begin();
+      await this.#running().begin(continuations);
       this.#running().start();
       this.#parts.endpoint.start();
     });

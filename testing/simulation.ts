@@ -11,6 +11,7 @@ import { PartitaError } from "../base/errors.js";
 import { type Runtime, runtimeOver } from "../launch.js";
 import { Cluster } from "../runtime/cluster.js";
 import type { ClusterOptions } from "../runtime/cluster-options.js";
+import type { System } from "../runtime/system.js";
 import type { Topology } from "../runtime/topology.js";
 import type { TopologyParts } from "../runtime/topology-parts.js";
 import type { CrashPoint, FaultPlan } from "./fault-plan.js";
@@ -111,6 +112,11 @@ export class Simulation implements SimulationControls {
   /** What serves at this very moment. */
   get current(): Serving | undefined {
     return this.#serving;
+  }
+
+  /** Time and chance of the life that is. */
+  get system(): System {
+    return this.#process.system;
   }
 
   get site(): SimulatedSite {
