@@ -13,6 +13,7 @@ import { Cluster, type ClusterSeams } from "./runtime/cluster.js";
 import { clusterOptions, type LaunchOptions } from "./runtime/cluster-options.js";
 import { programEntries } from "./runtime/compile.js";
 import type { ComputeOptions } from "./runtime/compute-call.js";
+import type { DiskReport } from "./runtime/disk-guard.js";
 import type { TaskReport } from "./runtime/hosting.js";
 import type { Topology } from "./runtime/topology.js";
 import type { TopologyParts } from "./runtime/topology-parts.js";
@@ -35,6 +36,8 @@ type Named<
 /** Figures of a running topology. */
 export interface RuntimeStats {
   readonly tasks: readonly TaskReport[];
+  /** How far the free space has gone down, by the marks of the launch. */
+  readonly disk: DiskReport;
 }
 
 /** A running topology. Close it, or declare it with `await using`. */
@@ -123,7 +126,7 @@ export function runtimeOver<const Parts extends TopologyParts>(
     newId: () => newCallId(cluster.local.host.system),
     stats: async () => {
       cluster.assertOpen();
-      return { tasks: await cluster.reports() };
+      return { tasks: await cluster.reports(), disk: cluster.diskReport() };
     },
     drain: async (drainOptions: { readonly signal?: AbortSignal } = {}) => {
       checkCallOptions("drain", drainOptions, ["signal"]);

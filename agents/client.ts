@@ -64,7 +64,7 @@ export interface AgentClient<Input, Result> {
    *   input
    * @throws PartitaError INVOCATION_FAILED when it fails; `cause` is the last error of a node
    * @throws PartitaError TASK_EXITED when the thread of its home task died: the outcome is unknown
-   * @throws PartitaError MAILBOX_FULL, CLOSED
+   * @throws PartitaError MAILBOX_FULL, DISK_LOW, CLOSED
    * @throws PartitaError ID_INVALID, ID_REUSED (for another input or agent), ID_EXPIRED
    */
   invoke(input: Input, options?: InvokeOptions): Promise<Result>;
@@ -233,6 +233,7 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
       call === undefined
         ? newInvocationId(placement, this.#port)
         : invocationIdOfCall(placement, call);
+    this.#port.assertWritable();
     const message = encodeInitiate({
       kind: "initiate",
       agent: this.#agent,

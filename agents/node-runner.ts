@@ -14,6 +14,8 @@
 //   R5. The function of a row from an earlier life replays what that life recorded of it.
 //   R4. Nothing starts before `begin`: what is refused at the start has run nothing. After `abort`
 //       nothing starts and nothing is submitted: rows stay for the next launch.
+//   R5. While the port says no (a disk that is all but full), nothing starts; what is ready counts
+//       as running then, so that a drain waits for it.
 
 import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
@@ -70,6 +72,8 @@ export class NodeRunner {
   readonly #recovered = new Set<number>();
   /** From the start of the function until its completion is committed. */
   readonly #running = new Map<number, Running>();
+  /** The port has said no, and what is ready waits for it (R5). */
+  #heldBack = false;
   #phase: "recovering" | "running" | "aborted" = "recovering";
 
   constructor(
@@ -83,11 +87,12 @@ export class NodeRunner {
     this.#queue = queue;
     this.#bounds = bounds;
     this.#messageBounds = messageBounds(bounds.rowBytesMax);
+    port.onMayStart(() => this.#startReady());
   }
 
   /** Node invocations that will still submit their completion, or have and wait for its commit. */
   get running(): number {
-    return this.#running.size;
+    return this.#running.size + (this.#heldBack ? this.#ready.length : 0);
   }
 
   /** All rows that were left from before are queued: what may run starts. */
@@ -132,6 +137,7 @@ export class NodeRunner {
     this.#phase = "aborted";
     for (const { node } of this.#running.values()) node.abort(reason);
     this.#running.clear();
+    this.#heldBack = false;
   }
 
   #openGate(gate: string): void {
@@ -142,6 +148,8 @@ export class NodeRunner {
 
   #startReady(): void {
     while (this.#phase === "running" && this.#running.size < this.#bounds.runningNodesMax) {
+      this.#heldBack = this.#ready.length > 0 && !this.#port.mayStart();
+      if (this.#heldBack) return;
       const arrivalNo = this.#ready.shift();
       if (arrivalNo === undefined) return;
       const run = this.#takeKept(arrivalNo) ?? this.#queue.read(arrivalNo);

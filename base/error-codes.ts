@@ -111,6 +111,8 @@ export interface ErrorDetails {
 
   FRAME_TOO_LARGE: { frameBytes: number; frameBytesMax: number };
   MAILBOX_FULL: { taskId: number; capacity: number };
+  /** New work is refused until the disk has room; what was accepted goes on. Reads are served. */
+  DISK_LOW: { directory: string; freeBytes: number; diskLowBytes: number };
   MESSAGE_TOO_LARGE: { where: string; messageBytes: number; messageBytesMax: number };
   /** The thread that hosts these tasks has died: the outcome of what waited on it is unknown. */
   TASK_EXITED: { taskIds: readonly number[]; threadId: number; reason: string };

@@ -73,6 +73,8 @@ const messages: Messages = {
 
   FRAME_TOO_LARGE: (d) => `a frame of ${d.frameBytes} bytes; at most ${d.frameBytesMax} fit`,
   MAILBOX_FULL: (d) => `the mailbox of task ${d.taskId} is full (${d.capacity} messages)`,
+  DISK_LOW: (d) =>
+    `${d.directory} has ${d.freeBytes} bytes free; new work is refused below ${d.diskLowBytes}`,
   MESSAGE_TOO_LARGE: (d) =>
     `${d.where}: a message of ${d.messageBytes} bytes; at most ${d.messageBytesMax} fit`,
   TASK_EXITED: (d) =>

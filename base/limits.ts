@@ -110,6 +110,24 @@ export const limits = {
   computeTimeoutMs: 60_000,
   /** Time between syncs in durability mode `interval`: what a power cut may take. */
   syncIntervalMs: 100,
+  /**
+   * Free space below which new work is refused: four times the reserve, so that what was accepted
+   * can end.
+   */
+  diskLowBytes: 268_435_456,
+  /**
+   * Free space below which no node is started: the segment of a default arena, or the pages of its
+   * checkpoint, are still to fit, because checkpoints give the space of the log back.
+   */
+  diskReserveBytes: 67_108_864,
+  /** Largest mark: a number that is exact. */
+  diskBytesMax: Number.MAX_SAFE_INTEGER,
+  /** Time between two looks at the free space: what a fast device writes meanwhile fits a mark. */
+  diskLookMs: 100,
+  /** How long an update or a node function may hold its thread before the process is stopped. */
+  handlerTimeoutMs: 30_000,
+  /** Longest pause between two beats of a thread that hosts tasks: a tenth of the limit at most. */
+  beatMsMax: 250,
   /** Times a dead task thread is started again before the runtime stops. */
   threadRestartsMax: 10,
 
@@ -131,6 +149,7 @@ assert(limits.messageBytesMax <= limits.valueBytesMax, "a message is encoded as 
 assert(limits.bigintBytesMax < limits.valueBytesMax, "a bigint fits a value");
 assert(limits.valueBytesMax + limits.keyBytesMax <= limits.laneBytesMax, "a request fits its lane");
 assert(limits.laneBytesMax <= limits.laneWaitingBytesMax, "what fits a lane may wait for it");
+assert(limits.diskReserveBytes <= limits.diskLowBytes, "work is refused before it is held up");
 assert(limits.batchBytesMax <= limits.checkpointStepBytesMax, "a batch fits a checkpoint step");
 assert(limits.arenaBytesMin <= limits.arenaBytesDefault, "the default arena is large enough");
 assert(limits.valueBytesMax < limits.arenaBytesDefault, "the largest value fits a default arena");

@@ -8,6 +8,7 @@ import { limits } from "../base/limits.js";
 import { checkOptionNames, optionInvalid } from "../base/options.js";
 import type { Durability } from "../store/task-storage.js";
 import type { CallRetention } from "./call-records.js";
+import type { DiskMarks } from "./disk-guard.js";
 import type { LaneBounds } from "./lane.js";
 
 /** How far requests may run ahead of a task. */
@@ -75,6 +76,18 @@ export interface LaunchOptions {
   readonly computeThreads?: number;
   /** Threads that write checkpoints. Default 2, at most `tasks`. */
   readonly checkpointThreads?: number;
+  /**
+   * Free bytes of the directory's file system below which new work is refused with DISK_LOW: writes
+   * of stores (`delete` and `clear` write too), `invoke` and `initiate`. Reads, compute functions
+   * and all that was accepted go on. Default 256 MiB; 0 turns both marks off.
+   */
+  readonly diskLowBytes?: number;
+  /**
+   * Free bytes below which no node function is started either, so that checkpoints can give space
+   * back. Above a mark, by an eighth of it, everything goes on by itself. Default 64 MiB, at most
+   * `diskLowBytes`.
+   */
+  readonly diskReserveBytes?: number;
 }
 
 /** The same with every default filled in. */
@@ -91,6 +104,7 @@ export interface ClusterOptions {
   readonly closeTimeoutMs: number;
   readonly computeThreads: number;
   readonly checkpointThreads: number;
+  readonly diskMarks: DiskMarks;
 }
 
 const where = "launch";
@@ -108,6 +122,8 @@ const known = [
   "closeTimeoutMs",
   "computeThreads",
   "checkpointThreads",
+  "diskLowBytes",
+  "diskReserveBytes",
 ] as const satisfies readonly (keyof LaunchOptions)[];
 
 /** @throws PartitaError OPTION_UNKNOWN, OPTION_INVALID */
@@ -177,6 +193,19 @@ export function clusterOptions(options: LaunchOptions): ClusterOptions {
       1,
       limits.threadsMax,
     ),
+    diskMarks: diskMarks(options),
+  };
+}
+
+/** The second mark is below the first: work is refused before it is held up. */
+function diskMarks(options: LaunchOptions): DiskMarks {
+  const lowDefault = given(options.diskLowBytes, limits.diskLowBytes);
+  const diskLowBytes = whole("diskLowBytes", lowDefault, 0, limits.diskBytesMax);
+  const reserveDefault = Math.min(limits.diskReserveBytes, diskLowBytes);
+  const diskReserveBytes = given(options.diskReserveBytes, reserveDefault);
+  return {
+    diskLowBytes,
+    diskReserveBytes: whole("diskReserveBytes", diskReserveBytes, 0, diskLowBytes),
   };
 }
 

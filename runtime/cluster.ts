@@ -18,6 +18,8 @@ import type { ClusterOptions } from "./cluster-options.js";
 import type { ComputeCall } from "./compute-call.js";
 import { deadlineAfter, whenAborted } from "./deadline.js";
 import { recordDirectory } from "./directory.js";
+import { DiskGuard, type DiskReport } from "./disk-guard.js";
+import { DiskState } from "./disk-state.js";
 import { judgeStreams } from "./handshake.js";
 import { type HostedThread, openHost, type TaskReport } from "./hosting.js";
 import { type LaunchPlan, planLaunch } from "./launch-plan.js";
@@ -40,6 +42,7 @@ interface OpeningParts extends LaunchPlan {
   readonly options: ClusterOptions;
   readonly machine: Machine;
   readonly lock: OwnerLock;
+  readonly guard: DiskGuard;
   readonly equipment: Equipment;
 }
 
@@ -78,14 +81,22 @@ export class Cluster {
     const lock = await machine.place.claim();
     try {
       const plan = await planLaunch(declared, options, machine);
+      const guard = new DiskGuard({
+        system: machine.system,
+        state: new DiskState(plan.spec.guards.disk),
+        marks: options.diskMarks,
+        place: machine.place,
+      });
       const equipment = machine.equip(declared, plan.spec);
       try {
+        await guard.begin();
         const { transport, services } = equipment;
         const local = await openHost(declared, plan.spec, transport, services);
-        const cluster = new Cluster({ ...plan, options, machine, lock, equipment }, local);
+        const cluster = new Cluster({ ...plan, options, machine, lock, guard, equipment }, local);
         await cluster.#begin();
         return cluster;
       } catch (error) {
+        guard.close();
         await equipment.close();
         throw error;
       }
@@ -138,6 +149,11 @@ export class Cluster {
     return [...this.local.reports(), ...reports].sort((a, b) => a.task - b.task);
   }
 
+  /** Figures of the disk guard. */
+  diskReport(): DiskReport {
+    return this.#parts.guard.report();
+  }
+
   /** Resolves when nothing waits, runs or is on the way, on any thread. */
   async drain(signal?: AbortSignal): Promise<void> {
     for (let before = -1, pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, limits.drainPollMs)) {
@@ -163,7 +179,7 @@ export class Cluster {
     const closed = this.#closedError();
     // Before anything is awaited: a call that follows this one is refused.
     this.local.router.refuse(closed);
-    const { options, machine, equipment, lock } = this.#parts;
+    const { options, machine, guard, equipment, lock } = this.#parts;
     const { closeTimeoutMs } = options;
     const deadline = deadlineAfter(machine.system, closeTimeoutMs);
     const forced = deadlineAfter(machine.system, closeTimeoutMs + limits.closeGraceMs);
@@ -174,6 +190,7 @@ export class Cluster {
       deadline.cancel();
       forced.cancel();
     }
+    guard.close();
     await equipment.close();
     await lock.release();
     this.#state = "closed";

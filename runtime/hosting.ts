@@ -30,6 +30,7 @@ import type { System, Timer } from "./system.js";
 import { Task, type TaskStats } from "./task.js";
 import { TaskDriver } from "./task-driver.js";
 import type { ProgramClientPort, TaskPort } from "./task-program.js";
+import { type GuardSpec, ThreadGuards } from "./thread-guards.js";
 import type { Topology } from "./topology.js";
 import type { Transport } from "./transport.js";
 
@@ -47,6 +48,7 @@ export interface HostSpec {
   readonly valueBytesMax: number;
   /** Messages of one stream that are sent and not acknowledged. */
   readonly streamWindowMessages: number;
+  readonly guards: GuardSpec;
 }
 
 /** What a thread's tasks need from outside. */
@@ -78,12 +80,14 @@ export class HostedThread {
   readonly router: Router;
   /** The way of this thread's nodes: they go on while `close` waits for them. */
   readonly #nodeRouter: Router;
+  readonly guards: ThreadGuards;
   readonly #stores: ReadonlyMap<string, PlannedStore>;
   readonly #timers: Timer[] = [];
 
-  constructor(host: Host, router: Router, stores: Iterable<PlannedStore>) {
+  constructor(host: Host, router: Router, stores: Iterable<PlannedStore>, guards: ThreadGuards) {
     this.host = host;
     this.router = router;
+    this.guards = guards;
     this.#nodeRouter = router.sibling();
     this.#stores = new Map(Array.from(stores, (store) => [store.name, store]));
   }
@@ -126,6 +130,7 @@ export class HostedThread {
       ownerOf: (keyHash) => router.owner(keyHash),
       now: () => host.system.now(),
       random: () => host.system.random(),
+      assertWritable: () => router.assertWritable(),
       request: async (task, message, id) => {
         router.assertOpen();
         const lane = router.lane(task);
@@ -149,6 +154,7 @@ export class HostedThread {
 
   /** Lets the tasks begin: recovered streams greet, recovered nodes run. */
   start(): void {
+    if (this.host.drivers.length > 0) this.guards.start();
     for (const driver of this.host.drivers) driver.start();
   }
 
@@ -187,6 +193,7 @@ export class HostedThread {
   /** Stops the tasks and frees their storage; waits for checkpoints under way. */
   async close(): Promise<void> {
     for (const timer of this.#timers) timer.cancel();
+    this.guards.close();
     await Promise.all(this.host.drivers.map((driver) => driver.close()));
     await this.router.closeReaders();
     this.host.close();
@@ -205,12 +212,13 @@ export async function openHost(
   const host = new Host({ plan, transport, system: services.system, bounds: spec.bounds });
   const hosted =
     transport.thread === 0 && plan.threadCount > 0 ? [] : tasksOf(plan, transport.thread);
+  const guards = new ThreadGuards(services.system, spec.guards, transport.thread);
   const drivers = await openTasks(host, hosted, spec, stores, services);
   const readers = Array.from({ length: plan.taskCount }, (_, task) => {
     return services.storages.reader(task);
   });
-  const router = new Router(host, readers);
-  const thread = new HostedThread(host, router, stores.values());
+  const router = new Router(host, readers, guards.disk);
+  const thread = new HostedThread(host, router, stores.values(), guards);
   for (const driver of drivers) {
     host.adopt(driver);
     installProgram(declared, thread, driver, services, spec.valueBytesMax);
@@ -272,6 +280,8 @@ function installProgram(
     page: (table, range, limit) => storage.page(table, range, limit),
     ...thread.nodePort(task.taskId),
     compute: services.compute,
+    mayStart: () => thread.guards.gate.mayStart(),
+    onMayStart: (listener) => thread.guards.gate.onOpen(listener),
   };
   driver.install(first.program(port, entries));
 }

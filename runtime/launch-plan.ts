@@ -4,6 +4,8 @@
 import { limits } from "../base/limits.js";
 import type { ClusterOptions } from "./cluster-options.js";
 import { type DirectoryRecord, judgeDirectory } from "./directory.js";
+import { createDiskMemory } from "./disk-state.js";
+import { createNotesMemory } from "./handler-notes.js";
 import type { HostSpec } from "./hosting.js";
 import type { Machine } from "./machine.js";
 import type { Topology } from "./topology.js";
@@ -26,16 +28,19 @@ export async function planLaunch(
   const { taskCount } = record;
   await place.makeTasks(taskCount);
   const tables = Object.entries(record.stores).map(([name, { table }]) => [name, table] as const);
+  const threadCount = Math.min(options.threadCount, taskCount);
+  const { diskLowBytes } = options.diskMarks;
+  const { directory } = place;
   const spec: HostSpec = {
     plan: {
       topology: declared.name,
       taskCount,
-      threadCount: Math.min(options.threadCount, taskCount),
+      threadCount,
       tables: Object.fromEntries(tables),
       epoch: record.epoch,
       shapeHash: record.shapeHash,
     },
-    directory: place.directory,
+    directory,
     memories: machine.memories(taskCount, options.arenaBytes),
     durability: options.durability,
     syncIntervalMs: options.syncIntervalMs,
@@ -46,6 +51,11 @@ export async function planLaunch(
     batchBytesMax: Math.min(limits.batchBytesMax, Math.floor(options.arenaBytes / 4)),
     valueBytesMax: Math.min(limits.valueBytesMax, Math.floor(options.arenaBytes / 4)),
     streamWindowMessages: machine.streamWindowMessages ?? limits.streamWindowMessages,
+    guards: {
+      disk: { directory, diskLowBytes, memory: createDiskMemory() },
+      notes: createNotesMemory(threadCount),
+      beatMs: 0,
+    },
   };
   return { record, spec };
 }

@@ -11,6 +11,7 @@
 import type { PartitaError } from "../base/errors.js";
 import type { TaskMemory } from "../store/task-memory.js";
 import type { DirectoryRecord } from "./directory.js";
+import type { DiskProbe } from "./disk-guard.js";
 import type { Continuation, TaskStreams } from "./handshake.js";
 import type { HostServices, HostSpec, TaskReport } from "./hosting.js";
 import type { OwnerLock } from "./owner-lock.js";
@@ -34,6 +35,8 @@ export interface Machine {
 export interface Place {
   /** Its name, for messages. */
   readonly directory: string;
+  /** What can still be written; absent where space does not run out. */
+  readonly freeBytes?: DiskProbe;
   /**
    * Makes the place when it is missing, and takes it for this owner alone.
    * @throws PartitaError DIRECTORY_INVALID, DIRECTORY_LOCKED

@@ -10,6 +10,7 @@ import { CheckpointPool } from "./checkpoint-pool.js";
 import type { ClusterOptions } from "./cluster-options.js";
 import { ComputePool, inlineCompute } from "./compute.js";
 import { directoryAt } from "./directory.js";
+import { type DiskProbe, probeOf } from "./disk-guard.js";
 import type { HostSpec } from "./hosting.js";
 import type { Equipment, ExitListener, Machine, ThreadHandle, ThreadSource } from "./machine.js";
 import { fileStorages } from "./storages.js";
@@ -25,14 +26,16 @@ export interface MachineSeams {
   readonly system?: System;
   /** Inline mode: when packets arrive. */
   readonly delivery?: Delivery;
+  /** How full the disk is. */
+  readonly freeBytes?: DiskProbe;
 }
 
 /** The machine that this process runs on. */
 export function realMachine(options: ClusterOptions, seams: MachineSeams = {}): Machine {
-  const { system = realSystem, delivery } = seams;
+  const { system = realSystem, delivery, freeBytes = probeOf(options.directory) } = seams;
   return {
     system,
-    place: directoryAt(options.directory),
+    place: { ...directoryAt(options.directory), freeBytes },
     memories: (taskCount, arenaBytes) => {
       return Array.from({ length: taskCount }, () => createTaskMemory({ arenaBytes }));
     },

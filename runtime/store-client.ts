@@ -137,7 +137,7 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
   }
 
   async clear(): Promise<void> {
-    this.#router.assertOpen();
+    this.#router.assertWritable();
     const lanes = Array.from({ length: this.#router.taskCount }, (_, task) => {
       return this.#router.lane(task);
     });
@@ -233,6 +233,8 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
   }
 
   #send(kind: Operation, key: Uint8Array, argument: Uint8Array): Promise<Reply> {
+    // Nobody but this thread moves the level, so a call of several is refused whole.
+    this.#router.assertWritable();
     const keyHash = hashKey(key);
     const lane: Lane = this.#router.lane(this.#router.owner(keyHash));
     return this.#request(lane, kind, key, keyHash, argument);

@@ -26,8 +26,8 @@ export interface System {
   soon(action: () => void): void;
   /** Runs `action` in a later turn of the event loop, after what has arrived: a drain. */
   later(action: () => void): void;
-  /** Runs `action` once, `delayMs` from now. */
-  after(delayMs: number, action: () => void): Timer;
+  /** Runs `action` once, `delayMs` from now. `background`: the process may end before that. */
+  after(delayMs: number, action: () => void, background?: boolean): Timer;
   /** Ends the whole process at once with a diagnosis. */
   stop(diagnosis: string): never;
 }
@@ -41,8 +41,9 @@ export const realSystem: System = {
   later: (action) => {
     setImmediate(action);
   },
-  after: (delayMs, action) => {
+  after: (delayMs, action, background = false) => {
     const timer = setTimeout(action, delayMs);
+    if (background) timer.unref();
     return { cancel: () => clearTimeout(timer) };
   },
   stop: (diagnosis) => {

@@ -109,6 +109,13 @@ export interface TaskPort {
   ): Promise<void>;
   /** Runs one of the topology's compute functions in the compute pool. */
   readonly compute: ComputeCall;
+  /**
+   * Whether node functions may start now: not while the disk is all but full. What runs is
+   * finished, what waits keeps its rows. Costs one load.
+   */
+  mayStart(): boolean;
+  /** `listener` is called each time that nodes may start again after `mayStart` said no. */
+  onMayStart(listener: () => void): void;
 }
 
 /** Makes the program of one task. `entries` are the topology's declarations, by name. */
@@ -152,6 +159,8 @@ export interface ProgramClientPort {
   ownerOf(keyHash: number): number;
   now(): number;
   random(): number;
+  /** Before a message that is new work. @throws PartitaError DISK_LOW, CLOSED, TASK_EXITED */
+  assertWritable(): void;
   /**
    * Sends a message on this thread's lane to `task` (FIFO per lane) and resolves with the reply.
    * Rejects with the PartitaError thrown by `apply`, MAILBOX_FULL, TASK_EXITED or CLOSED. With an

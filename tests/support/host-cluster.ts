@@ -9,6 +9,8 @@ import { type AgentClient, createAgentClients } from "../../agents/client.js";
 import { limits } from "../../base/limits.js";
 import { assignTables, plannedStores, programEntries, shapeHash } from "../../runtime/compile.js";
 import { inlineCompute } from "../../runtime/compute.js";
+import { createDiskMemory } from "../../runtime/disk-state.js";
+import { createNotesMemory } from "../../runtime/handler-notes.js";
 import { type Continuation, judgeStreams } from "../../runtime/handshake.js";
 import { Host, type HostParts } from "../../runtime/host.js";
 import { HostedThread } from "../../runtime/hosting.js";
@@ -19,6 +21,7 @@ import type { System } from "../../runtime/system.js";
 import { Task, type TaskParts } from "../../runtime/task.js";
 import { TaskDriver } from "../../runtime/task-driver.js";
 import type { TaskPort } from "../../runtime/task-program.js";
+import { type GuardSpec, ThreadGuards } from "../../runtime/thread-guards.js";
 import type { Topology } from "../../runtime/topology.js";
 import { type Delivery, InlineNetwork } from "../../runtime/transport.js";
 import type { ErasedUpdates } from "../../store/declaration.js";
@@ -142,7 +145,8 @@ export class HostCluster {
     const host = makeHost({ plan, transport: network.endpoint(thread), system, bounds });
     const stores = plannedStores(this.#declared, plan);
     const readers = this.storages.map((storage) => storage.reader());
-    const hosted = new HostedThread(host, new Router(host, readers), stores.values());
+    const guards = new ThreadGuards(system, unguarded(plan), thread);
+    const hosted = new HostedThread(host, new Router(host, readers), stores.values(), guards);
     const tasks = thread === 0 && plan.threadCount > 0 ? [] : tasksOf(plan, thread);
     for (const taskId of tasks) {
       const driver = this.#driver(settings, host, taskId, stores);
@@ -189,6 +193,8 @@ export class HostCluster {
       page: (table, range, limit) => storage.page(table, range, limit),
       ...hosted.nodePort(task.taskId),
       compute: inlineCompute(this.#declared, system),
+      mayStart: () => true,
+      onMayStart: () => {},
     };
     driver.install(first.program(port, entries));
   }
@@ -200,6 +206,15 @@ function recordBoot({ task, storage }: TaskDriver, continuations: readonly Conti
   storage.sync();
   storage.publish();
   storage.flush();
+}
+
+/** Guards that nobody watches by, over a disk that never fills. */
+function unguarded({ threadCount }: PlanShape): GuardSpec {
+  return {
+    disk: { directory: "", diskLowBytes: 0, memory: createDiskMemory() },
+    notes: createNotesMemory(threadCount),
+    beatMs: 0,
+  };
 }
 
 /** The plan of a topology in a new directory. */

@@ -24,7 +24,7 @@ import { HarnessBatch, HarnessTurns } from "./program-batch.js";
 import { harnessNames } from "./program-names.js";
 import { CommittedRows } from "./program-rows.js";
 import { recordsNothing, type StoreContent, storeClient } from "./program-store.js";
-import { HarnessThread, queueIn, type Received, received } from "./program-thread.js";
+import { HarnessThread, queueIn, type Received, received, type Stream } from "./program-thread.js";
 import { seededRandom } from "../../testing/seeded-random.js";
 
 /** What a harness runs. */
@@ -45,14 +45,6 @@ export interface HarnessSettings {
   readonly rows?: readonly CommittedRows[];
   /** The largest row that a task takes. Default: `limits.valueBytesMax`. */
   readonly rowBytesMax?: number;
-}
-
-interface Stream {
-  /** Durable: messages that the destination has not committed, from `acknowledged + 1` on. */
-  unacknowledged: Uint8Array[];
-  acknowledged: number;
-  /** Volatile: newest message on its way or there. */
-  sent: number;
 }
 
 interface HarnessTask {
@@ -113,6 +105,7 @@ export class ProgramHarness {
       ownerOf: (keyHash) => this.ownerOf(keyHash),
       now: () => this.nowMs,
       random: this.#random,
+      assertWritable: () => {},
       request: (task, message) => thread.request(task, message),
       onNotice: (listener) => {
         thread.notice = listener;
@@ -265,6 +258,8 @@ export class ProgramHarness {
         if (store === undefined) throw new Error(`there is no store "${name}"`);
         return storeClient(store.content, later);
       },
+      mayStart: () => true,
+      onMayStart: () => {},
       compute: async (name, args, options) => {
         options?.signal?.throwIfAborted();
         const fn = this.#settings.compute?.[name];

@@ -12,6 +12,15 @@ export interface Received {
   readonly reject: (error: Error) => void;
 }
 
+/** What one task has sent to another. */
+export interface Stream {
+  /** Durable: messages that the destination has not committed, from `acknowledged + 1` on. */
+  unacknowledged: Uint8Array[];
+  acknowledged: number;
+  /** Volatile: newest message on its way or there. */
+  sent: number;
+}
+
 export class HarnessThread {
   readonly thread: number;
   /** By task: sent and not delivered; first in, first out. */

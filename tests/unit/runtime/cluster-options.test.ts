@@ -30,6 +30,10 @@ describe("launch options — defaults", () => {
       closeTimeoutMs: limits.closeTimeoutMs,
       computeThreads: cores,
       checkpointThreads: limits.checkpointThreads,
+      diskMarks: {
+        diskLowBytes: limits.diskLowBytes,
+        diskReserveBytes: limits.diskReserveBytes,
+      },
     });
   });
 
@@ -55,6 +59,8 @@ describe("launch options — refusals", () => {
     ["closeTimeoutMs", 0, 3_600_000],
     ["computeThreads", 1, limits.threadsMax],
     ["checkpointThreads", 1, limits.threadsMax],
+    ["diskLowBytes", 0, Number.MAX_SAFE_INTEGER],
+    ["diskReserveBytes", 0, limits.diskLowBytes],
   ];
 
   for (const [option, min, max] of numbers) {
@@ -75,6 +81,15 @@ describe("launch options — refusals", () => {
       }
     });
   }
+
+  it("keeps the disk's reserve within its first mark", () => {
+    expect(clusterOptions({ directory: "d", diskLowBytes: 1_000 }).diskMarks).toEqual({
+      diskLowBytes: 1_000,
+      diskReserveBytes: 1_000,
+    });
+    const asked = { directory: "d", diskLowBytes: 1_000, diskReserveBytes: 1_001 };
+    expect(given(asked)).toThrow("a whole number from 0 to 1000");
+  });
 
   it("names an option that it does not know, and those it does", () => {
     const unknown = expect.objectContaining({
