@@ -6,6 +6,7 @@ import { ByteWriter } from "../../base/byte-writer.js";
 import { type ErrorWire, fromWire } from "../../base/error-wire.js";
 import { limits } from "../../base/limits.js";
 import type { Batch } from "../../runtime/batch.js";
+import type { CallRetention } from "../../runtime/call-records.js";
 import { plannedStores } from "../../runtime/compile.js";
 import { ownerOf } from "../../runtime/partition.js";
 import {
@@ -66,6 +67,7 @@ export interface BenchSettings {
   readonly taskCount?: number;
   readonly batchBytesMax?: number;
   readonly valueBytesMax?: number;
+  readonly callRetention?: CallRetention;
 }
 
 /** A reply as its caller gets it. */
@@ -94,6 +96,7 @@ export class TaskBench {
       system: this.system,
       batchBytesMax: settings.batchBytesMax ?? limits.batchBytesMax,
       valueBytesMax: settings.valueBytesMax ?? limits.valueBytesMax,
+      ...(settings.callRetention && { callRetention: settings.callRetention }),
     });
     const { apply } = settings;
     if (apply !== undefined) this.task.install(programOf(apply));

@@ -1,0 +1,218 @@
+// S6: a call with an id takes effect once, whatever dies, and its record is where its effects are.
+// Bugs here would look like a second effect of a retry, another reply to it, or records that pile
+// up for ever.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ByteWriter } from "../../../base/byte-writer.js";
+import { limits } from "../../../base/limits.js";
+import { callId, parseCallId } from "../../../runtime/call-id.js";
+import {
+  noBytes,
+  operation,
+  type Stamp,
+  stampKind,
+  writeRequest,
+} from "../../../runtime/protocol.js";
+import { systemTable } from "../../../runtime/system-table.js";
+import { string } from "../../../store/key.js";
+import { MemoryStorage } from "../../../store/memory-storage.js";
+import { encodeValue } from "../../../store/value.js";
+import { check } from "../../support/property.js";
+import { answer, benchTable, TaskBench } from "../../support/task-bench.js";
+
+const startMs = 1_700_000_000_000;
+const updates = {
+  add: (count: unknown, by: number) => (typeof count === "number" ? count : 0) + by,
+  refuse: (_count: unknown, isRefused: boolean) => {
+    if (isRefused) throw new Error("not now");
+    return "done";
+  },
+  grow: (_: unknown, bytes: number) => "x".repeat(bytes),
+};
+
+/** The `n`-th call's id, `ageMs` before the bench's clock. */
+function stampOf(n: number, ageMs = 0): Stamp {
+  const id = parseCallId("a test", callId(`call ${n}`, startMs - ageMs), startMs);
+  return { kind: stampKind.call, id, reads: noBytes };
+}
+
+function add(stamp: Stamp, key: string, by: number): (body: ByteWriter) => void {
+  return update(stamp, "add", key, by);
+}
+
+function update(
+  stamp: Stamp,
+  name: string,
+  key: string,
+  argument: unknown,
+): (body: ByteWriter) => void {
+  const bytes = new ByteWriter();
+  bytes.u16(Object.keys(updates).sort().indexOf(name));
+  bytes.u32(1);
+  bytes.lengthPrefixed(encodeValue(argument));
+  const written = bytes.finish();
+  return (body) => {
+    writeRequest(body, operation.update, benchTable, string.encode(key), written, stamp);
+  };
+}
+
+function bench(storage: MemoryStorage, retention?: { retentionMs?: number; recordsMax?: number }) {
+  const { retentionMs = limits.callRetentionMs, recordsMax = limits.callRecordsMax } =
+    retention ?? {};
+  return new TaskBench({ updates, storage, callRetention: { retentionMs, recordsMax } });
+}
+
+function codeOf(reply: unknown): unknown {
+  return typeof reply === "object" && reply !== null && "error" in reply
+    ? Reflect.get(Object(reply.error), "code")
+    : undefined;
+}
+
+describe("call records — a call that comes again", () => {
+  it("gets the first reply and changes nothing, within one batch and later", () => {
+    const on = bench(MemoryStorage.create());
+    on.ask(add(stampOf(1), "a", 5), add(stampOf(1), "a", 5), add(stampOf(2), "a", 1));
+    expect(on.run().map(answer)).toEqual([5, 5, 6]);
+    on.ask(add(stampOf(1), "a", 5), add(stampOf(2), "a", 1));
+    expect(on.run().map(answer)).toEqual([5, 6]);
+    expect(on.stored("a")).toBe(6);
+  });
+
+  it("gets it after a crash and after a checkpoint too", async () => {
+    const storage = MemoryStorage.create();
+    const on = bench(storage);
+    on.ask(add(stampOf(1), "a", 5));
+    on.run();
+    await storage.checkpoint();
+    const again = bench(storage.crash());
+    again.ask(add(stampOf(1), "a", 5));
+    expect(again.run().map(answer)).toEqual([5]);
+    expect(again.stored("a")).toBe(5);
+  });
+
+  it("is carried out when a crash took both its effect and its record", () => {
+    const storage = MemoryStorage.create();
+    const on = bench(storage);
+    on.ask(add(stampOf(1), "a", 5));
+    on.step();
+    const again = bench(storage.crash());
+    again.ask(add(stampOf(1), "a", 5));
+    expect(again.run().map(answer)).toEqual([5]);
+  });
+
+  it("is refused when it is another call: another key, update or argument", () => {
+    const on = bench(MemoryStorage.create());
+    on.ask(
+      add(stampOf(1), "a", 5),
+      add(stampOf(1), "b", 5),
+      add(stampOf(1), "a", 6),
+      update(stampOf(1), "grow", "a", 5),
+    );
+    expect(on.run().map(codeOf)).toEqual([undefined, "ID_REUSED", "ID_REUSED", "ID_REUSED"]);
+    expect(on.stored("a")).toBe(5);
+  });
+
+  it("is tried anew when it was refused: nothing had changed", () => {
+    const on = bench(MemoryStorage.create());
+    on.ask(update(stampOf(1), "refuse", "a", true));
+    expect(on.run().map(codeOf)).toEqual(["UPDATE_THREW"]);
+    on.ask(update(stampOf(1), "refuse", "a", false));
+    expect(on.run().map(answer)).toEqual(["done"]);
+  });
+
+  it("leaves no effect when its reply is too large to be recorded", () => {
+    const on = new TaskBench({ updates, valueBytesMax: 2_000 });
+    on.ask(add(stampOf(1), "a", 5), update(stampOf(2), "grow", "a", 1_990));
+    expect(on.run().map(codeOf)).toEqual([undefined, "VALUE_TOO_LARGE"]);
+    expect(on.stored("a")).toBe(5);
+  });
+
+  it("takes one effect for any sequence of calls, retries, commits and crashes", async () => {
+    const event = fc.oneof(
+      { weight: 6, arbitrary: fc.nat(7) },
+      { weight: 2, arbitrary: fc.constantFrom("commit", "crash", "checkpoint") },
+    );
+    const property = fc.asyncProperty(fc.array(event, { maxLength: 40 }), async (events) => {
+      let storage = MemoryStorage.create();
+      let on = bench(storage);
+      for (const next of events) {
+        if (typeof next === "number") on.ask(add(stampOf(next), `key ${next % 3}`, next + 1));
+        else if (next === "commit") on.run();
+        else if (next === "checkpoint") await storage.checkpoint();
+        else {
+          storage = storage.crash();
+          on = bench(storage);
+        }
+      }
+      // Everybody calls until there is an answer.
+      for (let call = 0; call < 8; call += 1) {
+        on.ask(add(stampOf(call), `key ${call % 3}`, call + 1));
+      }
+      on.run();
+      const sums = [0, 1, 2].map((key) => on.stored(`key ${key}`));
+      expect(sums).toEqual([1 + 4 + 7, 2 + 5 + 8, 3 + 6]);
+    });
+    await check(property);
+  });
+});
+
+describe("call records — how long they are kept", () => {
+  it("refuses an id that is older than the retention and has no record", () => {
+    const on = bench(MemoryStorage.create(), { retentionMs: 10_000 });
+    on.ask(add(stampOf(1, 10_001), "a", 5), add(stampOf(2, 10_000), "a", 1));
+    const [old, young] = on.run();
+    expect(codeOf(old)).toBe("ID_EXPIRED");
+    expect(answer(young)).toBe(1);
+  });
+
+  it("never carries out a call whose record was deleted to keep within the bound", () => {
+    const storage = MemoryStorage.create();
+    const on = bench(storage, { recordsMax: 3 });
+    for (let call = 0; call < 10; call += 1) {
+      on.ask(add(stampOf(call, 1_000 - call), "a", 1));
+      on.run();
+    }
+    const again = bench(storage.crash(), { recordsMax: 3 });
+    for (let call = 0; call < 10; call += 1) again.ask(add(stampOf(call, 1_000 - call), "a", 1));
+    const replies = again.run();
+    expect(again.stored("a")).toBe(10);
+    const expired = replies.filter((reply) => codeOf(reply) === "ID_EXPIRED").length;
+    const repeated = replies.filter((reply) => codeOf(reply) === undefined).map(answer);
+    expect(expired).toBeGreaterThanOrEqual(6);
+    // The newest are known, and answer what they answered.
+    expect(repeated).toEqual([7, 8, 9, 10].slice(-repeated.length));
+  });
+
+  it("keeps no more rows than the bound and one frame's worth", () => {
+    const storage = MemoryStorage.create();
+    const on = bench(storage, { recordsMax: 50 });
+    for (let round = 0; round < 20; round += 1) {
+      for (let call = 0; call < 30; call += 1) {
+        on.ask(add(stampOf(round * 30 + call, 100_000 - round * 30 - call), "a", 1));
+      }
+      on.run();
+    }
+    const rows = storage.page(systemTable.calls, { from: Uint8Array.of(1) }, 10_000);
+    expect(rows.length).toBeLessThanOrEqual(50 + 30);
+    expect(on.stored("a")).toBe(600);
+  });
+
+  it("deletes records that have grown old, in a frame that other calls bring about", () => {
+    const storage = MemoryStorage.create();
+    const on = bench(storage, { retentionMs: 10_000 });
+    on.ask(add(stampOf(1), "a", 5));
+    on.run();
+    on.system.nowMs += 20_000;
+    const young = parseCallId("a test", callId("later", on.system.nowMs), on.system.nowMs);
+    on.ask(add({ kind: stampKind.call, id: young, reads: noBytes }, "a", 1));
+    on.run();
+    const rows = storage.page(systemTable.calls, { from: Uint8Array.of(1) }, 10);
+    expect(rows.map(({ key }) => Buffer.from(key).toString("hex"))).toEqual([
+      Buffer.from(young).toString("hex"),
+    ]);
+    on.system.nowMs = startMs;
+    on.ask(add(stampOf(1), "a", 5));
+    // A clock that is set back does not bring an id back to life.
+    expect(on.run().map(codeOf)).toEqual(["ID_EXPIRED"]);
+  });
+});
