@@ -163,6 +163,20 @@ describe("a node that is run again after a crash — store operations", () => {
     expect(await lives.until(lives.store.get("views"))).toBe(1);
   });
 
+  it("does not apply a modify twice whose value is too large to be recorded", async () => {
+    const lives: Lives = new Lives(async (ctx, life) => {
+      // cast: the store of this suite holds numbers, and takes anything
+      await ctx.stores.accounts.modify("views", (text) => `${text}!` as unknown as number);
+      if (life === 0) await lives.death;
+      ctx.result(null);
+    });
+    await lives.until(lives.store.put("views", "x".repeat(70_000)));
+    const { id } = await lives.until(lives.agent.initiate("x"));
+    await lives.crash();
+    await lives.until(lives.agent.get(id).result());
+    expect(await lives.until(lives.store.get("views"))).toHaveLength(70_001);
+  });
+
   it("applies what differs from the run before as a new operation", async () => {
     const lives: Lives = new Lives(async (ctx, life) => {
       await ctx.stores.accounts.update("deposit", life === 0 ? "anna" : "bert", 100);

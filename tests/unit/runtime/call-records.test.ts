@@ -197,6 +197,23 @@ describe("call records — how long they are kept", () => {
     expect(on.stored("a")).toBe(600);
   });
 
+  it("deletes the record of the oldest id first, though it came later than another", () => {
+    const on = bench(MemoryStorage.create(), { recordsMax: 2 });
+    for (const [call, ageMs] of [
+      [1, 50],
+      [2, 100],
+      [3, 10],
+      [4, 5],
+    ] as const) {
+      on.ask(add(stampOf(call, ageMs), "a", 1));
+      if (call !== 4) on.run();
+    }
+    on.ask(add(stampOf(1, 50), "a", 1), add(stampOf(2, 100), "a", 1), add(stampOf(3, 10), "a", 1));
+    const [fourth, first, second, third] = on.run();
+    expect(codeOf(second)).toBe("ID_EXPIRED");
+    expect([fourth, first, third].map((reply) => reply && answer(reply))).toEqual([4, 1, 3]);
+  });
+
   it("deletes records that have grown old, in a frame that other calls bring about", () => {
     const storage = MemoryStorage.create();
     const on = bench(storage, { retentionMs: 10_000 });
