@@ -156,6 +156,7 @@ describe("thread death — the thread is started again", () => {
 
     expect(results).toEqual(Array(40).fill(hops));
     expect(visited).toHaveLength(40 * hops);
+    expect(await hopCounts(runtime, hops)).toEqual(Array(hops).fill(40));
   });
 
   it("sends again what a dead thread has not received, when nothing else is sent", async () => {
@@ -174,6 +175,8 @@ describe("thread death — the thread is started again", () => {
     const result = await untilServed(() => runtime.agent("chain").get(id).result());
 
     expect(result).toBe(hops);
+    // Operations that were lost with a thread, and those of nodes that were, took effect once.
+    expect(await hopCounts(runtime, hops)).toEqual(Array(hops).fill(1));
   });
 
   it("comes back when both threads end at the same time", async () => {
@@ -222,6 +225,12 @@ describe("thread death — the thread is started again", () => {
     }
   });
 });
+
+/** How often each hop of all chains was counted. */
+function hopCounts(runtime: Faults, hops: number): Promise<(number | undefined)[]> {
+  const keys = Array.from({ length: hops }, (_, index) => `hop ${index + 1}`);
+  return untilServed(() => runtime.store("counters").getMany(keys));
+}
 
 function hop(id: string) {
   return { id, hop: 1, hops: 1 };
