@@ -86,8 +86,8 @@ export interface Runtime<Parts extends TopologyParts> extends AsyncDisposable {
  * open),
  *   DIRECTORY_INVALID, FORMAT_UNKNOWN, TASK_COUNT_MISMATCH, TOPOLOGY_MISMATCH (it belongs to
  *   something else), LOG_CORRUPT, STORE_CORRUPT (with the place), STREAM_DIVERGED (tasks disagree
- *   on what one sent the other: one was restored from a copy), MODULE_INVALID (a thread found another
- *   topology). Whatever was opened is closed again; the data is as it was
+ *   on what one sent the other: one was restored from a copy), MODULE_INVALID (a thread found
+ *   another topology). Whatever was opened is closed again; the data is as it was
  */
 export async function launch<const Parts extends TopologyParts>(
   declared: Topology<Parts>,

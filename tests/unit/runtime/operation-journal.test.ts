@@ -42,7 +42,7 @@ async function read(journal: OperationJournal, digest: number, found: string): P
 }
 
 describe("operation journal — a first run", () => {
-  it("numbers operations from 0, reads included, and says that nobody sent them before", async () => {
+  it("numbers operations from 0, reads included, as sent by nobody before", async () => {
     const owners = new Owners();
     const journal = new OperationJournal(prefix);
     await owners.write(journal, 0, 11, "a");
@@ -103,7 +103,7 @@ describe("operation journal — a later run", () => {
     expect([...later.touched]).toEqual([[2, [1]]]);
   });
 
-  it("reads anew what no write followed, and applies a differing operation as a new one", async () => {
+  it("reads anew what no write followed; a differing operation is a new one", async () => {
     const owners = new Owners();
     const first = new OperationJournal(prefix);
     await owners.write(first, 0, 1, "a");
