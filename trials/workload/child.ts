@@ -25,8 +25,12 @@ export interface WorkloadSpec {
   readonly arenaBytes: number;
   /** Requests of each client; null for no end. */
   readonly requests: number | null;
+  /** Invocations of each kind; null for as many as requests. */
+  readonly invocations: number | null;
   /** Closes under load after so many acknowledgements; null closes when the load has ended. */
   readonly closeAfter: number | null;
+  /** Kills itself after so many acknowledgements; null does not. */
+  readonly killAfter: number | null;
 }
 
 async function run(spec: WorkloadSpec): Promise<void> {
@@ -37,6 +41,7 @@ async function run(spec: WorkloadSpec): Promise<void> {
   const say: Journal = (line) => {
     writeSync(descriptor, `${line}\n`);
     if (line.startsWith("ack ")) acks += 1;
+    if (acks === spec.killAfter) process.kill(process.pid, "SIGKILL");
     if (acks === spec.closeAfter) whenAcks();
   };
   const runtime = await launch(topology, { directory, tasks, threads, arenaBytes });
@@ -46,7 +51,9 @@ async function run(spec: WorkloadSpec): Promise<void> {
   const closing = new Promise<void>((resolve) => {
     whenAcks = resolve;
   });
-  const loading = load(runtime, counts, say, { seed, life, firstInvocation, requests });
+  const invocations = spec.invocations ?? requests;
+  const options = { seed, life, firstInvocation, requests, invocations };
+  const loading = load(runtime, counts, say, options);
   await (spec.closeAfter === null ? loading : Promise.race([loading, closing]));
   say("closing");
   await runtime.close();

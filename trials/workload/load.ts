@@ -23,6 +23,8 @@ export interface LoadOptions {
   readonly seed: number;
   /** Requests of each client; `Infinity` for one that is to be killed or stopped. */
   readonly requests: number;
+  /** Invocations of each kind; as many as requests when it is left out. */
+  readonly invocations?: number;
   /** Number of this process in the life of the directory, from 1. */
   readonly life: number;
   /** The first number for invocations (`nextInvocation`). */
@@ -135,8 +137,9 @@ async function invocations(
   kind: "move" | "chain",
   window: number,
   say: Journal,
-  { seed, life, requests, firstInvocation, signal }: LoadOptions,
+  options: LoadOptions,
 ): Promise<void> {
+  const { seed, life, requests, invocations: count = requests, firstInvocation, signal } = options;
   const random = seededRandom(seed * 37 + life * 11 + kind.length);
   const below = (count: number): number => Math.floor(random() * count);
   const run = async (number: number): Promise<void> => {
@@ -152,7 +155,7 @@ async function invocations(
     await begun.result();
     say(`done ${kind} ${number}`);
   };
-  await windowed(requests, window, signal, (index) => run(firstInvocation + index));
+  await windowed(count, window, signal, (index) => run(firstInvocation + index));
 }
 
 /** Makes calls with at most `window` of them on the way. */

@@ -1,5 +1,4 @@
-// Workload — its judge must catch made-up losses, tears and futures, and take what a real run
-// leaves.
+// Workload — its judge must catch made-up losses, tears and futures, and take what a run leaves.
 
 import { describe, expect, it } from "vitest";
 import { launch } from "../../../index.js";

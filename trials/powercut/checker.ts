@@ -1,0 +1,40 @@
+// Checker — a process that opens images, one after the other, and says what is wrong with them. An
+// image may take it down: the pool that started it (checker-pool.ts) takes note, and starts another.
+
+import { fileURLToPath } from "node:url";
+import { launch, PartitaError } from "../../index.js";
+import type { Finding } from "../workload/judge.js";
+import type { Known } from "../workload/known.js";
+import topology from "../workload/topology.js";
+import { verify } from "../workload/verify.js";
+
+/** An image to look at. */
+export interface CheckRequest {
+  readonly directory: string;
+  readonly known: Known;
+  readonly tasks: number;
+}
+
+export interface CheckReply {
+  readonly findings: readonly Finding[];
+}
+
+const arenaBytes = 1_048_576;
+
+async function check({ directory, known, tasks }: CheckRequest): Promise<readonly Finding[]> {
+  try {
+    await using runtime = await launch(topology, { directory, tasks, threads: 0, arenaBytes });
+    return await verify(runtime, known);
+  } catch (error) {
+    const name = PartitaError.is(error) ? error.code : "it failed";
+    const text = error instanceof Error ? error.message : String(error);
+    return [{ wrong: "lost", what: `the image was refused (${name}): ${text}` }];
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  // cast: whoever starts this process sends CheckRequests.
+  process.on("message", (message) => {
+    void check(message as CheckRequest).then((findings) => process.send?.({ findings }));
+  });
+}

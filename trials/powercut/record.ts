@@ -1,0 +1,140 @@
+// Record — lives of a process that runs the workload, under strace, as steps on a model disk.
+//
+// Each recording has two lives. The first makes the directory and is killed. The second begins with
+// what the first has left: with an odd number the files as they are, with an even one an image of
+// them as a power cut would have left it. It recovers, goes on under load and is closed.
+//
+// Owns: running, and the files of a recording: with them it can be had again, to look at one image.
+// Leaves to others: what the traces say (steps.ts), images (image.ts).
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { seededRandom } from "../../testing/index.js";
+import { straced } from "../strace/strace.js";
+import type { WorkloadSpec } from "../workload/child.js";
+import { nextInvocation } from "../workload/known.js";
+import { cuts, type ImageFolder, imageOf, writeImage } from "./image.js";
+import { Player } from "./player.js";
+import { recordedCalls, type Step, stepsOf } from "./steps.js";
+
+/** What happened on a disk, from an image of it on. */
+export interface Recording {
+  /** A player that stands before the first step. */
+  readonly player: () => Player;
+  readonly steps: readonly Step[];
+  /** Bytes that LMDB's lock files have had. */
+  readonly lockFiles: readonly Buffer[];
+  readonly tasks: number;
+}
+
+export interface RecordOptions {
+  /** The recording's own folder; what is there already is read, not recorded again. */
+  readonly folder: string;
+  readonly number: number;
+  readonly seed: number;
+  /** The compiled workload child. */
+  readonly childFile: string;
+  readonly signal: AbortSignal;
+}
+
+const arenaBytes = 1_048_576;
+const requests = 420;
+const invocations = 70;
+const limitMs = 180_000;
+/** The data directory is made within the root, by the runtime. */
+const dataFolder = "data";
+
+/** Records two lives, as one recording or, with a power cut between them, as two. */
+export async function record(options: RecordOptions): Promise<readonly Recording[]> {
+  const { folder, number, seed } = options;
+  const random = seededRandom(seed * 1_009 + number);
+  const tasks = 2 + Math.floor(random() * 2);
+  const threads = 1 + Math.floor(random() * 2);
+  const root = join(folder, "root");
+  mkdirSync(root, { recursive: true });
+  const common = { seed: seed + number, tasks, threads, arenaBytes, requests, invocations };
+  const killAfter = 300 + Math.floor(random() * 3_600);
+  const first = new Player(root);
+  const firstSpec = { ...common, life: 1, firstInvocation: 1, closeAfter: null, killAfter };
+  const firstSteps = await live(options, first, root, firstSpec);
+  const firstLocks = lockFilesIn(folder, 1);
+  const closeAfter = random() < 0.5 ? null : 300 + Math.floor(random() * 3_000);
+  const secondSpec = { ...common, life: 2, closeAfter, killAfter: null };
+  if (number % 2 === 1) {
+    const firstInvocation = nextInvocation(first.known);
+    const secondSteps = await live(options, first, root, { ...secondSpec, firstInvocation });
+    const steps = [...firstSteps, ...secondSteps];
+    const lockFiles = [...firstLocks, ...lockFilesIn(folder, 2)];
+    return [{ player: () => new Player(root), steps, lockFiles, tasks }];
+  }
+  const before = new Player(root);
+  const at = Math.floor((0.3 + 0.7 * random()) * firstSteps.length);
+  for (const step of firstSteps.slice(0, at)) before.play(step);
+  const cut = cuts[Math.floor(random() * cuts.length)] ?? "torn";
+  const image: ImageFolder = imageOf(before.disk, cut, random, firstLocks);
+  const otherRoot = join(folder, "other-root");
+  if (!existsSync(otherRoot)) {
+    mkdirSync(otherRoot);
+    writeImage(image, otherRoot);
+  }
+  const begins = (): Player => new Player(otherRoot, image, before.known);
+  const firstInvocation = nextInvocation(before.known);
+  const steps = await live(options, begins(), otherRoot, { ...secondSpec, firstInvocation });
+  return [
+    { player: () => new Player(root), steps: firstSteps, lockFiles: firstLocks, tasks },
+    { player: begins, steps, lockFiles: lockFilesIn(folder, 2), tasks },
+  ];
+}
+
+type LifeSpec = Omit<WorkloadSpec, "directory" | "journal">;
+
+/** One life, played to its end. */
+async function live(
+  { folder, childFile, signal }: RecordOptions,
+  player: Player,
+  root: string,
+  spec: LifeSpec,
+): Promise<Step[]> {
+  const trace = join(folder, `life-${spec.life}.trace`);
+  const stopFile = join(folder, `life-${spec.life}.stop`);
+  const journal = join(folder, `life-${spec.life}.journal`);
+  const isRecorded = existsSync(stopFile);
+  if (!isRecorded) {
+    const whole = { ...spec, directory: join(root, dataFolder), journal };
+    const options = ["--seccomp-bpf", "-s", "4194304", "-o", trace, "-e", "signal=none"];
+    const calls = `trace=${recordedCalls.join(",")}`;
+    const args = ["--enable-source-maps", childFile, JSON.stringify(whole)];
+    const all = { options: [...options, "-e", calls], args, signal, limitMs };
+    const { status, signal: by, errors } = await straced(all);
+    signal.throwIfAborted();
+    const isAsAsked = spec.killAfter === null ? status === 0 : by === "SIGKILL" || status === 0;
+    if (!isAsAsked) throw new Error(`the recorded process ended with ${status ?? by}:\n${errors}`);
+    keepLockFiles(root, folder, spec.life);
+  }
+  const steps = stepsOf(readFileSync(trace), { root, journal }, spec.life * 10_000_000);
+  for (const step of steps) player.play(step);
+  if (isRecorded) {
+    // cast: this program has written it.
+    const stop = JSON.parse(readFileSync(stopFile, "utf8")) as Step;
+    player.play(stop);
+    return [...steps, stop];
+  }
+  const stop = player.look();
+  writeFileSync(stopFile, JSON.stringify(stop));
+  return [...steps, stop];
+}
+
+function keepLockFiles(root: string, folder: string, life: number): void {
+  const found = readdirSync(root, { recursive: true, encoding: "utf8" });
+  const locks = found.filter((path) => path.endsWith("lock.mdb"));
+  for (const [index, path] of locks.entries()) {
+    writeFileSync(join(folder, `life-${life}.${index}.lock`), readFileSync(join(root, path)));
+  }
+}
+
+function lockFilesIn(folder: string, life: number): Buffer[] {
+  const names = readdirSync(folder).filter((name) => {
+    return name.startsWith(`life-${life}.`) && name.endsWith(".lock");
+  });
+  return names.map((name) => readFileSync(join(folder, name)));
+}
