@@ -11,7 +11,7 @@
 //   I2. Nothing is changed when the directory is refused.
 
 import { mkdir, open, readFile, rename, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { PartitaError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
 import { assignTables, type RecordedStore, shapeHash } from "./compile.js";
@@ -48,10 +48,11 @@ export function directoryAt(directory: string): Place {
   };
 }
 
-/** Makes sure that the directory exists and is one: 0700 when it is made here. */
+/** Makes sure that the directory exists durably and is one: 0700 when it is made here. */
 export async function prepareDirectory(directory: string): Promise<void> {
+  let made: string | undefined;
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    made = await mkdir(directory, { recursive: true, mode: 0o700 });
   } catch (cause) {
     throw new PartitaError(
       "DIRECTORY_INVALID",
@@ -62,6 +63,22 @@ export async function prepareDirectory(directory: string): Promise<void> {
   const found = await stat(directory);
   if (!found.isDirectory()) {
     throw new PartitaError("DIRECTORY_INVALID", { directory, reason: "it is no directory" });
+  }
+  // Its own name too, and also when it was there: who made it may have been killed before this.
+  const highest = dirname(resolve(made ?? directory));
+  for (let folder = dirname(resolve(directory)); ; folder = dirname(folder)) {
+    await syncForeign(folder);
+    if (folder === highest) return;
+  }
+}
+
+/** Somebody else's directory: where we may make names and not read them, nothing can be done. */
+async function syncForeign(folder: string): Promise<void> {
+  try {
+    await syncDirectory(folder);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code !== "EACCES" && code !== "EPERM") throw error;
   }
 }
 

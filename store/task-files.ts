@@ -4,7 +4,8 @@
 //   <task>/environment/               the LMDB environment
 //
 // A file's name is durable only when its directory was synced: every creation and removal here ends
-// so.
+// so. A process that was killed in between has left names that are not: a launch syncs again what
+// it finds.
 
 import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
@@ -28,11 +29,12 @@ export function segmentFile(taskDirectory: string, firstBatch: number): SegmentF
   return { path: join(taskDirectory, logFolder, name), firstBatch };
 }
 
-/** The task's segments, oldest first. Makes the folder when it is missing. */
+/** The task's segments, oldest first, durably named. Makes the folder when it is missing. */
 export function listSegments(taskDirectory: string): readonly SegmentFile[] {
   const folder = join(taskDirectory, logFolder);
-  const made = mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (made !== undefined) syncFolder(taskDirectory);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  syncFolder(taskDirectory);
+  syncFolder(folder);
   const segments: SegmentFile[] = [];
   for (const name of readdirSync(folder)) {
     const match = segmentPattern.exec(name);

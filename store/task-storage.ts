@@ -32,7 +32,7 @@ import type {
   TableId,
   TaskStorage,
 } from "./storage.js";
-import { deleteSegment, environmentFolder } from "./task-files.js";
+import { deleteSegment, environmentFolder, syncFolder } from "./task-files.js";
 import { ControlWords, type TaskMemory } from "./task-memory.js";
 import { View } from "./view.js";
 
@@ -65,6 +65,8 @@ export async function openTaskStorage(options: TaskStorageOptions): Promise<Task
   control.begin();
   const environment = Environment.open(environmentPath, { taskId, readOnly: false });
   try {
+    // It may have been made by a process that was killed before its name was durable.
+    syncFolder(environmentPath);
     const arenas = [new Arena(memory.arenas[0]), new Arena(memory.arenas[1])] as const;
     const parts = {
       directory,

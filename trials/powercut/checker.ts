@@ -1,5 +1,5 @@
 // Checker — a process that opens images, one after the other, and says what is wrong with them. An
-// image may take it down: the pool that started it (checker-pool.ts) takes note, and starts another.
+// image may take it down: the pool that started it (checker-pool.ts) notes it and starts another.
 
 import { fileURLToPath } from "node:url";
 import { launch, PartitaError } from "../../index.js";
@@ -33,8 +33,9 @@ async function check({ directory, known, tasks }: CheckRequest): Promise<readonl
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  // cast: whoever starts this process sends CheckRequests.
   process.on("message", (message) => {
-    void check(message as CheckRequest).then((findings) => process.send?.({ findings }));
+    // cast: whoever starts this process sends CheckRequests.
+    const request = message as CheckRequest;
+    void check(request).then((findings) => process.send?.({ findings }));
   });
 }

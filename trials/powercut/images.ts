@@ -70,7 +70,7 @@ export async function checkImages(
 /** Half of all images lie near a step that is no plain append: most steps are. */
 function momentOf(steps: readonly Step[], rare: readonly number[], random: () => number): number {
   if (rare.length === 0 || random() < 0.5) return Math.floor(random() * (steps.length + 1));
-  const near = (rare[Math.floor(random() * rare.length)] ?? 0) + Math.floor(random() * 8) - 2;
+  const near = (rare[Math.floor(random() * rare.length)] ?? 0) + Math.floor(random() ** 3 * 60) - 2;
   return Math.min(Math.max(near, 0), steps.length);
 }
 

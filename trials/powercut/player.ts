@@ -1,6 +1,6 @@
 // Player — plays the steps of a recording on a model disk, and keeps what is known at each.
 //
-// Owns: the state between two steps. Leaves to others: reading traces (steps.ts), images (image.ts).
+// Owns: the state between two steps. Leaves to others: traces (steps.ts), images (image.ts).
 //
 // Invariants:
 //   Y1. After a process has ended, what the model would show to the next one is what is really

@@ -27,6 +27,9 @@ export interface Recording {
   readonly tasks: number;
 }
 
+/** A recorded process that ended by itself: what it had found was not enough for it. */
+export class EndedEarly extends Error {}
+
 export interface RecordOptions {
   /** The recording's own folder; what is there already is read, not recorded again. */
   readonly folder: string;
@@ -108,7 +111,10 @@ async function live(
     const { status, signal: by, errors } = await straced(all);
     signal.throwIfAborted();
     const isAsAsked = spec.killAfter === null ? status === 0 : by === "SIGKILL" || status === 0;
-    if (!isAsAsked) throw new Error(`the recorded process ended with ${status ?? by}:\n${errors}`);
+    if (!isAsAsked) {
+      const shown = errors.trim().split("\n").slice(0, 12).join("\n");
+      throw new EndedEarly(`life ${spec.life} ended with ${status ?? by}:\n${shown}`);
+    }
     keepLockFiles(root, folder, spec.life);
   }
   const steps = stepsOf(readFileSync(trace), { root, journal }, spec.life * 10_000_000);

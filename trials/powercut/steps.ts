@@ -139,6 +139,8 @@ class Translation {
   }
 
   ends(call: Call): void {
+    // `= ?`: its thread was killed in it, and the disk has to be looked at.
+    if (Number.isNaN(returned(call))) return;
     const running = this.#running.get(call);
     if (running !== undefined) {
       this.#running.delete(call);
