@@ -3,8 +3,8 @@ import type { Known } from "./known.js";
 import type { Workload } from "./load.js";
 import { observeAgents, observeWrites } from "./observe.js";
 
-/** What agents may be expected to do today. */
-const promises: Promises = { operationsOnce: false };
+/** What agents may be expected to do. */
+const promises: Promises = { operationsOnce: true };
 
 /** How long what was accepted may take to finish. */
 const finishMs = 60_000;
