@@ -1,7 +1,7 @@
 // Invariant — broken assumptions of our own code, as opposed to errors that a user can cause.
 //
-// An assertion that fails is a bug: nobody catches it, the task that owns the state dies, and
-// callers get TASK_EXITED. Errors that users can cause are PartitaErrors (errors.ts).
+// An assertion that fails is a bug: nobody goes on behind it, and the process ends with a line that
+// says where (runtime/fail-stop.ts). Errors that users can cause are PartitaErrors (errors.ts).
 
 /** Thrown by `assert` and `assertNever`. Not a PartitaError: there is nothing to handle. */
 export class InvariantViolation extends Error {

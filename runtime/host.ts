@@ -10,11 +10,13 @@
 //
 // Invariants:
 //   H1. Bytes to one peer leave in the order they were written; to this thread itself too.
-//   H2. A section for a task that this host does not run is a broken invariant, never dropped.
+//   H2. A section for a task that this host does not run is a broken invariant, never dropped: the
+//       process ends (fail-stop.ts).
 
 import { ByteReader } from "../base/byte-reader.js";
 import { ByteWriter } from "../base/byte-writer.js";
 import { assert } from "../base/invariant.js";
+import { orStop } from "./fail-stop.js";
 import { Lane, type LaneBounds } from "./lane.js";
 import type { Outlet } from "./outlet.js";
 import { type PlanShape, threadOf } from "./plan.js";
@@ -77,7 +79,9 @@ export class Host implements Outlet {
     for (let task = 0; task < parts.plan.taskCount; task += 1) {
       this.#lanes.push(new Lane(task, parts.bounds, (lane) => this.#laneDirty(lane)));
     }
-    parts.transport.onPacket((_from, packet) => this.#receive(packet));
+    parts.transport.onPacket((from, packet) => {
+      this.#orStop(`receive from thread ${from}`, () => this.#receive(packet));
+    });
   }
 
   /** This thread's lane to a task. */
@@ -174,7 +178,11 @@ export class Host implements Outlet {
   #wantFlush(): void {
     if (this.#flushWanted) return;
     this.#flushWanted = true;
-    this.system.soon(() => this.#flush());
+    this.system.soon(() => this.#orStop("flush", () => this.#flush()));
+  }
+
+  #orStop(what: string, action: () => void): void {
+    orStop(this.system, `thread ${this.thread}`, what, action);
   }
 
   #flush(): void {

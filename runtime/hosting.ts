@@ -16,6 +16,7 @@ import { nameShown } from "./call-checks.js";
 import type { CallRetention } from "./call-records.js";
 import { plannedStores, programEntries } from "./compile.js";
 import type { ComputeCall } from "./compute-call.js";
+import { StoppingReader } from "./fail-stop.js";
 import type { Continuation, TaskStreams } from "./handshake.js";
 import { Host } from "./host.js";
 import type { LaneBounds } from "./lane.js";
@@ -215,7 +216,7 @@ export async function openHost(
   const guards = new ThreadGuards(services.system, spec.guards, transport.thread);
   const drivers = await openTasks(host, hosted, spec, stores, services);
   const readers = Array.from({ length: plan.taskCount }, (_, task) => {
-    return services.storages.reader(task);
+    return new StoppingReader(services.storages.reader(task), task, services.system);
   });
   const router = new Router(host, readers, guards.disk);
   const thread = new HostedThread(host, router, stores.values(), guards);

@@ -8,14 +8,15 @@
 // Invariants:
 //   D1. Nothing of a batch is posted before its frame is durable (in mode `durable`) and visible.
 //   D2. After a failed write or sync the process ends: nothing more is acknowledged, nothing
-//       retried, because after a failed sync the kernel forgets what was not written.
+//       retried, because after a failed sync the kernel forgets what was not written. So it does
+//       after anything else that a turn throws (fail-stop.ts): refusals are answers, not throws.
 //   D3. While the arenas have no room the task takes nothing from its mailbox.
 //   D4. The first frame of a start is its boot record, the last of an orderly close ends it.
 
 import { ByteWriter } from "../base/byte-writer.js";
-import { PartitaError } from "../base/errors.js";
 import type { RecordWrite, TaskStorage } from "../store/storage.js";
 import type { Batch } from "./batch.js";
+import { stopFor } from "./fail-stop.js";
 import type { Continuation } from "./handshake.js";
 import type { Outlet } from "./outlet.js";
 import { threadOf } from "./plan.js";
@@ -68,7 +69,7 @@ export class TaskDriver {
 
   accept(origin: MessageOrigin, body: Uint8Array, firstSequence: number): void {
     if (this.#closed) return;
-    this.task.accept({ origin, body, firstSequence });
+    this.#orStop("accept", () => this.task.accept({ origin, body, firstSequence }));
     this.#schedule();
   }
 
@@ -82,13 +83,10 @@ export class TaskDriver {
 
   acknowledged(destination: number, ack: StreamAck): void {
     if (this.#closed) return;
-    try {
+    this.#orStop("send", () => {
       this.task.outbox.acknowledge(destination, ack);
-    } catch (error) {
-      if (!PartitaError.is(error)) throw error;
-      this.#outlet.system.stop(error.message);
-    }
-    this.#pump();
+      this.#pump();
+    });
   }
 
   /** A source asks what this task knows of it. */
@@ -166,7 +164,7 @@ export class TaskDriver {
   #turn(): void {
     this.#scheduled = false;
     if (this.#closed) return;
-    const batch = this.task.step();
+    const batch = this.#orStop("apply", () => this.task.step());
     if (batch === undefined) return;
     this.#place(batch);
   }
@@ -202,7 +200,7 @@ export class TaskDriver {
       () => {
         if (this.#closed) return;
         this.#letGo();
-        this.#place(batch);
+        this.#goOn("commit", () => this.#place(batch));
       },
       (error: unknown) => {
         if (!this.#closed) this.#failSoon("checkpoint", error);
@@ -235,18 +233,22 @@ export class TaskDriver {
     this.#syncing = this.storage.syncLater().then(
       () => {
         this.#syncing = undefined;
-        this.storage.publish();
-        if (this.#closed) return;
-        this.#letGo();
-        this.#finish(batch);
+        this.#goOn("commit", () => {
+          this.storage.publish();
+          if (this.#closed) return;
+          this.#letGo();
+          this.#finish(batch);
+        });
       },
       (error: unknown) => this.#failSoon("commit", error),
     );
   }
 
   #finish(batch: Batch): void {
-    this.task.committed(batch);
-    this.#reveal(batch);
+    this.#orStop("reveal", () => {
+      this.task.committed(batch);
+      this.#reveal(batch);
+    });
     if (this.task.hasWork) this.#schedule();
   }
 
@@ -300,9 +302,25 @@ export class TaskDriver {
     this.#outlet.system.soon(() => this.#fail(step, error));
   }
 
+  /** In a promise, with the same reason. */
+  #goOn(step: string, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#failSoon(step, error);
+    }
+  }
+
+  #orStop<T>(step: string, action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      this.#fail(step, error);
+    }
+  }
+
   #fail(step: string, error: unknown): never {
     this.#failed = true;
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#outlet.system.stop(`task ${this.task.taskId} failed to ${step}: ${reason}`);
+    stopFor(this.#outlet.system, `task ${this.task.taskId}`, step, error);
   }
 }

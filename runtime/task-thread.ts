@@ -12,6 +12,7 @@ import { shapeHash } from "./compile.js";
 import { assertKnown, encodeArguments } from "./compute.js";
 import type { ComputeCall } from "./compute-call.js";
 import { offer, servicesAt, type ThreadControl, tagged, untagged } from "./control.js";
+import { isFault, stopFor } from "./fail-stop.js";
 import { type HostedThread, type HostSpec, openHost } from "./hosting.js";
 import { fileStorages } from "./storages.js";
 import { realSystem } from "./system.js";
@@ -67,6 +68,12 @@ const control: ThreadControl = {
   // first, and the answer would be lost.
   close: () => tagged(() => running().close()),
 };
+
+// A node's function may end this thread with an error of its own: that is told as TASK_EXITED. An
+// error that can only be ours ends the process, out of whatever callback or promise it comes.
+process.on("uncaughtExceptionMonitor", (error) => {
+  if (isFault(error)) stopFor(realSystem, `thread ${data.thread}`, "go on", error);
+});
 
 offer(control, data.controlPort);
 

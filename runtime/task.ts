@@ -10,8 +10,9 @@
 // Invariants:
 //   A0. One batch in hand: `step` is not called again before `committed`.
 //   A1. Messages of one lane, of one stream, and therefore for one key are applied in order, once.
-//   A2. A request that throws has changed nothing; its caller gets the error, others go on. A throw
-//       on any other message has nobody to tell: it is a broken invariant and ends the thread.
+//   A2. A request that is refused has changed nothing; its caller gets the error, others go on. A
+//       throw on any other message has nobody to tell, and damaged data is no refusal: `step`
+//       throws, and the process ends.
 //   A3. Every key a message names hashes into this task's range.
 
 import { ByteReader } from "../base/byte-reader.js";
@@ -25,6 +26,7 @@ import { encodeValue } from "../store/value.js";
 import { Batch } from "./batch.js";
 import { bootRecord, type RecordedBoot, readBoot } from "./boot.js";
 import { CallRecords, type CallRetention } from "./call-records.js";
+import { isDamage } from "./fail-stop.js";
 import type { Continuation, TaskStreams } from "./handshake.js";
 import { Mailbox, type ReceivedSection } from "./mailbox.js";
 import { Marks } from "./marks.js";
@@ -253,7 +255,7 @@ export class Task {
     try {
       applyRequest({ taskId, taskCount, stores, overlay, calls, program }, request, replies);
     } catch (error) {
-      if (!PartitaError.is(error)) throw error;
+      if (!PartitaError.is(error) || isDamage(error)) throw error;
       this.#refused += 1;
       writeReply(replies, status.error, encodeValue(toWire(error)));
     }

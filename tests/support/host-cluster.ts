@@ -10,6 +10,7 @@ import { limits } from "../../base/limits.js";
 import { assignTables, plannedStores, programEntries, shapeHash } from "../../runtime/compile.js";
 import { inlineCompute } from "../../runtime/compute.js";
 import { createDiskMemory } from "../../runtime/disk-state.js";
+import { StoppingReader } from "../../runtime/fail-stop.js";
 import { createNotesMemory } from "../../runtime/handler-notes.js";
 import { type Continuation, judgeStreams } from "../../runtime/handshake.js";
 import { Host, type HostParts } from "../../runtime/host.js";
@@ -144,7 +145,9 @@ export class HostCluster {
     const makeHost = settings.host ?? ((parts) => new Host(parts));
     const host = makeHost({ plan, transport: network.endpoint(thread), system, bounds });
     const stores = plannedStores(this.#declared, plan);
-    const readers = this.storages.map((storage) => storage.reader());
+    const readers = this.storages.map((storage, task) => {
+      return new StoppingReader(storage.reader(), task, system);
+    });
     const guards = new ThreadGuards(system, unguarded(plan), thread);
     const hosted = new HostedThread(host, new Router(host, readers), stores.values(), guards);
     const tasks = thread === 0 && plan.threadCount > 0 ? [] : tasksOf(plan, thread);
