@@ -66,7 +66,14 @@ function hostileValue(what: string): unknown {
         },
       };
     case "proxy":
-      return new Proxy({}, { ownKeys: () => assert(false, "a proxy's") as never });
+      return new Proxy(
+        {},
+        {
+          ownKeys: () => {
+            throw new TypeError("a trap of a user");
+          },
+        },
+      );
     case "recursion":
       return hostileValue(what);
     case "function":
