@@ -48,7 +48,16 @@ export function tuple<const P extends readonly KeyCodec<unknown>[]>(
   const forms = parts.map((part) => checkedKeyForm(part, "tuple"));
   const name = `tuple(${parts.map((part) => part.name).join(", ")})`;
   // cast: the form reads and writes exactly the parts that TupleKey<P> lists
-  return codecOf(name, tupleForm(name, forms) as KeyForm<TupleKey<P>>);
+  const codec = codecOf(name, tupleForm(name, forms) as KeyForm<TupleKey<P>>);
+  tupleParts.set(codec, parts);
+  return codec;
+}
+
+const tupleParts = new WeakMap<object, readonly KeyCodec<unknown>[]>();
+
+/** The codecs that a tuple was made of; `undefined` for what is no tuple. */
+export function partsOf(codec: unknown): readonly KeyCodec<unknown>[] | undefined {
+  return typeof codec === "object" && codec !== null ? tupleParts.get(codec) : undefined;
 }
 
 /** A key whose codec is chosen by its type. */

@@ -18,5 +18,6 @@ export {
 export { seededRandom } from "./seeded-random.js";
 export { type SimulatedRuntime, type SimulateOptions, simulate } from "./simulate.js";
 export type { SimulationControls } from "./simulation.js";
+export { type TemporaryDirectory, temporaryDirectory } from "./temporary-directory.js";
 export type { Verdict, Violation } from "./verdict.js";
 export type { ValueMark, VersionedOperation, VersionedOptions } from "./versioned-history.js";

@@ -11,6 +11,7 @@ import {
   importDirections,
   packageHomes,
   packageImports,
+  publishedEntries,
   runtimeSeams,
   unusedExports,
 } from "./support/tidy-graph.js";
@@ -36,7 +37,7 @@ function check(rule: FileRule): string[] {
   return repository.flatMap((file) => lines(rule(file)));
 }
 
-const libraryEntries = new Set(["index.ts", "internal.ts", "launch.ts", "testing/index.ts"]);
+const libraryEntries = new Set([...publishedEntries, "internal.ts", "launch.ts"]);
 const otherEntries = new RegExp(
   [
     String.raw`\.test\.ts$`,
@@ -81,6 +82,27 @@ describe("repository — how files hang together", () => {
   it("every other file is reached from a test, a benchmark, a script or an example", () => {
     const dead = deadFiles(repository, (path) => otherEntries.test(path));
     expect(lines(dead.filter((problem) => !isLibrary(problem.path)))).toEqual([]);
+  });
+
+  it("only the published entry that says so needs fast-check", () => {
+    const library = repository.filter((file) => isLibrary(file.path));
+    const needing = [...publishedEntries].filter((entry) => {
+      const dead = new Set(deadFiles(library, (path) => path === entry).map(({ path }) => path));
+      const reached = library.filter(({ path }) => !dead.has(path));
+      return reached.some(({ path }) => packageHomes["fast-check"]?.includes(path));
+    });
+    expect(needing).toEqual(["testing/arbitraries.ts"]);
+  });
+
+  it("package.json exports the published entries", () => {
+    const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+    const targets = Object.values(exports).filter((target) => typeof target === "object");
+    const sources = targets.map((target) => {
+      return JSON.stringify(target).match(/"default":"\.\/dist\/(.*)\.js"/)?.[1];
+    });
+    expect(sources.map((name) => `${name}.ts`).toSorted()).toEqual(
+      [...publishedEntries].toSorted(),
+    );
   });
 
   it("every export is imported by somebody", () => {

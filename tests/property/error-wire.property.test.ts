@@ -9,7 +9,7 @@ import { PartitaError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import { wellFormed } from "../../base/text.js";
 import { decodeValue, encodeValue } from "../../store/value.js";
-import { anyValue } from "../support/hostile-values.js";
+import { anyValue } from "../../testing/arbitraries.js";
 import { check } from "../support/property.js";
 
 const text = fc.oneof(
@@ -107,7 +107,7 @@ describe("error wire — over a hop", () => {
 
   it("takes anything that can be thrown", async () => {
     await check(
-      fc.property(anyValue, partitaError, (thrown, make) => {
+      fc.property(anyValue(), partitaError, (thrown, make) => {
         const arrived = hop(thrown);
         expect(arrived).toBeInstanceOf(Error);
         const { cause } = hop(make(thrown));

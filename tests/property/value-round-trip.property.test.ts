@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { PartitaError } from "../../base/errors.js";
 import { decodeValue, encodeValue } from "../../store/value.js";
-import { anyValue, carriedValue } from "../support/hostile-values.js";
+import { anyValue, carriedValue } from "../../testing/arbitraries.js";
 import { check } from "../support/property.js";
 import { sameValue } from "../support/same-value.js";
 
@@ -50,7 +50,7 @@ const plainValue = fc.anything({
 describe("value — round trip", () => {
   it("gives back whatever it carries, with types, prototypes and order", async () => {
     await check(
-      fc.property(carriedValue, (value) => {
+      fc.property(carriedValue(), (value) => {
         fc.pre(value !== undefined);
         expect(sameValue(roundTrip(value), value)).toBe(true);
       }),
@@ -60,7 +60,7 @@ describe("value — round trip", () => {
 
   it("carries or refuses anything, and never changes it", async () => {
     await check(
-      fc.property(anyValue, (value) => {
+      fc.property(anyValue(), (value) => {
         const encoded = encodedOrRefused(value);
         if (encoded !== undefined) expect(sameValue(decodeValue(encoded), value)).toBe(true);
       }),
@@ -70,7 +70,7 @@ describe("value — round trip", () => {
 
   it("carries a value the same way wherever it is nested", async () => {
     await check(
-      fc.property(carriedValue, (value) => {
+      fc.property(carriedValue(), (value) => {
         const nested = {
           list: [value, value],
           map: new Map([["k", value]]),
@@ -84,7 +84,7 @@ describe("value — round trip", () => {
 
   it("shares no memory with the bytes, which keep their value", async () => {
     await check(
-      fc.property(carriedValue, carriedValue, (first, second) => {
+      fc.property(carriedValue(), carriedValue(), (first, second) => {
         fc.pre(first !== undefined && second !== undefined);
         const bytes = encodeValue(first);
         const kept = Buffer.from(bytes);
@@ -139,7 +139,7 @@ describe("value — the bytes", () => {
 
   it("are a value or VALUE_CORRUPT when they are cut or rotten, and end either way", async () => {
     await check(
-      fc.property(carriedValue, fc.nat(), fc.nat(), (value, at, flip) => {
+      fc.property(carriedValue(), fc.nat(), fc.nat(), (value, at, flip) => {
         fc.pre(value !== undefined);
         const bytes = encodeValue(value).slice();
         const cut = bytes.subarray(0, at % bytes.length);

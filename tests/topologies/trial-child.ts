@@ -31,7 +31,7 @@ async function interrupted(signal: AbortSignal): Promise<void> {
   const alive = setInterval(() => {}, 1_000);
   await new Promise<void>((resolve) => {
     signal.addEventListener("abort", () => resolve(), { once: true });
-    console.log("waiting");
+    process.stdout.write("waiting\n");
   });
   clearInterval(alive);
 }

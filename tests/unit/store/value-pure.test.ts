@@ -5,7 +5,7 @@ import { isNativeAccelerationEnabled } from "cbor-x";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { decodeValue, encodeValue } from "../../../store/value.js";
-import { carriedValue } from "../../support/hostile-values.js";
+import { carriedValue } from "../../../testing/arbitraries.js";
 import { check } from "../../support/property.js";
 import { sameValue } from "../../support/same-value.js";
 
@@ -26,7 +26,7 @@ describe("value — without native code", () => {
 
   it("gives back whatever it carries", async () => {
     await check(
-      fc.property(carriedValue, (value) => {
+      fc.property(carriedValue(), (value) => {
         fc.pre(value !== undefined);
         expect(sameValue(decodeValue(encodeValue(value)), value)).toBe(true);
       }),

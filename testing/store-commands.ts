@@ -1,0 +1,172 @@
+// Store commands — commands for fc.commands that use the stores of a topology and compare them with
+// plain maps, while the runtime underneath may crash.
+//
+// Owns: the commands and their types. Leaves to others: the calls (store-call-arbitraries.ts), what
+// must come of them (store-calls.ts), the maps (store-models.ts).
+
+import fc from "fast-check";
+import { PartitaError } from "../base/errors.js";
+import type { Runtime } from "../launch.js";
+import type { AnyStoreDeclaration } from "../runtime/plan.js";
+import { storesOf, type Topology } from "../runtime/topology.js";
+import type { TopologyParts } from "../runtime/topology-parts.js";
+import type { ArgsOf, Reply, StoreDeclaration } from "../store/declaration.js";
+import {
+  type AnyUse,
+  type CommandOperation,
+  StoreCallArbitraries,
+} from "./store-call-arbitraries.js";
+import {
+  type AnyStore,
+  compareAll,
+  type KeyCall,
+  makeKeyCalls,
+  makeWholeCall,
+  type WholeCall,
+} from "./store-calls.js";
+import { modelOf, modelsOf, type StoreModels, type StoresOf } from "./store-models.js";
+
+/** What commands work on: the result of `launch` or `simulate`. */
+export type CommandTarget<Parts extends TopologyParts> = Pick<Runtime<Parts>, "store">;
+
+/** What crash commands work on: the result of `simulate`, or of your own making. */
+export interface CrashTarget {
+  /** Everything dies and is launched again on what was kept. Resolves when it serves. */
+  crash(): Promise<void>;
+}
+
+/** A command of `storeCommands`. */
+export type StoreCommand<
+  Parts extends TopologyParts,
+  Target = CommandTarget<Parts>,
+> = fc.AsyncCommand<StoreModels<Parts>, Target>;
+
+/** How the commands use one store. */
+export interface StoreUse<K, V, U> {
+  /** What is put. Needed unless `only` leaves out all of put, putMany and modify. */
+  readonly values?: fc.Arbitrary<V>;
+  /** Default: a few hostile keys of the store's codec, over and over, and rarely another one. */
+  readonly keys?: fc.Arbitrary<K>;
+  /** The updates to call, each with an arbitrary of its arguments. Others are not called. */
+  readonly updates?: { readonly [N in keyof U]?: fc.Arbitrary<ArgsOf<U[N]>> };
+  /**
+   * What an update should do, in your own words. Default: its declared function, which shows
+   * whether it is carried out once and in order, but not whether it is the right one.
+   */
+  readonly models?: {
+    readonly [N in keyof U]?: (
+      current: V | undefined,
+      ...args: ArgsOf<U[N]>
+    ) => V | undefined | Reply<V | undefined, unknown>;
+  };
+  /** Only these operations. Default: all. */
+  readonly only?: readonly CommandOperation[];
+}
+
+/** For each store that is to be used, how. */
+export type StoreUses<Parts extends TopologyParts> = {
+  readonly [N in keyof StoresOf<Parts>]?: StoresOf<Parts>[N] extends StoreDeclaration<
+    infer K,
+    infer V,
+    infer U
+  >
+    ? StoreUse<K, V, U>
+    : never;
+};
+
+/**
+ * Commands for `fc.commands`: single calls, and bursts of calls that are made before any of them
+ * has answered. Run them with `fc.asyncModelRun` on a model of `storeModels(topology)`. Each
+ * command is shown as the calls that it makes. A call that is rejected with TASK_EXITED may have
+ * happened or not; the model follows what the store then shows.
+ *
+ *     const commands = storeCommands(shop, {
+ *       stock: { values: fc.nat(), updates: { take: fc.tuple(fc.nat()) } },
+ *     });
+ *
+ * @throws PartitaError OPTION_INVALID, OPTION_UNKNOWN, STORE_UNKNOWN, UPDATE_UNKNOWN
+ */
+export function storeCommands<const Parts extends TopologyParts>(
+  declared: Topology<Parts>,
+  uses: StoreUses<Parts>,
+): fc.Arbitrary<StoreCommand<Parts>>[] {
+  const stores = storesOf(declared);
+  return Object.entries(uses).flatMap(([name, use]) => {
+    const declaration = stores.get(name);
+    if (declaration === undefined) {
+      throw new PartitaError("STORE_UNKNOWN", { store: name, known: [...stores.keys()] });
+    }
+    // cast: the types of `uses` say so
+    return commandsOf<Parts>(name, declaration, use as AnyUse);
+  });
+}
+
+/**
+ * A command that kills everything between two calls: what was answered must still be there. Faults
+ * in the middle of calls come from `simulate({ faults })` and `crashAt`.
+ */
+export function crashCommands<const Parts extends TopologyParts>(
+  _declared: Topology<Parts>,
+): fc.Arbitrary<StoreCommand<Parts, CommandTarget<Parts> & CrashTarget>>[] {
+  return [fc.constant({ check: () => true, run: (_model, real) => real.crash(), toString: crash })];
+}
+
+/**
+ * Compares every store that the models know with what it should hold: for the end of a run, and
+ * for invariants of your own in between.
+ * @throws Error with what was found and what was expected
+ */
+export async function expectModels<const Parts extends TopologyParts>(
+  models: StoreModels<Parts>,
+  target: CommandTarget<Parts>,
+): Promise<void> {
+  for (const model of modelsOf(models)) await compareAll(model, storeOf(target, model.name));
+}
+
+function crash(): string {
+  return "crash()";
+}
+
+function storeOf(target: { readonly store: unknown }, name: string): AnyStore {
+  // cast: a runtime's `store` takes the name of any store, and clients are alike but for types
+  return (target.store as (store: string) => AnyStore)(name);
+}
+
+function commandsOf<Parts extends TopologyParts>(
+  name: string,
+  declaration: AnyStoreDeclaration,
+  use: AnyUse,
+): fc.Arbitrary<StoreCommand<Parts>>[] {
+  const calls = new StoreCallArbitraries(name, declaration, use);
+  const alone = [...calls.keyCalls, ...calls.modify].map((call) => call.map((one) => [one]));
+  const bursts =
+    calls.keyCalls.length === 0
+      ? []
+      : [fc.array(fc.oneof(...calls.keyCalls), { minLength: 2, maxLength: 6 })];
+  return [
+    ...[...alone, ...bursts].map((group) => group.map((made) => keyCommand<Parts>(name, made))),
+    ...calls.wholeCalls.map((call) => call.map((made) => wholeCommand<Parts>(name, made))),
+  ];
+}
+
+function keyCommand<Parts extends TopologyParts>(
+  name: string,
+  calls: readonly KeyCall[],
+): StoreCommand<Parts> {
+  return {
+    check: () => true,
+    run: (models, target) => makeKeyCalls(calls, modelOf(models, name), storeOf(target, name)),
+    toString: () => calls.map(({ text }) => `${name}.${text}`).join(" & "),
+  };
+}
+
+function wholeCommand<Parts extends TopologyParts>(
+  name: string,
+  call: WholeCall,
+): StoreCommand<Parts> {
+  return {
+    check: () => true,
+    run: (models, target) => makeWholeCall(call, modelOf(models, name), storeOf(target, name)),
+    toString: () => `${name}.${call.text}`,
+  };
+}
