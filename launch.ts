@@ -14,6 +14,7 @@ import { clusterOptions, type LaunchOptions } from "./runtime/cluster-options.js
 import { programEntries } from "./runtime/compile.js";
 import type { ComputeOptions } from "./runtime/compute-call.js";
 import type { DiskReport } from "./runtime/disk-guard.js";
+import type { StopReport } from "./runtime/suspect-file.js";
 import type { TaskReport } from "./runtime/hosting.js";
 import type { Topology } from "./runtime/topology.js";
 import type { TopologyParts } from "./runtime/topology-parts.js";
@@ -38,6 +39,8 @@ export interface RuntimeStats {
   readonly tasks: readonly TaskReport[];
   /** How far the free space has gone down, by the marks of the launch. */
   readonly disk: DiskReport;
+  /** What the watchdog stopped the process before this one for; absent when it did not. */
+  readonly lastStop?: StopReport;
 }
 
 /** A running topology. Close it, or declare it with `await using`. */
@@ -126,7 +129,9 @@ export function runtimeOver<const Parts extends TopologyParts>(
     newId: () => newCallId(cluster.local.host.system),
     stats: async () => {
       cluster.assertOpen();
-      return { tasks: await cluster.reports(), disk: cluster.diskReport() };
+      const { lastStop } = cluster;
+      const stats = { tasks: await cluster.reports(), disk: cluster.diskReport() };
+      return lastStop === undefined ? stats : { ...stats, lastStop };
     },
     drain: async (drainOptions: { readonly signal?: AbortSignal } = {}) => {
       checkCallOptions("drain", drainOptions, ["signal"]);

@@ -207,12 +207,15 @@ export class ActiveNode implements NodeOperations {
    */
   async #perform<T>(begin: () => Promise<T>, own: () => Promise<T>): Promise<T> {
     try {
-      return await begin();
+      const outcome = await begin();
+      this.#port.goesOn(this.#run.agent, this.#run.node);
+      return outcome;
     } catch (error) {
       // A `begin` that throws at once is caught before the caller has the promise that `own`
       // returns.
       await undefined;
       own().catch(ignore);
+      this.#port.goesOn(this.#run.agent, this.#run.node);
       throw error;
     } finally {
       this.#underWay.delete(own());

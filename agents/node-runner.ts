@@ -173,7 +173,10 @@ export class NodeRunner {
       active.replay(await this.#port.recall(operationPrefix(run)));
       if (this.#isAborted()) return;
     }
-    const effects = await runFunction(run, node, active);
+    this.#port.entered(arrivalNo, run.agent, run.node);
+    const running = runFunction(run, node, active);
+    this.#port.left();
+    const effects = await running;
     if (this.#isAborted()) return;
     this.#port.submit(encodeCompleted({ kind: "completed", arrivalNo, ...effects }));
   }

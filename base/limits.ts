@@ -126,6 +126,8 @@ export const limits = {
   diskLookMs: 100,
   /** How long an update or a node function may hold its thread before the process is stopped. */
   handlerTimeoutMs: 30_000,
+  /** Shortest such limit: a busy machine lets a thread wait for its turn for some time, too. */
+  handlerTimeoutMsMin: 100,
   /** Longest pause between two beats of a thread that hosts tasks: a tenth of the limit at most. */
   beatMsMax: 250,
   /** Times a dead task thread is started again before the runtime stops. */

@@ -88,6 +88,14 @@ export interface LaunchOptions {
    * `diskLowBytes`.
    */
   readonly diskReserveBytes?: number;
+  /**
+   * How long an update or a node function may hold its thread without letting the event loop turn.
+   * Past that the process is stopped, since nothing else ends an endless loop without losing what
+   * the thread has in hand: the diagnosis goes to standard error, and to `stats().lastStop` of the
+   * next launch. Waiting (for a device, in `await`) does not count, nor what the calling thread
+   * does on its own. Default 30,000 ms; 0 turns it off, and it is off while an inspector is open.
+   */
+  readonly handlerTimeoutMs?: number;
 }
 
 /** The same with every default filled in. */
@@ -105,6 +113,7 @@ export interface ClusterOptions {
   readonly computeThreads: number;
   readonly checkpointThreads: number;
   readonly diskMarks: DiskMarks;
+  readonly handlerTimeoutMs: number;
 }
 
 const where = "launch";
@@ -124,6 +133,7 @@ const known = [
   "checkpointThreads",
   "diskLowBytes",
   "diskReserveBytes",
+  "handlerTimeoutMs",
 ] as const satisfies readonly (keyof LaunchOptions)[];
 
 /** @throws PartitaError OPTION_UNKNOWN, OPTION_INVALID */
@@ -194,7 +204,14 @@ export function clusterOptions(options: LaunchOptions): ClusterOptions {
       limits.threadsMax,
     ),
     diskMarks: diskMarks(options),
+    handlerTimeoutMs: handlerTimeoutMs(options),
   };
+}
+
+function handlerTimeoutMs(options: LaunchOptions): number {
+  const asked = given(options.handlerTimeoutMs, limits.handlerTimeoutMs);
+  if (asked === 0) return asked;
+  return whole("handlerTimeoutMs", asked, limits.handlerTimeoutMsMin, 3_600_000);
 }
 
 /** The second mark is below the first: work is refused before it is held up. */

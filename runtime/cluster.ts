@@ -26,6 +26,7 @@ import { type LaunchPlan, planLaunch } from "./launch-plan.js";
 import type { Equipment, Machine } from "./machine.js";
 import type { OwnerLock } from "./owner-lock.js";
 import { type MachineSeams, realMachine } from "./real-machine.js";
+import { type StopReport, stopReport } from "./suspect-file.js";
 import { TaskThreads, unlessExited } from "./task-threads.js";
 import { isTopology, type Topology } from "./topology.js";
 
@@ -119,6 +120,7 @@ export class Cluster {
       await this.local.begin(continuations);
       this.local.start();
       this.#state = "running";
+      this.#parts.machine.place.suspects?.remove(this.#parts.suspects);
     } catch (error) {
       // Tasks that did begin write nothing more: the lock is about to be released.
       this.local.abort(this.#closedError());
@@ -147,6 +149,11 @@ export class Cluster {
   async reports(): Promise<readonly TaskReport[]> {
     const reports = await this.#threads.reports();
     return [...this.local.reports(), ...reports].sort((a, b) => a.task - b.task);
+  }
+
+  /** Why the watchdog stopped the process before this one, if it did. */
+  get lastStop(): StopReport | undefined {
+    return stopReport(this.#parts.suspects);
   }
 
   /** Figures of the disk guard. */

@@ -17,6 +17,7 @@ import { limits } from "../base/limits.js";
 import { assignTables, type RecordedStore, shapeHash } from "./compile.js";
 import type { Place } from "./machine.js";
 import { acquireOwnerLock } from "./owner-lock.js";
+import { readSuspects, removeSuspect } from "./suspect-file.js";
 import { storesOf, type Topology } from "./topology.js";
 
 /** Number of the on-disk format: hash and seed, key codecs, records, frames, tables. */
@@ -45,6 +46,12 @@ export function directoryAt(directory: string): Place {
     readRecord: () => readRecord(directory),
     writeRecord: (record) => writeRecord(directory, record),
     makeTasks: (taskCount) => makeTaskDirectories(directory, taskCount),
+    suspects: {
+      read: (taskCount) => readSuspects(taskDirectories(directory, taskCount)),
+      remove: (suspects) => {
+        for (const { task } of suspects) removeSuspect(taskDirectory(directory, task));
+      },
+    },
   };
 }
 
@@ -85,6 +92,11 @@ async function syncForeign(folder: string): Promise<void> {
 /** Where a task keeps its files. Names are numbers: nothing a user named becomes a path. */
 export function taskDirectory(directory: string, task: number): string {
   return join(directory, `t${String(task).padStart(4, "0")}`);
+}
+
+/** Where all of so many tasks keep them, by number. */
+export function taskDirectories(directory: string, taskCount: number): readonly string[] {
+  return Array.from({ length: taskCount }, (_, task) => taskDirectory(directory, task));
 }
 
 /** Makes the tasks' directories, durably. */

@@ -25,7 +25,7 @@ const labelBytesMax = rowBytes - labelAt;
 
 const word = { watched: 0, beats: 1, kind: 2, task: 3, low: 4, high: 5, label: 6, inspected: 7 };
 
-const noted = { nothing: 0, update: 1, node: 2, device: 3 } as const;
+const noted = { nothing: 0, update: 1, node: 2, device: 3, nodes: 4 } as const;
 
 /** What a thread was about to run when it was last heard of. */
 export type HandlerNote =
@@ -43,6 +43,13 @@ export type HandlerNote =
       readonly task: number;
       /** Number of its row in the queue of the task. */
       readonly arrivalNo: number;
+      readonly agent: string;
+      readonly node: string;
+    }
+  /** Nodes go on behind what they waited for: this one or another that went on with it. */
+  | {
+      readonly kind: "nodes";
+      readonly task: number;
       readonly agent: string;
       readonly node: string;
     };
@@ -93,19 +100,21 @@ export class HandlerNotes {
     words[word.kind] = noted.update;
   }
 
-  /** A node function is about to run, or to go on. Names are ASCII (base/name.ts). */
+  /** A node function is about to be called. */
   node(task: number, arrivalNo: number, agent: string, node: string): void {
-    const label = `${agent}/${node}`;
-    assert(label.length <= labelBytesMax, "names are bounded");
     const words = this.#words;
     words[word.task] = task;
     words[word.low] = arrivalNo % 2 ** 31;
     words[word.high] = Math.floor(arrivalNo / 2 ** 31);
-    for (let index = 0; index < label.length; index += 1) {
-      this.#label[index] = label.charCodeAt(index);
-    }
-    words[word.label] = label.length;
+    this.#writeLabel(agent, node);
     words[word.kind] = noted.node;
+  }
+
+  /** Node functions are about to go on, this one last. */
+  nodes(task: number, agent: string, node: string): void {
+    this.#words[word.task] = task;
+    this.#writeLabel(agent, node);
+    this.#words[word.kind] = noted.nodes;
   }
 
   /** A frame is about to be written and synced. */
@@ -117,6 +126,16 @@ export class HandlerNotes {
   /** What was noted has returned. */
   clear(): void {
     this.#words[word.kind] = noted.nothing;
+  }
+
+  /** Names are ASCII (base/name.ts). */
+  #writeLabel(agent: string, node: string): void {
+    const label = `${agent}/${node}`;
+    assert(label.length <= labelBytesMax, "names are bounded");
+    for (let index = 0; index < label.length; index += 1) {
+      this.#label[index] = label.charCodeAt(index);
+    }
+    this.#words[word.label] = label.length;
   }
 
   /** The launching thread's alone: somebody debugs this process, so threads may stand still. */
@@ -156,6 +175,10 @@ export class NotesReader {
       case noted.node: {
         const [agent = "", node = ""] = this.#label(thread).split("/");
         return { kind: "node", task, arrivalNo: high * 2 ** 31 + low, agent, node };
+      }
+      case noted.nodes: {
+        const [agent = "", node = ""] = this.#label(thread).split("/");
+        return { kind: "nodes", task, agent, node };
       }
       case noted.device:
         return { kind: "device", task };

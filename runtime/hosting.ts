@@ -18,6 +18,7 @@ import { plannedStores, programEntries } from "./compile.js";
 import type { ComputeCall } from "./compute-call.js";
 import { StoppingReader } from "./fail-stop.js";
 import type { Continuation, TaskStreams } from "./handshake.js";
+import type { HandlerNotes } from "./handler-notes.js";
 import { Host } from "./host.js";
 import type { LaneBounds } from "./lane.js";
 import { type PlannedStore, type PlanShape, tasksOf } from "./plan.js";
@@ -214,7 +215,7 @@ export async function openHost(
   const hosted =
     transport.thread === 0 && plan.threadCount > 0 ? [] : tasksOf(plan, transport.thread);
   const guards = new ThreadGuards(services.system, spec.guards, transport.thread);
-  const drivers = await openTasks(host, hosted, spec, stores, services);
+  const drivers = await openTasks(host, hosted, spec, stores, services, guards.notes);
   const readers = Array.from({ length: plan.taskCount }, (_, task) => {
     return new StoppingReader(services.storages.reader(task), task, services.system);
   });
@@ -234,6 +235,7 @@ async function openTasks(
   spec: HostSpec,
   stores: ReadonlyMap<number, PlannedStore>,
   services: HostServices,
+  notes: HandlerNotes,
 ): Promise<readonly TaskDriver[]> {
   const opened = await Promise.allSettled(
     tasks.map(async (taskId) => {
@@ -244,7 +246,7 @@ async function openTasks(
       const { system } = services;
       const bounds = { batchBytesMax, valueBytesMax, streamWindowMessages, callRetention };
       const numbers = { taskId, taskCount, threadCount, epoch };
-      const parts = { ...numbers, storage, durability, stores, system, ...bounds };
+      const parts = { ...numbers, storage, durability, stores, system, notes, ...bounds };
       return new TaskDriver(host, new Task(parts), storage, tasks.length > 1);
     }),
   );
@@ -281,8 +283,7 @@ function installProgram(
     page: (table, range, limit) => storage.page(table, range, limit),
     ...thread.nodePort(task.taskId),
     compute: services.compute,
-    mayStart: () => thread.guards.gate.mayStart(),
-    onMayStart: (listener) => thread.guards.gate.onOpen(listener),
+    ...thread.guards.portOf(task.taskId),
   };
   driver.install(first.program(port, entries));
 }

@@ -8,13 +8,17 @@ import { createDiskMemory } from "./disk-state.js";
 import { createNotesMemory } from "./handler-notes.js";
 import type { HostSpec } from "./hosting.js";
 import type { Machine } from "./machine.js";
+import type { Suspect } from "./suspect-file.js";
 import type { Topology } from "./topology.js";
+import { beatMsOf } from "./watchdog.js";
 
 /** What a launch leads to. */
 export interface LaunchPlan {
   /** To be kept once every thread has opened its tasks. */
   readonly record: DirectoryRecord;
   readonly spec: HostSpec;
+  /** What the watchdog left when it stopped the process before this one. */
+  readonly suspects: readonly Suspect[];
 }
 
 /** The record and the spec that a launch leads to; nothing of them is written yet but folders. */
@@ -27,6 +31,7 @@ export async function planLaunch(
   const record = await judgeDirectory(place, declared, options.taskCount);
   const { taskCount } = record;
   await place.makeTasks(taskCount);
+  const suspects = place.suspects?.read(taskCount) ?? [];
   const tables = Object.entries(record.stores).map(([name, { table }]) => [name, table] as const);
   const threadCount = Math.min(options.threadCount, taskCount);
   const { diskLowBytes } = options.diskMarks;
@@ -54,8 +59,18 @@ export async function planLaunch(
     guards: {
       disk: { directory, diskLowBytes, memory: createDiskMemory() },
       notes: createNotesMemory(threadCount),
-      beatMs: 0,
+      beatMs: machine.watches ? beatMsOf(options.handlerTimeoutMs) : 0,
+      suspectHints: hintsOf(suspects),
     },
   };
-  return { record, spec };
+  return { record, spec, suspects };
+}
+
+/** The rows that ran for certain when the process was stopped. */
+function hintsOf(suspects: readonly Suspect[]): Record<number, number> {
+  const hints: Record<number, number> = {};
+  for (const suspect of suspects) {
+    if (suspect.kind === "node") hints[suspect.task] = suspect.arrivalNo;
+  }
+  return hints;
 }

@@ -15,6 +15,7 @@ import type { DiskProbe } from "./disk-guard.js";
 import type { Continuation, TaskStreams } from "./handshake.js";
 import type { HostServices, HostSpec, TaskReport } from "./hosting.js";
 import type { OwnerLock } from "./owner-lock.js";
+import type { Suspect } from "./suspect-file.js";
 import type { System } from "./system.js";
 import type { Topology } from "./topology.js";
 import type { Transport } from "./transport.js";
@@ -23,6 +24,8 @@ import type { Transport } from "./transport.js";
 export interface Machine {
   readonly system: System;
   readonly place: Place;
+  /** Whether `equip` starts a watchdog, so that threads have to beat. */
+  readonly watches?: boolean;
   /** Messages of one stream on the way; the limit when it is not said. */
   readonly streamWindowMessages?: number;
   /** Shared memory of each task of a launch; none where storages need none. */
@@ -37,6 +40,8 @@ export interface Place {
   readonly directory: string;
   /** What can still be written; absent where space does not run out. */
   readonly freeBytes?: DiskProbe;
+  /** What a watchdog has left; absent where there is none. */
+  readonly suspects?: SuspectShelf;
   /**
    * Makes the place when it is missing, and takes it for this owner alone.
    * @throws PartitaError DIRECTORY_INVALID, DIRECTORY_LOCKED
@@ -48,6 +53,13 @@ export interface Place {
   writeRecord(record: DirectoryRecord): Promise<void>;
   /** Makes room for so many tasks, durably. */
   makeTasks(taskCount: number): Promise<void>;
+}
+
+/** The records that a watchdog leaves for the next launch. */
+export interface SuspectShelf {
+  read(taskCount: number): readonly Suspect[];
+  /** They have been reported and handed on. */
+  remove(suspects: readonly Suspect[]): void;
 }
 
 /** The launching thread's part, and where task threads come from. */

@@ -118,6 +118,11 @@ export type Status = (typeof status)[keyof typeof status];
 /** Length of an undefined argument of an update: not a length any value can have. */
 export const undefinedArgument = 0xffff_ffff;
 
+/** Which update the argument of `operation.update` names. */
+export function updateNumber(argument: Uint8Array): number {
+  return (argument[0] ?? 0) + (argument[1] ?? 0) * 256;
+}
+
 /** One reply. `bytes` is a view of the packet, which nobody writes to again. */
 export interface Reply {
   readonly status: Status;

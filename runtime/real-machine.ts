@@ -9,17 +9,21 @@ import { createTaskMemory } from "../store/task-memory.js";
 import { CheckpointPool } from "./checkpoint-pool.js";
 import type { ClusterOptions } from "./cluster-options.js";
 import { ComputePool, inlineCompute } from "./compute.js";
-import { directoryAt } from "./directory.js";
+import { plannedStores } from "./compile.js";
+import { directoryAt, taskDirectories } from "./directory.js";
 import { type DiskProbe, probeOf } from "./disk-guard.js";
 import type { HostSpec } from "./hosting.js";
 import type { Equipment, ExitListener, Machine, ThreadHandle, ThreadSource } from "./machine.js";
 import { fileStorages } from "./storages.js";
+import { tasksOf } from "./plan.js";
 import { realSystem, type System } from "./system.js";
 import { type Pools, TaskThreadHandle } from "./task-thread-handle.js";
 import { unlessExited } from "./task-threads.js";
 import { ThreadTransport } from "./thread-transport.js";
 import type { Topology } from "./topology.js";
 import { type Delivery, InlineNetwork } from "./transport.js";
+import { tableNames } from "./watchdog.js";
+import { WatchdogHandle } from "./watchdog-handle.js";
 
 /** What tests replace of it. */
 export interface MachineSeams {
@@ -33,15 +37,51 @@ export interface MachineSeams {
 /** The machine that this process runs on. */
 export function realMachine(options: ClusterOptions, seams: MachineSeams = {}): Machine {
   const { system = realSystem, delivery, freeBytes = probeOf(options.directory) } = seams;
+  // A watchdog goes by the machine's clock: it can watch nobody who goes by another.
+  const watches = system === realSystem;
   return {
     system,
+    watches,
     place: { ...directoryAt(options.directory), freeBytes },
     memories: (taskCount, arenaBytes) => {
       return Array.from({ length: taskCount }, () => createTaskMemory({ arenaBytes }));
     },
     equip: (declared, spec) => {
-      if (spec.plan.threadCount === 0) return inlineEquipment(declared, spec, system, delivery);
-      return threadEquipment(declared, spec, system, options);
+      const equipment =
+        spec.plan.threadCount === 0
+          ? inlineEquipment(declared, spec, system, delivery)
+          : threadEquipment(declared, spec, system, options);
+      return spec.guards.beatMs === 0 ? equipment : watched(equipment, declared, spec, options);
+    },
+  };
+}
+
+/** The same with a watchdog over its threads. */
+function watched(
+  equipment: Equipment,
+  declared: Topology,
+  spec: HostSpec,
+  { handlerTimeoutMs }: ClusterOptions,
+): Equipment {
+  const { plan, directory, guards } = spec;
+  const watchdog = new WatchdogHandle(
+    {
+      folders: taskDirectories(directory, plan.taskCount),
+      memory: guards.notes,
+      settings: {
+        handlerTimeoutMs,
+        beatMs: guards.beatMs,
+        pid: process.pid,
+        tasks: Array.from({ length: plan.threadCount + 1 }, (_, thread) => tasksOf(plan, thread)),
+        tables: tableNames(plannedStores(declared, plan).values()),
+      },
+    },
+    equipment.services.system,
+  );
+  return {
+    ...equipment,
+    close: async () => {
+      await Promise.all([watchdog.close(), equipment.close()]);
     },
   };
 }

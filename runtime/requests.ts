@@ -13,6 +13,7 @@ import type { ByteWriter } from "../base/byte-writer.js";
 import { assert } from "../base/invariant.js";
 import { hashKey } from "../store/key-hash.js";
 import { type CallRecords, callDigest } from "./call-records.js";
+import type { HandlerNotes } from "./handler-notes.js";
 import type { Overlay } from "./overlay.js";
 import { ownerOf } from "./partition.js";
 import type { PlannedStore } from "./plan.js";
@@ -23,6 +24,7 @@ import {
   type Request,
   type Status,
   status,
+  updateNumber,
   writeReply,
 } from "./protocol.js";
 import { applyOperation } from "./store-operations.js";
@@ -37,6 +39,8 @@ export interface RequestParts {
   readonly stores: ReadonlyMap<number, PlannedStore>;
   readonly overlay: Overlay;
   readonly calls: CallRecords;
+  /** Where updates are noted while they run. */
+  readonly notes: HandlerNotes;
   /** Applies a program's message; takes back by itself what a throw leaves. */
   readonly program: (message: Uint8Array) => Uint8Array | undefined;
 }
@@ -92,7 +96,16 @@ function perform(parts: RequestParts, request: Request, replies: ByteWriter): vo
       const store = parts.stores.get(request.table);
       assert(store !== undefined, () => `task ${parts.taskId} knows no table ${request.table}`);
       const keyHash = key.length > 0 ? ownHash(parts, key) : 0;
-      applyOperation(parts.overlay, store, kind, key, keyHash, argument, replies);
+      if (kind !== operation.update) {
+        applyOperation(parts.overlay, store, kind, key, keyHash, argument, replies);
+        return;
+      }
+      parts.notes.update(parts.taskId, request.table, updateNumber(argument));
+      try {
+        applyOperation(parts.overlay, store, kind, key, keyHash, argument, replies);
+      } finally {
+        parts.notes.clear();
+      }
     }
   }
 }

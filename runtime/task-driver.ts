@@ -122,11 +122,14 @@ export class TaskDriver {
   /** Makes durable what a mode weaker than `durable` has not synced yet. */
   flush(): void {
     if (this.#closed) return;
+    const { notes, taskId } = this.task;
+    notes.device(taskId);
     try {
       this.storage.flush();
     } catch (error) {
       this.#fail("sync", error);
     }
+    notes.clear();
     this.#acknowledgeDurable(noAcks);
   }
 
@@ -169,8 +172,16 @@ export class TaskDriver {
     this.#place(batch);
   }
 
-  /** Commits the batch when its frame fits. To ask can mean a swap, which writes too (D2). */
+  /** Whatever waits for the device here is no stuck handler: the watchdog is told. */
   #place(batch: Batch): void {
+    const { notes, taskId } = this.task;
+    notes.device(taskId);
+    this.#commitIfRoom(batch);
+    notes.clear();
+  }
+
+  /** Commits the batch when its frame fits. To ask can mean a swap, which writes too (D2). */
+  #commitIfRoom(batch: Batch): void {
     let hasRoom: boolean;
     try {
       hasRoom = !batch.hasFrame || this.storage.hasRoom(batch.records);

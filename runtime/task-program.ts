@@ -116,6 +116,16 @@ export interface TaskPort {
   mayStart(): boolean;
   /** `listener` is called each time that nodes may start again after `mayStart` said no. */
   onMayStart(listener: () => void): void;
+  /** For the watchdog: a node's function is about to be called, and `left` when it has returned. */
+  entered(arrivalNo: number, agent: string, node: string): void;
+  left(): void;
+  /** The same for one that goes on behind an operation that it waited for. */
+  goesOn(agent: string, node: string): void;
+  /**
+   * The row that the watchdog stopped the process for, at the end of its last life; it was being
+   * run for certain. Only the next launch is told.
+   */
+  readonly suspectHint: number | undefined;
 }
 
 /** Makes the program of one task. `entries` are the topology's declarations, by name. */

@@ -22,6 +22,7 @@ import {
 } from "./control.js";
 import { whenAborted } from "./deadline.js";
 import type { Continuation, TaskStreams } from "./handshake.js";
+import { HandlerNotes } from "./handler-notes.js";
 import type { HostSpec, TaskReport } from "./hosting.js";
 import type { ExitListener, ThreadHandle } from "./machine.js";
 import { tasksOf } from "./plan.js";
@@ -74,6 +75,8 @@ export class TaskThreadHandle implements ThreadHandle {
       this.#worker.once("exit", (exitCode) => {
         control.port1.close();
         services.port1.close();
+        // It beats no more, and has not to.
+        new HandlerNotes(spec.guards.notes, thread).unwatch();
         const error = this.#exitError(exitCode, cause);
         this.#exitCause = error;
         reject(error);

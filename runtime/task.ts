@@ -28,6 +28,7 @@ import { bootRecord, type RecordedBoot, readBoot } from "./boot.js";
 import { CallRecords, type CallRetention } from "./call-records.js";
 import { isDamage } from "./fail-stop.js";
 import type { Continuation, TaskStreams } from "./handshake.js";
+import { createNotesMemory, HandlerNotes } from "./handler-notes.js";
 import { Mailbox, type ReceivedSection } from "./mailbox.js";
 import { Marks } from "./marks.js";
 import { Outbox } from "./outbox.js";
@@ -59,6 +60,8 @@ export interface TaskParts {
   readonly streamWindowMessages?: number;
   /** Default: the limits. */
   readonly callRetention?: CallRetention;
+  /** Default: notes that nobody reads. */
+  readonly notes?: HandlerNotes;
 }
 
 /** Figures of one task since it was opened. */
@@ -74,6 +77,8 @@ export class Task {
   /** This start. */
   readonly boot: RecordedBoot;
   readonly outbox: Outbox;
+  /** What its thread is about to run, for the watchdog. */
+  readonly notes: HandlerNotes;
   readonly #parts: TaskParts;
   readonly #overlay: Overlay;
   readonly #calls: CallRecords;
@@ -92,6 +97,7 @@ export class Task {
   constructor(parts: TaskParts) {
     this.taskId = parts.taskId;
     this.#parts = parts;
+    this.notes = parts.notes ?? new HandlerNotes(createNotesMemory(0), 0);
     this.#overlay = new Overlay(parts.storage, {
       rowsMax: limits.cacheEntriesMax,
       bytesMax: limits.cacheBytesMax,
@@ -252,8 +258,9 @@ export class Task {
     const program = (message: Uint8Array) => this.#applyProgram(batch, origin, message);
     const overlay = this.#overlay;
     const calls = this.#calls;
+    const { notes } = this;
     try {
-      applyRequest({ taskId, taskCount, stores, overlay, calls, program }, request, replies);
+      applyRequest({ taskId, taskCount, stores, overlay, calls, notes, program }, request, replies);
     } catch (error) {
       if (!PartitaError.is(error) || isDamage(error)) throw error;
       this.#refused += 1;

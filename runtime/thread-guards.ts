@@ -1,12 +1,13 @@
 // Thread guards — one thread's side of the two guards: the level of the disk, and the watchdog.
 //
-// Owns: the beat. Leaves to others: levels (disk-guard.ts), what is noted (handler-notes.ts), what
-// is refused (router.ts) and held back (start-gate.ts).
+// Owns: the beat, and how long a note of nodes stands. Leaves to others: levels (disk-guard.ts),
+// what is noted (handler-notes.ts), what is refused (router.ts) and held back (start-gate.ts).
 
 import { type DiskSpec, DiskState } from "./disk-state.js";
 import { HandlerNotes } from "./handler-notes.js";
 import { StartGate } from "./start-gate.js";
 import type { System, Timer } from "./system.js";
+import type { TaskPort } from "./task-program.js";
 
 /** What every thread is told of the guards; data and shared memory. */
 export interface GuardSpec {
@@ -15,7 +16,14 @@ export interface GuardSpec {
   readonly notes: SharedArrayBuffer;
   /** Between two beats; 0 when nobody watches. */
   readonly beatMs: number;
+  /** Rows that were being run when the watchdog stopped the process before this one, by task. */
+  readonly suspectHints: Readonly<Record<number, number>>;
 }
+
+type GuardPort = Pick<
+  TaskPort,
+  "mayStart" | "onMayStart" | "entered" | "left" | "goesOn" | "suspectHint"
+>;
 
 export class ThreadGuards {
   readonly disk: DiskState;
@@ -23,7 +31,9 @@ export class ThreadGuards {
   readonly notes: HandlerNotes;
   readonly #system: System;
   readonly #beatMs: number;
+  readonly #hints: GuardSpec["suspectHints"];
   #timer: Timer | undefined;
+  #wiping = false;
 
   constructor(system: System, spec: GuardSpec, thread: number) {
     this.disk = new DiskState(spec.disk);
@@ -31,6 +41,7 @@ export class ThreadGuards {
     this.notes = new HandlerNotes(spec.notes, thread);
     this.#system = system;
     this.#beatMs = spec.beatMs;
+    this.#hints = spec.suspectHints;
   }
 
   /** Tasks begin on this thread: it beats from now on. */
@@ -40,10 +51,37 @@ export class ThreadGuards {
     this.#beatLater();
   }
 
+  /** What the program of a task needs of them. */
+  portOf(task: number): GuardPort {
+    return {
+      mayStart: () => this.gate.mayStart(),
+      onMayStart: (listener) => this.gate.onOpen(listener),
+      entered: (arrivalNo, agent, node) => this.notes.node(task, arrivalNo, agent, node),
+      left: () => this.notes.clear(),
+      goesOn: (agent, node) => this.#goesOn(task, agent, node),
+      suspectHint: this.#hints[task],
+    };
+  }
+
   close(): void {
     this.gate.close();
     this.#timer?.cancel();
     this.notes.unwatch();
+  }
+
+  /**
+   * A node function of a task goes on behind what it waited for. Which one of those that go on in
+   * this turn of the event loop is at it cannot be seen, so the note stands until the turn is over.
+   */
+  #goesOn(task: number, agent: string, node: string): void {
+    if (this.#beatMs === 0) return;
+    this.notes.nodes(task, agent, node);
+    if (this.#wiping) return;
+    this.#wiping = true;
+    this.#system.later(() => {
+      this.#wiping = false;
+      this.notes.clear();
+    });
   }
 
   #beatLater(): void {

@@ -3,37 +3,67 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 
-const file = fileURLToPath(new URL("../../dist/tests/topologies/child.js", import.meta.url));
+/** How a process has ended. */
+export interface ChildExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
 
-/** A process that runs `child.js` (see there), ended at the latest when the test is over. */
+/** A process of its own, ended at the latest when the test is over. */
 export interface Child {
   readonly pid: number;
   /** Lines of its output, as they come; ends with the output. */
   readonly lines: AsyncIterable<string>;
+  /** Resolves when it has ended and all it had to say was read. */
+  readonly exit: Promise<ChildExit>;
+  /** What it has written to standard error so far; empty when that goes through to the test's. */
+  errors(): string;
   /** kill -9; resolves when it is gone. */
   kill(): Promise<void>;
   /** Ends its input and resolves when it has ended. */
   end(): Promise<void>;
 }
 
+/** A process that runs `child.js` (see there). */
 export function startChild(...args: readonly string[]): Child {
-  const process_ = spawn(process.execPath, [file, ...args], {
-    stdio: ["pipe", "pipe", "inherit"],
+  return started([programFile("child.js"), ...args], "inherit");
+}
+
+/** A process that runs another of the programs in tests/topologies, whose errors the test reads. */
+export function startProgram(name: string, ...args: readonly string[]): Child {
+  return started([programFile(name), ...args], "pipe");
+}
+
+function programFile(name: string): string {
+  return fileURLToPath(new URL(`../../dist/tests/topologies/${name}`, import.meta.url));
+}
+
+function started(args: readonly string[], stderr: "inherit" | "pipe"): Child {
+  const process_ = spawn(process.execPath, args, { stdio: ["pipe", "pipe", stderr] });
+  const exit = new Promise<ChildExit>((resolve) => {
+    process_.once("close", (code, signal) => resolve({ code, signal }));
   });
-  const gone = new Promise<void>((resolve) => process_.once("close", () => resolve()));
-  onTestFinished(() => killed(process_, gone));
+  onTestFinished(() => killed(process_, exit));
+  const { stdin, stdout } = process_;
+  if (stdin === null || stdout === null) throw new Error("the pipes of a child were asked for");
+  let errors = "";
+  process_.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    errors += text;
+  });
   return {
     pid: process_.pid ?? 0,
-    lines: createInterface({ input: process_.stdout }),
-    kill: () => killed(process_, gone),
-    end: () => {
-      process_.stdin.end();
-      return gone;
+    lines: createInterface({ input: stdout }),
+    exit,
+    errors: () => errors,
+    kill: () => killed(process_, exit),
+    end: async () => {
+      stdin.end();
+      await exit;
     },
   };
 }
 
-function killed(child: ChildProcess, gone: Promise<void>): Promise<void> {
+async function killed(child: ChildProcess, exit: Promise<ChildExit>): Promise<void> {
   child.kill("SIGKILL");
-  return gone;
+  await exit;
 }

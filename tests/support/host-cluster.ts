@@ -196,8 +196,7 @@ export class HostCluster {
       page: (table, range, limit) => storage.page(table, range, limit),
       ...hosted.nodePort(task.taskId),
       compute: inlineCompute(this.#declared, system),
-      mayStart: () => true,
-      onMayStart: () => {},
+      ...hosted.guards.portOf(task.taskId),
     };
     driver.install(first.program(port, entries));
   }
@@ -217,6 +216,7 @@ function unguarded({ threadCount }: PlanShape): GuardSpec {
     disk: { directory: "", diskLowBytes: 0, memory: createDiskMemory() },
     notes: createNotesMemory(threadCount),
     beatMs: 0,
+    suspectHints: {},
   };
 }
 

@@ -23,7 +23,7 @@ import type {
 import { HarnessBatch, HarnessTurns } from "./program-batch.js";
 import { harnessNames } from "./program-names.js";
 import { CommittedRows } from "./program-rows.js";
-import { recordsNothing, type StoreContent, storeClient } from "./program-store.js";
+import { harnessGuards, recordsNothing, type StoreContent, storeClient } from "./program-store.js";
 import { HarnessThread, queueIn, type Received, received, type Stream } from "./program-thread.js";
 import { seededRandom } from "../../testing/seeded-random.js";
 
@@ -258,8 +258,7 @@ export class ProgramHarness {
         if (store === undefined) throw new Error(`there is no store "${name}"`);
         return storeClient(store.content, later);
       },
-      mayStart: () => true,
-      onMayStart: () => {},
+      ...harnessGuards,
       compute: async (name, args, options) => {
         options?.signal?.throwIfAborted();
         const fn = this.#settings.compute?.[name];

@@ -73,3 +73,13 @@ async function* entriesOf(
 export function recordsNothing(later: Later): Pick<TaskPort, "recall" | "note"> {
   return { recall: () => later(() => []), note: () => later(() => {}) };
 }
+
+/** What a task's port has of the guards, where nobody guards. */
+export const harnessGuards = {
+  mayStart: () => true,
+  onMayStart: () => {},
+  entered: () => {},
+  left: () => {},
+  goesOn: () => {},
+  suspectHint: undefined,
+};

@@ -34,6 +34,7 @@ describe("launch options — defaults", () => {
         diskLowBytes: limits.diskLowBytes,
         diskReserveBytes: limits.diskReserveBytes,
       },
+      handlerTimeoutMs: limits.handlerTimeoutMs,
     });
   });
 
@@ -81,6 +82,15 @@ describe("launch options — refusals", () => {
       }
     });
   }
+
+  it("takes no limit of handlers that is too short to mean anything, but none", () => {
+    expect(clusterOptions({ directory: "d", handlerTimeoutMs: 0 }).handlerTimeoutMs).toBe(0);
+    for (const value of [-1, 1, 99, 3_600_001, "30000", null]) {
+      expect(given({ directory: "d", handlerTimeoutMs: value })).toThrow(
+        "a whole number from 100 to 3600000",
+      );
+    }
+  });
 
   it("keeps the disk's reserve within its first mark", () => {
     expect(clusterOptions({ directory: "d", diskLowBytes: 1_000 }).diskMarks).toEqual({

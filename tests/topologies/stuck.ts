@@ -1,0 +1,85 @@
+// Stuck — a topology whose handlers never return when they are asked to, and a program that owns a
+// directory in a process of its own, for the watchdog to stop.
+//
+//   node stuck.js <directory> <threads> <what> <limit in ms>
+//
+// Says `last <kind> <diagnosis>` when the launch tells of an earlier stop, `found <count>`,
+// `ack <count>` for every update that was acknowledged, `ready`, and then does what it is asked:
+//   update      an update that never returns          node     a node that never returns
+//   resumed     one that never returns after an await  updates  updates until its input ends
+//   outside     (threads 0) keeps the launching thread for twice the limit, outside of any handler
+
+import { pathToFileURL } from "node:url";
+import { agent, keyValueStore, launch, node, string, topology, type } from "../../index.js";
+
+const counters = keyValueStore({
+  key: string,
+  value: type<number>(),
+  updates: {
+    add: (count = 0, by: number) => count + by,
+    spin: (): number => {
+      for (;;);
+    },
+  },
+});
+
+const looper = agent({
+  stores: { counters },
+  entry: "loop",
+  result: type<number>(),
+  nodes: { loop: node({ input: type<"at once" | "later" | "never">() }) },
+}).implement({
+  async loop(ctx, when) {
+    if (when === "at once") for (;;);
+    const count = await ctx.stores.counters.update("add", "loops", 1);
+    if (when === "later") for (;;);
+    ctx.result(count);
+  },
+});
+
+const stuck = topology("stuck", import.meta.url, { stores: { counters }, agents: { looper } });
+export default stuck;
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+async function main(): Promise<void> {
+  const [directory = "", threads = "", what = "", limit = ""] = process.argv.slice(2);
+  const handlerTimeoutMs = Number(limit);
+  const runtime = await launch(stuck, {
+    directory,
+    tasks: 2,
+    threads: Number(threads),
+    handlerTimeoutMs,
+  });
+  const { lastStop } = await runtime.stats();
+  if (lastStop !== undefined) say(`last ${lastStop.kind} ${lastStop.diagnosis}`);
+  const store = runtime.store("counters");
+  say(`found ${await store.get("count", 0)}`);
+  for (let round = 0; round < 20; round += 1) {
+    say(`ack ${await store.update("add", "count", 1)}`);
+  }
+  say("ready");
+  if (what === "update") await store.update("spin", "other");
+  if (what === "node") await runtime.agent("looper").invoke("at once");
+  if (what === "resumed") await runtime.agent("looper").invoke("later");
+  if (what === "outside") {
+    await runtime.agent("looper").invoke("never");
+    for (const end = performance.now() + 2 * handlerTimeoutMs; performance.now() < end; );
+  }
+  if (what === "updates") {
+    let open = true;
+    process.stdin.once("end", () => {
+      open = false;
+    });
+    process.stdin.resume();
+    while (open) say(`ack ${await store.update("add", "count", 1)}`);
+  }
+  await runtime.close();
+  say("closed");
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  await main();
+}
