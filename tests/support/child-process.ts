@@ -26,20 +26,32 @@ export interface Child {
 
 /** A process that runs `child.js` (see there). */
 export function startChild(...args: readonly string[]): Child {
-  return started([programFile("child.js"), ...args], "inherit");
+  return started(process.execPath, [programFile("child.js"), ...args], "inherit");
 }
 
 /** A process that runs another of the programs in tests/topologies, whose errors the test reads. */
 export function startProgram(name: string, ...args: readonly string[]): Child {
-  return started([programFile(name), ...args], "pipe");
+  return started(process.execPath, [programFile(name), ...args], "pipe");
+}
+
+/** The same with a tmpfs of that size at `mount`, which nobody else sees; the first argument. */
+export function startMounted(
+  name: string,
+  mount: string,
+  size: string,
+  ...args: readonly string[]
+): Child {
+  const program = [process.execPath, programFile(name), mount, ...args];
+  const script = `mount -t tmpfs -o size=${size} tmpfs "$1" && shift && exec "$@"`;
+  return started("unshare", ["-m", "sh", "-c", script, "sh", mount, ...program], "pipe");
 }
 
 function programFile(name: string): string {
   return fileURLToPath(new URL(`../../dist/tests/topologies/${name}`, import.meta.url));
 }
 
-function started(args: readonly string[], stderr: "inherit" | "pipe"): Child {
-  const process_ = spawn(process.execPath, args, { stdio: ["pipe", "pipe", stderr] });
+function started(command: string, args: readonly string[], stderr: "inherit" | "pipe"): Child {
+  const process_ = spawn(command, args, { stdio: ["pipe", "pipe", stderr] });
   const exit = new Promise<ChildExit>((resolve) => {
     process_.once("close", (code, signal) => resolve({ code, signal }));
   });
