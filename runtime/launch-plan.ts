@@ -53,9 +53,11 @@ export async function planLaunch(
     callRetention: options.callRetention,
     // A frame is a batch and what one more message may add: it must fit an arena with room to
     // spare.
-    batchBytesMax: Math.min(limits.batchBytesMax, Math.floor(options.arenaBytes / 4)),
+    batchBytesMax:
+      machine.bounds?.batchBytesMax ??
+      Math.min(limits.batchBytesMax, Math.floor(options.arenaBytes / 4)),
     valueBytesMax: Math.min(limits.valueBytesMax, Math.floor(options.arenaBytes / 4)),
-    streamWindowMessages: machine.streamWindowMessages ?? limits.streamWindowMessages,
+    streamWindowMessages: machine.bounds?.streamWindowMessages ?? limits.streamWindowMessages,
     guards: {
       disk: { directory, diskLowBytes, memory: createDiskMemory() },
       notes: createNotesMemory(threadCount),

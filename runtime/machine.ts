@@ -26,12 +26,19 @@ export interface Machine {
   readonly place: Place;
   /** Whether `equip` starts a watchdog, so that threads have to beat. */
   readonly watches?: boolean;
-  /** Messages of one stream on the way; the limit when it is not said. */
-  readonly streamWindowMessages?: number;
+  /** Smaller bounds than production's, so that little reaches them. */
+  readonly bounds?: MachineBounds;
   /** Shared memory of each task of a launch; none where storages need none. */
   memories(taskCount: number, arenaBytes: number): readonly TaskMemory[];
   /** What a launch of this plan works with. */
   equip(declared: Topology, spec: HostSpec): Equipment;
+}
+
+export interface MachineBounds {
+  /** Messages of one stream on the way. */
+  readonly streamWindowMessages: number;
+  /** Bytes of messages in one batch. */
+  readonly batchBytesMax: number;
 }
 
 /** Where the data of one topology is, and who has it open. */

@@ -12,6 +12,9 @@ import type { World } from "./simulated-world.js";
  */
 export type CommitPoint = "appended" | "synced" | "published" | "revealed";
 
+/** What a process leaves when it dies: `power` means that the machine is gone with it. */
+export type Loss = "kill" | "power";
+
 /** What dies: one task thread, or the whole process with the client. */
 export type FaultScope = "thread" | "process";
 
@@ -37,6 +40,11 @@ export interface FaultOptions {
   readonly busyRead?: number;
   /** Probability of each new way that messages of the old one arrive again on it. */
   readonly duplicate?: number;
+  /**
+   * Probability that a death of the process by chance is a power cut, which takes what was not
+   * synced; else it is a kill, which does not. Default 0.5.
+   */
+  readonly powerCut?: number;
   /** Crashes after which no more come by chance. Default 10. */
   readonly crashesMax?: number;
 }
@@ -50,12 +58,14 @@ interface Asked {
 export class FaultPlan {
   readonly #world: World;
   #options: FaultOptions;
+  readonly #powerCut: number;
   #asked: Asked[] = [];
   #crashes = 0;
 
   constructor(world: World, options: FaultOptions) {
     this.#world = world;
     this.#options = options;
+    this.#powerCut = options.powerCut ?? 0.5;
   }
 
   /** From now on nothing goes wrong but what a test still asks for. */
@@ -76,6 +86,11 @@ export class FaultPlan {
 
   get duplicate(): boolean {
     return this.#world.chance(this.#options.duplicate ?? 0);
+  }
+
+  /** What a death of the process leaves. */
+  get loss(): Loss {
+    return this.#world.chance(this.#powerCut) ? "power" : "kill";
   }
 
   /** What dies before the next step, by chance. */

@@ -86,18 +86,14 @@ export function livingAgent(simulation: Simulation, name: string): AnyAgent {
 
 type Following<C> = <T>(call: (client: C) => Promise<T>) => Promise<T>;
 
-/** Calls the client of whatever serves; at once when something does, so that order is kept. */
+/** Calls the client of whatever serves. */
 function following<C>(simulation: Simulation, clientOf: (serving: Serving) => C): Following<C> {
   let known: { readonly serving: Serving; readonly client: C } | undefined;
   const clientIn = (serving: Serving): C => {
     if (known?.serving !== serving) known = { serving, client: clientOf(serving) };
     return known.client;
   };
-  return (call) => {
-    const { current } = simulation;
-    if (current !== undefined) return call(clientIn(current));
-    return simulation.serving().then((serving) => call(clientIn(serving)));
-  };
+  return (call) => simulation.call((serving) => call(clientIn(serving)));
 }
 
 async function* entriesOf(

@@ -26,7 +26,10 @@ export interface SimulateOptions
   readonly threads?: number;
   /** Default `restart`: what a simulation is for. */
   readonly onThreadExit?: "stop" | "restart";
-  /** Bytes of an arena; may be as small as 16,384 here, so that checkpoints come early. */
+  /**
+   * Bytes of an arena; may be as small as 16,384 here, so that checkpoints come early. A frame that
+   * does not fit stops the process, so values must be far smaller.
+   */
   readonly arenaBytes?: number;
   /** Messages of one stream between tasks that may be on the way. */
   readonly streamWindowMessages?: number;
@@ -88,8 +91,11 @@ export function beginSimulation(declared: Topology, options: SimulateOptions): S
   });
   return new Simulation({
     declared,
-    options: { ...cluster, arenaBytes },
-    streamWindowMessages: streamWindowMessages ?? limits.streamWindowMessages,
+    options: cluster,
+    bounds: {
+      streamWindowMessages: streamWindowMessages ?? limits.streamWindowMessages,
+      batchBytesMax: Math.floor(arenaBytes / 4),
+    },
     world,
     site: new SimulatedSite(world, cluster.durability, arenaBytes),
     faults: new FaultPlan(world, faults),
@@ -102,11 +108,14 @@ const faultNames = [
   "commitCrash",
   "busyRead",
   "duplicate",
+  "powerCut",
   "crashesMax",
 ] as const satisfies readonly (keyof FaultOptions)[];
 
 /** The façade over a simulation. */
-function runtimeOf<Parts extends TopologyParts>(simulation: Simulation): SimulatedRuntime<Parts> {
+export function runtimeOf<Parts extends TopologyParts>(
+  simulation: Simulation,
+): SimulatedRuntime<Parts> {
   const alive = async <T>(call: (serving: Serving) => Promise<T>): Promise<T> => {
     const serving = await simulation.serving();
     return await Promise.race([call(serving), serving.death]);

@@ -16,6 +16,7 @@ import type {
   Equipment,
   ExitListener,
   Machine,
+  MachineBounds,
   Place,
   ThreadHandle,
   ThreadSource,
@@ -24,9 +25,9 @@ import { tasksOf } from "../runtime/plan.js";
 import type { Storages } from "../runtime/storages.js";
 import type { Topology } from "../runtime/topology.js";
 import type { TaskReader } from "../store/storage.js";
-import type { CommitPoint, FaultPlan } from "./fault-plan.js";
+import type { CommitPoint, FaultPlan, Loss } from "./fault-plan.js";
 import { type SimulatedEndpoint, SimulatedNetwork } from "./simulated-network.js";
-import type { Loss, SimulatedSite } from "./simulated-site.js";
+import type { SimulatedSite } from "./simulated-site.js";
 import { SimulatedStorage } from "./simulated-storage.js";
 import { never, SimulatedThread } from "./simulated-thread.js";
 import { SimulatedHandle } from "./simulated-threads.js";
@@ -36,7 +37,7 @@ export interface SimulatedProcessParts {
   readonly world: World;
   readonly site: SimulatedSite;
   readonly faults: FaultPlan;
-  readonly streamWindowMessages: number;
+  readonly bounds: MachineBounds;
   /** The process is dead. */
   readonly onDeath: (process: SimulatedProcess, reason: string) => void;
   /** One of its task threads is dead, by a fault or by itself. */
@@ -49,7 +50,7 @@ const directory = "simulated";
 
 export class SimulatedProcess implements Machine, ThreadSource {
   readonly system: SimulatedThread;
-  readonly streamWindowMessages: number;
+  readonly bounds: MachineBounds;
   readonly #parts: SimulatedProcessParts;
   readonly #network: SimulatedNetwork;
   readonly #threads = new Map<number, SimulatedHandle>();
@@ -63,7 +64,7 @@ export class SimulatedProcess implements Machine, ThreadSource {
   constructor(parts: SimulatedProcessParts) {
     const { world, faults } = parts;
     this.#parts = parts;
-    this.streamWindowMessages = parts.streamWindowMessages;
+    this.bounds = parts.bounds;
     this.#network = new SimulatedNetwork(world, () => faults.duplicate);
     this.system = this.#thread(0);
   }
@@ -246,7 +247,7 @@ export class SimulatedProcess implements Machine, ThreadSource {
     const reason = `task ${task} had its commit ${point}`;
     const number = [...this.#threads.values()].find(({ tasks }) => tasks.includes(task))?.thread;
     if (scope === "thread" && number !== undefined) this.killThread(number, reason);
-    else this.kill(reason, this.#parts.world.chance(0.5) ? "power" : "kill");
+    else this.kill(reason, this.#parts.faults.loss);
   }
 }
 

@@ -11,11 +11,9 @@
 import type { DirectoryRecord } from "../runtime/directory.js";
 import { MemoryStorage } from "../store/memory-storage.js";
 import type { Durability } from "../store/task-storage.js";
+import type { Loss } from "./fault-plan.js";
 import type { SimulatedStorage } from "./simulated-storage.js";
 import type { World } from "./simulated-world.js";
-
-/** What a process leaves when it dies: `power` means that the machine is gone with it. */
-export type Loss = "kill" | "power";
 
 export class SimulatedSite {
   record: DirectoryRecord | undefined;

@@ -80,6 +80,9 @@ export class World {
   #listed: Line[] = [];
   #lines = 0;
   #pumping = false;
+  #halted = false;
+  #stepsMax = Number.POSITIVE_INFINITY;
+  #onLimit: () => void = () => {};
   /** Called before each step, when everything that the one before has caused is done. */
   #between: () => void = () => {};
   #idle: (() => void)[] = [];
@@ -146,8 +149,21 @@ export class World {
     });
   }
 
+  /** Rejects when so many steps were made, and makes no more. */
+  limit(stepsMax: number): Promise<never> {
+    return new Promise((_resolve, reject) => {
+      this.#stepsMax = stepsMax;
+      this.#onLimit = () => reject(new Error(`not done after ${stepsMax} steps`));
+    });
+  }
+
+  /** Makes no step any more. */
+  halt(): void {
+    this.#halted = true;
+  }
+
   #wake(): void {
-    if (this.#pumping) return;
+    if (this.#pumping || this.#halted) return;
     this.#pumping = true;
     process.nextTick(this.#pump);
   }
@@ -158,6 +174,11 @@ export class World {
   };
 
   readonly #pump = (): void => {
+    if (this.steps >= this.#stepsMax) {
+      this.#halted = true;
+      this.#onLimit();
+    }
+    if (this.#halted) return;
     this.#between();
     if (this.#step()) {
       if (this.steps % stepsPerTurn === 0) setImmediate(this.#pump);

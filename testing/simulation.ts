@@ -11,12 +11,13 @@ import { PartitaError } from "../base/errors.js";
 import { type Runtime, runtimeOver } from "../launch.js";
 import { Cluster } from "../runtime/cluster.js";
 import type { ClusterOptions } from "../runtime/cluster-options.js";
+import type { MachineBounds } from "../runtime/machine.js";
 import type { System } from "../runtime/system.js";
 import type { Topology } from "../runtime/topology.js";
 import type { TopologyParts } from "../runtime/topology-parts.js";
 import type { CrashPoint, FaultPlan } from "./fault-plan.js";
 import { SimulatedProcess } from "./simulated-process.js";
-import type { Loss, SimulatedSite } from "./simulated-site.js";
+import type { SimulatedSite } from "./simulated-site.js";
 import type { Line, World } from "./simulated-world.js";
 
 /** What every simulation can be told while it runs. */
@@ -60,7 +61,7 @@ const failedLaunchesMax = 100;
 interface SimulationParts {
   readonly declared: Topology;
   readonly options: ClusterOptions;
-  readonly streamWindowMessages: number;
+  readonly bounds: MachineBounds;
   readonly world: World;
   readonly site: SimulatedSite;
   readonly faults: FaultPlan;
@@ -78,6 +79,8 @@ export class Simulation implements SimulationControls {
   #rejectUp: (error: unknown) => void = () => {};
   #rejectDeath: (error: Error) => void = () => {};
   #crashes = 0;
+  /** Calls that wait for the next life. */
+  #queued = 0;
   #failedLaunches = 0;
   #closed: Promise<void> | undefined;
 
@@ -109,9 +112,38 @@ export class Simulation implements SimulationControls {
     return this.#serving === undefined ? this.#up : Promise.resolve(this.#serving);
   }
 
-  /** What serves at this very moment. */
+  /** What serves at this very moment, unless calls that came before still wait for it. */
   get current(): Serving | undefined {
-    return this.#serving;
+    return this.#queued === 0 ? this.#serving : undefined;
+  }
+
+  /** Calls what serves: at once when something does, else the next that does, in order. */
+  call<T>(call: (serving: Serving) => Promise<T>): Promise<T> {
+    const { current } = this;
+    if (current !== undefined) return call(current);
+    this.#queued += 1;
+    return this.#up.then(
+      () => {
+        this.#queued -= 1;
+        const serving = this.#serving;
+        // It may have died between its first moment and this one.
+        return serving === undefined ? this.call(call) : call(serving);
+      },
+      (error: unknown) => {
+        this.#queued -= 1;
+        throw error;
+      },
+    );
+  }
+
+  /** Rejects when so many steps were made, and makes no more. */
+  limit(stepsMax: number): Promise<never> {
+    return this.#parts.world.limit(stepsMax);
+  }
+
+  /** Nothing happens any more: what was not settled never is. */
+  halt(): void {
+    this.#parts.world.halt();
   }
 
   /** Time and chance of the life that is. */
@@ -181,7 +213,7 @@ export class Simulation implements SimulationControls {
 
   /** Begins a life. */
   #launch(): SimulatedProcess {
-    const { declared, options, world, site, faults, streamWindowMessages } = this.#parts;
+    const { declared, options, world, site, faults, bounds } = this.#parts;
     this.#up = new Promise((resolve, reject) => {
       this.#resolveUp = resolve;
       this.#rejectUp = reject;
@@ -195,7 +227,7 @@ export class Simulation implements SimulationControls {
       world,
       site,
       faults,
-      streamWindowMessages,
+      bounds,
       onDeath: (dead, reason) => this.#died(dead, reason),
       onThreadDeath: () => {
         this.#crashes += 1;
@@ -225,8 +257,7 @@ export class Simulation implements SimulationControls {
   }
 
   #kill(reason: string): void {
-    const loss: Loss = this.#parts.world.chance(0.5) ? "power" : "kill";
-    this.#process.kill(reason, loss);
+    this.#process.kill(reason, this.#parts.faults.loss);
   }
 
   /** The process is dead: its callers are told, and the next life begins. */

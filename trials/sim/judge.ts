@@ -1,0 +1,99 @@
+// Judge — what must be true of a run when everything has come to rest.
+//
+//   S1 linearizable per key        registers, slots
+//   S2 atomic                      effects of one completion: all or none, and none of a failed one
+//   S3 order                       inboxes
+//   S4, S5 kept                    final reads belong to the histories
+//   S6 once                        every effect counts 1; transfers keep the sum
+//   L1 progress                    what was acknowledged has had its effects, nothing waits
+
+import { checkLinearizable, type SequentialModel } from "../../testing/index.js";
+import type { Run, SlotInput } from "./run.js";
+
+const slotModel: SequentialModel<string | undefined, SlotInput, unknown> = {
+  init: undefined,
+  step: (state, input) => {
+    switch (input.does) {
+      case "put":
+        return { state: input.value, output: undefined };
+      case "get":
+        return { state, output: state };
+      case "delete":
+        return { state: undefined, output: state !== undefined };
+      case "clear":
+        return { state: undefined, output: undefined };
+    }
+  },
+  same: (expected, found) => expected === found,
+};
+
+/** Reads everything once more; after that the histories are complete. */
+export async function readAll(run: Run): Promise<void> {
+  const { runtime } = run;
+  for (const key of run.registerKeys) {
+    const invoked = run.now();
+    const found = await runtime.store("registers").get(key);
+    const { version = 0, by: value } = found ?? {};
+    run.registers.push({ kind: "read", key, version, value, invoked, returned: run.now() });
+  }
+  for (const key of run.slotKeys) {
+    const invoked = run.now();
+    const output = await runtime.store("slots").get(key);
+    run.slots.push({ key, input: { does: "get" }, output, invoked, returned: run.now() });
+  }
+}
+
+export async function judge(run: Run): Promise<void> {
+  judgeHistories(run);
+  await judgeEffects(run);
+  await judgeInboxes(run);
+}
+
+function judgeHistories(run: Run): void {
+  run.finishNotes();
+  const registers = checkLinearizable(run.registers, { violationsMax: 3 });
+  const slots = checkLinearizable(run.slots, { model: slotModel, searchStepsMax: 200_000 });
+  for (const { outcome, violations } of [registers, slots]) {
+    // A search that is given up says nothing about the product.
+    if (outcome !== "violated") continue;
+    for (const { rule, message } of violations) run.violations.push(`S1: ${rule}: ${message}`);
+  }
+}
+
+async function judgeEffects(run: Run): Promise<void> {
+  const { runtime } = run;
+  const counted = new Map<string, number>();
+  for await (const [name, count] of runtime.store("counts").entries()) counted.set(name, count);
+  for (const name of run.forbidden) {
+    if (counted.has(name)) run.violations.push(`S2: "${name}" is an effect of a failed node`);
+  }
+  for (const { names, acknowledged } of run.promised) {
+    const found = names.filter((name) => counted.has(name));
+    for (const name of found) {
+      const count = counted.get(name);
+      if (count !== 1) run.violations.push(`S6: "${name}" was counted ${count} times`);
+    }
+    if (found.length === names.length) continue;
+    const missing = names.filter((name) => !counted.has(name)).join(", ");
+    if (acknowledged) run.violations.push(`S4: acknowledged, but without effect: ${missing}`);
+    else if (found.length > 0) {
+      run.violations.push(`L1: ${found.join(", ")} had an effect, ${missing} never had`);
+    }
+  }
+  let sum = 0;
+  for await (const [, balance] of runtime.store("balances").entries()) sum += balance;
+  if (sum !== 0) run.violations.push(`S6: transfers have made ${sum} out of nothing`);
+}
+
+async function judgeInboxes(run: Run): Promise<void> {
+  const { runtime } = run;
+  for await (const [receiver, { last, wrong }] of runtime.store("inboxes").entries()) {
+    for (const problem of wrong) run.violations.push(`S3: to ${receiver}, ${problem}`);
+    for (const [sender, number] of Object.entries(last)) {
+      const sent = await runtime.store("counts").get(`${sender} to ${receiver}`);
+      if (sent !== number) {
+        run.violations.push(`S3: ${sender} sent ${sent} to ${receiver}, which took ${number}`);
+      }
+    }
+  }
+}

@@ -1,0 +1,51 @@
+// Scenario — what a seed makes of the trial: the size of the cluster, its bounds and its faults.
+
+import type { FaultOptions, SimulateOptions } from "../../testing/index.js";
+
+export interface Scenario {
+  readonly options: SimulateOptions;
+  readonly clients: number;
+  readonly actionsEach: number;
+  /** Keys of each kind. */
+  readonly keys: number;
+}
+
+export function scenarioOf(seed: number, random: () => number): Scenario {
+  const among = <T>(...choices: readonly [T, ...T[]]): T => {
+    return choices[Math.floor(random() * choices.length)] ?? choices[0];
+  };
+  const tasks = among(1, 2, 2, 3, 3, 4);
+  const isWeak = random() < 0.1;
+  return {
+    clients: among(1, 2, 3),
+    actionsEach: among(3, 4, 6),
+    keys: among(1, 2, 3),
+    options: {
+      seed,
+      tasks,
+      threads: Math.min(tasks, among(0, 1, 2, 2, 3)),
+      durability: isWeak ? among("interval", "relaxed") : "durable",
+      arenaBytes: among(16_384, 16_384, 65_536, 1_048_576),
+      streamWindowMessages: among(1, 1, 2, 4_096),
+      mailbox: { messagesMax: among(1, 2, 65_536) },
+      stalls: random() < 0.7,
+      faults: faultsOf(random, isWeak),
+    },
+  };
+}
+
+function faultsOf(random: () => number, isWeak: boolean): FaultOptions {
+  const busyRead = random() < 0.5 ? 0.2 : 0;
+  // The weak modes promise nothing over a power cut, and everything over a kill.
+  const powerCut = isWeak ? 0 : 0.5;
+  if (random() < 0.1) return { busyRead, powerCut };
+  return {
+    busyRead,
+    powerCut,
+    processCrash: random() < 0.6 ? 0.004 : 0,
+    threadCrash: random() < 0.6 ? 0.008 : 0,
+    commitCrash: random() < 0.7 ? 0.03 : 0,
+    duplicate: random() < 0.7 ? 0.5 : 0,
+    crashesMax: 1 + Math.floor(random() * 4),
+  };
+}

@@ -1,0 +1,106 @@
+// Seed — one seed from its scenario to its verdict.
+//
+//   clients work, faults come ──► heal: all comes to rest ──► final reads, over one more stop
+//   ──► verdict
+//
+// Owns: this order, and the bounds of steps. Leaves to others: what clients do (actions.ts), what
+// must be true (judge.ts, streams.ts).
+
+import { seededRandom } from "../../testing/index.js";
+import { beginSimulation, runtimeOf } from "../../testing/simulate.js";
+import type { Simulation } from "../../testing/simulation.js";
+import { chooseAction } from "./actions.js";
+import { judge, readAll } from "./judge.js";
+import { Run } from "./run.js";
+import { type Scenario, scenarioOf } from "./scenario.js";
+import { enter } from "./stage.js";
+import { brokenStreams } from "./streams.js";
+import { simTopology, type SimParts } from "./topology.js";
+
+export interface SeedOutcome {
+  readonly seed: number;
+  readonly steps: number;
+  readonly crashes: number;
+  readonly hash: string;
+  readonly violations: readonly string[];
+}
+
+/** Steps until everything must be at rest: some hundred times what a run takes. */
+const stepsMax = 100_000;
+
+/** Runs a seed; `trace` is told what happens, in words. */
+export async function runSeed(seed: number, trace?: (line: string) => void): Promise<SeedOutcome> {
+  const random = seededRandom(seed ^ 0x5eed);
+  const scenario = scenarioOf(seed, random);
+  trace?.(`seed ${seed}: ${JSON.stringify(scenario)}`);
+  const { options } = scenario;
+  const simulation = beginSimulation(
+    simTopology,
+    trace === undefined ? options : { ...options, trace },
+  );
+  const run = new Run(runtimeOf<SimParts>(simulation), random);
+  enter(run);
+  const limit = simulation.limit(stepsMax);
+  try {
+    await Promise.race([limit, play(simulation, run, scenario)]);
+  } catch (error) {
+    run.violations.push(`L1: ${error instanceof Error ? error.message : String(error)}`);
+  } finally {
+    simulation.halt();
+    limit.catch(() => {});
+    enter(undefined);
+  }
+  for (const diagnosis of simulation.stops) run.violations.push(`S9: stopped: ${diagnosis}`);
+  for (const violation of run.violations) trace?.(violation);
+  const { steps, crashes, traceHash } = simulation;
+  return { seed, steps, crashes, hash: traceHash, violations: run.violations };
+}
+
+async function play(simulation: Simulation, run: Run, scenario: Scenario): Promise<void> {
+  await simulation.serving();
+  const clients = Array.from({ length: scenario.clients }, (_, index) => {
+    return playClient(run, `client${index}`, scenario);
+  });
+  await unlessIdle(simulation, run, Promise.all(clients));
+  await unlessIdle(simulation, run, simulation.heal());
+  await unlessIdle(simulation, run, readAll(run));
+  if (run.pick(2) === 0) {
+    // What was seen is there in the next life.
+    await unlessIdle(simulation, run, simulation.crash());
+    await unlessIdle(simulation, run, simulation.heal());
+    await unlessIdle(simulation, run, readAll(run));
+  }
+  await unlessIdle(simulation, run, judge(run));
+  const storages = scenario.options.tasks ?? 0;
+  const found = Array.from({ length: storages }, (_, task) => simulation.site.opened(task)?.inner);
+  const epoch = simulation.site.record?.epoch ?? 0;
+  run.violations.push(
+    ...brokenStreams(
+      found.filter((storage) => storage !== undefined),
+      epoch,
+    ),
+  );
+}
+
+async function playClient(run: Run, name: string, scenario: Scenario): Promise<void> {
+  const client = { name, calls: 0 };
+  const underWay: Promise<void>[] = [];
+  for (let index = 0; index < scenario.actionsEach; index += 1) {
+    const action = chooseAction(run)(run, client, scenario);
+    underWay.push(action);
+    // Some calls are awaited, some go on beside the next ones.
+    if (run.pick(2) === 0) await action;
+  }
+  await Promise.all(underWay);
+}
+
+/** Fails when nothing can happen any more and `work` is not done: then it never will be. */
+async function unlessIdle<T>(simulation: Simulation, run: Run, work: Promise<T>): Promise<T> {
+  const stuck = simulation.idle().then(async () => {
+    // What was settled last may have finished the work.
+    for (let turn = 0; turn < 20; turn += 1) await undefined;
+    throw new Error(`nothing can happen any more, and these wait: ${[...run.waiting].join("; ")}`);
+  });
+  stuck.catch(() => {});
+  return await Promise.race([work, stuck]);
+}

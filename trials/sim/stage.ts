@@ -1,0 +1,23 @@
+// Stage — where nodes leave what they saw: the run that is on at the time.
+//
+// Functions of a topology have nothing but their context; one run after the other in a process, so
+// the run can be found here.
+
+/** Notes how a read or write of a register came out; called when it has returned. */
+export type NoteReturn = (version: number, by: string | undefined) => void;
+
+export interface Stage {
+  /** A node begins an operation on a register; `name` is the same when the node runs again. */
+  note(name: string, key: string, kind: "read" | "write"): NoteReturn;
+}
+
+let current: Stage | undefined;
+
+export function enter(stage: Stage | undefined): void {
+  current = stage;
+}
+
+export function stage(): Stage {
+  if (current === undefined) throw new RangeError("no run is on");
+  return current;
+}

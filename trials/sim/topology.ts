@@ -1,0 +1,216 @@
+// The topology of the simulator's trial: stores whose values can be judged, and agents whose
+// effects can be counted.
+//
+// Every effect of a message is a count under a name of its own: 1 when it was applied once.
+
+import { agent, keyValueStore, node, reply, string, topology, type } from "../../index.js";
+import { stage } from "./stage.js";
+
+/** A register: every write raises its version by one and names itself. */
+export interface Written {
+  readonly version: number;
+  readonly by: string;
+}
+
+export const registers = keyValueStore({
+  key: string,
+  value: type<Written>(),
+  updates: {
+    write: (current, by: string) => {
+      const version = (current?.version ?? 0) + 1;
+      return reply({ version, by }, version);
+    },
+    fail: (current, by: string) => {
+      throw new RangeError(`${by} refuses version ${current?.version ?? 0}`);
+    },
+  },
+});
+
+/** Plain values: put, deleted, cleared. */
+export const slots = keyValueStore({ key: string, value: type<string>() });
+
+export const counts = keyValueStore({
+  key: string,
+  value: type<number>(),
+  updates: { add: (count = 0, by: number) => count + by },
+});
+
+export const balances = keyValueStore({
+  key: string,
+  value: type<number>(),
+  updates: { add: (balance = 0, by: number) => balance + by },
+});
+
+/** What a receiver has taken: the last number of each sender, and what did not follow on it. */
+export interface Inbox {
+  readonly last: Readonly<Record<string, number>>;
+  readonly wrong: readonly string[];
+}
+
+export const inboxes = keyValueStore({
+  key: string,
+  value: type<Inbox>(),
+  updates: {
+    take: (inbox: Inbox | undefined, sender: string, number: number) => {
+      const { last, wrong } = inbox ?? { last: {}, wrong: [] };
+      const expected = (last[sender] ?? 0) + 1;
+      const problem = number === expected ? [] : [`${sender} sent ${number}, not ${expected}`];
+      return { last: { ...last, [sender]: number }, wrong: [...wrong, ...problem] };
+    },
+  },
+});
+
+export interface Transfer {
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+  readonly amount: number;
+}
+
+const transfers = agent({
+  stores: { balances, counts },
+  entry: "debit",
+  result: type<string>(),
+  nodes: {
+    debit: node({ input: type<Transfer>(), key: ({ from }) => from, to: ["credit"] }),
+    credit: node({ input: type<Transfer>(), key: ({ to }) => to }),
+  },
+}).implement({
+  async debit(ctx, transfer) {
+    await ctx.stores.counts.update("add", `${transfer.id} debit`, 1);
+    await ctx.stores.balances.update("add", transfer.from, -transfer.amount);
+    ctx.emit("credit", transfer);
+  },
+  async credit(ctx, transfer) {
+    const added = ctx.stores.balances.update("add", transfer.to, transfer.amount);
+    await Promise.all([added, ctx.stores.counts.update("add", `${transfer.id} credit`, 1)]);
+    ctx.result(transfer.id);
+  },
+});
+
+export interface Chain {
+  readonly id: string;
+  /** The key of each hop. */
+  readonly path: readonly string[];
+  readonly hop: number;
+}
+
+const keyOfHop = ({ path, hop }: Chain): string => path[hop] ?? "end";
+
+/** From one node to the other and back, over the tasks that own the keys: a cycle. */
+const chains = agent({
+  stores: { counts },
+  entry: "there",
+  result: type<number>(),
+  nodes: {
+    there: node({ input: type<Chain>(), key: keyOfHop, to: ["back"] }),
+    back: node({ input: type<Chain>(), key: keyOfHop, to: ["there"] }),
+  },
+}).implement({
+  async there(ctx, chain) {
+    await ctx.stores.counts.update("add", `${chain.id} hop ${chain.hop}`, 1);
+    if (chain.hop + 1 === chain.path.length) ctx.result(chain.hop);
+    else ctx.emit("back", { ...chain, hop: chain.hop + 1 });
+  },
+  async back(ctx, chain) {
+    await ctx.stores.counts.update("add", `${chain.id} hop ${chain.hop}`, 1);
+    if (chain.hop + 1 === chain.path.length) ctx.result(chain.hop);
+    else ctx.emit("there", { ...chain, hop: chain.hop + 1 });
+  },
+});
+
+export interface Letter {
+  readonly sender: string;
+  readonly receiver: string;
+}
+
+/** Senders number their messages for each receiver; receivers say which did not follow on. */
+const letters = agent({
+  stores: { counts, inboxes },
+  entry: "send",
+  result: type<number>(),
+  nodes: {
+    send: node({ input: type<Letter>(), key: ({ sender }) => sender, to: ["receive"] }),
+    receive: node({
+      input: type<Letter & { readonly number: number }>(),
+      key: ({ receiver }) => receiver,
+    }),
+  },
+}).implement({
+  async send(ctx, letter) {
+    const numbers = `${letter.sender} to ${letter.receiver}`;
+    ctx.emit("receive", { ...letter, number: await ctx.stores.counts.update("add", numbers, 1) });
+  },
+  async receive(ctx, { sender, receiver, number }) {
+    await ctx.stores.inboxes.update("take", receiver, sender, number);
+    ctx.result(number);
+  },
+});
+
+export interface Split {
+  readonly id: string;
+  readonly targets: readonly string[];
+}
+
+/** One completion with several messages: all of them, or none. */
+const splits = agent({
+  stores: { counts },
+  entry: "split",
+  result: type<string>(),
+  nodes: {
+    split: node({ input: type<Split>(), to: ["part", "haunt"] }),
+    part: node({
+      input: type<{ readonly id: string; readonly part: number; readonly key: string }>(),
+      key: ({ key }) => key,
+    }),
+    haunt: node({ input: type<string>() }),
+  },
+}).implement({
+  split(ctx, { id, targets }) {
+    for (const [part, key] of targets.entries()) ctx.emit("part", { id, part, key });
+    if (targets.length > 0) return;
+    ctx.emit("haunt", id);
+    throw new RangeError("a split without parts");
+  },
+  async part(ctx, { id, part }) {
+    await ctx.stores.counts.update("add", `${id} part ${part}`, 1);
+    if (part === 0) ctx.result(id);
+  },
+  async haunt(ctx, id) {
+    await ctx.stores.counts.update("add", `${id} ghost`, 1);
+  },
+});
+
+export interface Visit {
+  readonly id: string;
+  readonly key: string;
+  readonly registers: readonly { readonly key: string; readonly writes: boolean }[];
+}
+
+/** A client on a task's thread: it reads and writes registers, and notes what it saw. */
+const visits = agent({
+  stores: { registers },
+  entry: "visit",
+  result: type<string>(),
+  nodes: { visit: node({ input: type<Visit>(), key: ({ key }) => key }) },
+}).implement({
+  async visit(ctx, visit) {
+    for (const [index, { key, writes }] of visit.registers.entries()) {
+      const name = `${visit.id}.${index}`;
+      const note = stage().note(name, key, writes ? "write" : "read");
+      if (writes) note(await ctx.stores.registers.update("write", key, name), name);
+      else {
+        const found = await ctx.stores.registers.get(key);
+        note(found?.version ?? 0, found?.by);
+      }
+    }
+    ctx.result(visit.id);
+  },
+});
+
+export const simTopology = topology("sim", import.meta.url, {
+  stores: { registers, slots, counts, balances, inboxes },
+  agents: { transfers, chains, letters, splits, visits },
+});
+
+export type SimParts = (typeof simTopology)["parts"];
