@@ -87,6 +87,16 @@ describe("watchdog — what does not set it off", () => {
     expect([closed, acks > 101]).toEqual([true, true]);
   });
 
+  it("a thread that has died, when the process goes on", async () => {
+    const { said, signal, errors } = await lifeOf(tempDirectory(), 1, "exit");
+    expect([signal, errors, said.at(-1)]).toEqual([null, "", "closed"]);
+  });
+
+  it("an endless loop that somebody looks at with an inspector", async () => {
+    const { said, signal } = await lifeOf(tempDirectory(), 1, "inspected");
+    expect([signal, said.at(-1)]).toEqual([null, "alive"]);
+  });
+
   it("a launching thread that is busy with other things than handlers", async () => {
     const { said, signal, errors } = await lifeOf(tempDirectory(), 0, "outside");
     expect([signal, errors, said.at(-1)]).toEqual([null, "", "closed"]);

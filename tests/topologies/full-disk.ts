@@ -1,4 +1,4 @@
-// Full disk — a program that fills the small disk it is given, and shows what the guard makes of it.
+// Full disk — a program that fills the small disk it is given, and shows what its guard then does.
 //
 //   node full-disk.js <mount> <file>
 //

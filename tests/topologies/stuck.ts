@@ -8,7 +8,11 @@
 //   update      an update that never returns          node     a node that never returns
 //   resumed     one that never returns after an await  updates  updates until its input ends
 //   outside     (threads 0) keeps the launching thread for twice the limit, outside of any handler
+//   exit        (threads 1) an update that ends its thread; the process goes on for twice the limit
+//   inspected   (threads 1) an update that never returns, with an inspector open for twice the limit
 
+import inspector from "node:inspector";
+import { setTimeout as pause } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { agent, keyValueStore, launch, node, string, topology, type } from "../../index.js";
 
@@ -17,6 +21,7 @@ const counters = keyValueStore({
   value: type<number>(),
   updates: {
     add: (count = 0, by: number) => count + by,
+    exit: (): number => process.exit(3),
     spin: (): number => {
       for (;;);
     },
@@ -76,7 +81,19 @@ async function main(): Promise<void> {
     process.stdin.resume();
     while (open) say(`ack ${await store.update("add", "count", 1)}`);
   }
-  await runtime.close();
+  if (what === "exit") {
+    await store.update("exit", "other").catch((error: Error) => say(error.message));
+    await pause(2 * handlerTimeoutMs);
+  }
+  if (what === "inspected") {
+    inspector.open(0);
+    void store.update("spin", "other").catch(() => {});
+    await pause(2 * handlerTimeoutMs);
+    say("alive");
+    // What is stuck would have to be waited for.
+    process.exit(0);
+  }
+  await runtime.close().catch(() => {});
   say("closed");
 }
 
