@@ -1,3 +1,5 @@
+// Child processes — programs of tests/topologies in processes of their own, which tests read and end.
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";

@@ -9,7 +9,7 @@
 //   resumed     one that never returns after an await  updates  updates until its input ends
 //   outside     (threads 0) keeps the launching thread for twice the limit, outside of any handler
 //   exit        (threads 1) an update that ends its thread; the process goes on for twice the limit
-//   inspected   (threads 1) an update that never returns, with an inspector open for twice the limit
+//   inspected   (threads 1) an update that never returns, and an inspector, for twice the limit
 
 import inspector from "node:inspector";
 import { setTimeout as pause } from "node:timers/promises";

@@ -1,5 +1,5 @@
-// What threads note for the watchdog. Bugs here would look like a stop that names the wrong handler,
-// or one because the device was slow.
+// What threads note for the watchdog. Bugs here would look like a stop that names the wrong
+// handler, or one because the device was slow.
 import { describe, expect, it } from "vitest";
 import { createDiskMemory } from "../../../runtime/disk-state.js";
 import {
