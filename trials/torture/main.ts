@@ -11,8 +11,8 @@ await runTrial(
   {
     name: "torture",
     summary:
-      "Kills a process that runs stores and agents under load at random instants, again and again " +
-      "on one directory, and compares what it finds with what was acknowledged.",
+      "Kills a process that runs stores and agents under load, at random instants, again and " +
+      "again on one directory, and compares what it finds with what was acknowledged.",
     options: {
       cycles: { help: "how often it is killed", default: 100 },
       jobs: { help: "directories side by side, which share the cycles", default: 1 },
