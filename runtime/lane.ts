@@ -192,6 +192,16 @@ export class Lane {
     this.#reopening = undefined;
   }
 
+  /**
+   * Counts a request that was lost and will be sent again as one that is on the way, until what is
+   * returned is called: reads of its key go behind it (L4).
+   */
+  hold(kind: Operation, keyHash: number): () => void {
+    const held = { operation: kind, keyHash };
+    this.#count(held, 1);
+    return () => this.#count(held, -1);
+  }
+
   /** The task was started again. */
   reopen(): void {
     this.#lost = undefined;
@@ -239,7 +249,7 @@ export class Lane {
     this.#dirty(this);
   }
 
-  #count(caller: Caller, change: 1 | -1): void {
+  #count(caller: Pick<Caller, "operation" | "keyHash">, change: 1 | -1): void {
     switch (caller.operation) {
       case operation.get:
       case operation.page:

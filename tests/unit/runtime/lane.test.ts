@@ -212,6 +212,22 @@ describe("lane — a task that is gone", () => {
     expect([to.pending, to.writes]).toEqual([0, 0]);
   });
 
+  it("counts a write that is held to be sent again", async () => {
+    const to = lane();
+    const call = put(to, "a");
+    to.lose(gone);
+    expect(await call.catch((error: unknown) => error)).toBe(gone);
+    const release = to.hold(operation.put, 7);
+    expect([to.pendingWrites(7), to.pendingWrites(8), to.writes]).toEqual([1, 0, 1]);
+    to.reopen();
+    const again = put(to, "a");
+    release();
+    expect(to.pendingWrites(7)).toBe(1);
+    to.receive(replies("1"));
+    expect(await textOf(again)).toBe("1");
+    expect([to.pendingWrites(7), to.writes]).toEqual([0, 0]);
+  });
+
   it("serves again after the task was started again", async () => {
     const to = lane();
     to.lose(gone);
