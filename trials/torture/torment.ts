@@ -11,7 +11,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { seededRandom } from "../../testing/index.js";
 import { chooseFate, type End, type Fate } from "./fate.js";
-import { Life } from "./life.js";
+import { Life } from "../life.js";
+import { pause, within } from "../within.js";
 import type { StrikeOrder } from "./orders.js";
 import { Expectations } from "./record/expectations.js";
 
@@ -81,7 +82,7 @@ export class Torment {
 
   async #killRecovering(fate: Fate, afterMs: number): Promise<void> {
     const life = this.#launch(fate);
-    if (await life.heard("launching")) await this.#pause(afterMs);
+    if (await life.heard("launching")) await pause(afterMs, this.#signal);
     if (life.hasEnded) await this.#diedOfItself("while it recovered", life);
     await life.kill();
     this.expectations.forget();
@@ -91,7 +92,7 @@ export class Torment {
   async #live(fate: Fate): Promise<void> {
     const life = this.#launch(fate);
     try {
-      const isBack = await this.#within(recoveryMsMax, life.heard("recovered"));
+      const isBack = await within(recoveryMsMax, this.#signal, life.heard("recovered"));
       if (this.#signal.aborted) return;
       if (isBack !== true) {
         if (isBack === false) await this.#diedOfItself("while it recovered", life);
@@ -102,7 +103,7 @@ export class Torment {
       if (this.#over) return;
       life.order(this.expectations.load(this.#seed + this.#cycle));
       await life.heard("loading");
-      await this.#pause(fate.afterMs);
+      await pause(fate.afterMs, this.#signal);
       await this.#meet(life, fate);
     } finally {
       await life.kill();
@@ -119,22 +120,22 @@ export class Torment {
     this.#hit(end);
     if (end === "stop-kill") {
       life.signal("SIGSTOP");
-      await this.#pause(stoppedMs);
+      await pause(stoppedMs, this.#signal);
     } else if (end === "close-kill" || end === "close") {
       life.order({ order: "close" });
-      if (end === "close-kill") await this.#pause(lastMs);
+      if (end === "close-kill") await pause(lastMs, this.#signal);
       else await this.#closed(life);
     } else if (end !== "kill") {
       const how = strikes[end];
       const mark = join(this.directory, `mark-${this.#cycle}`);
       life.order({ order: "strike", how, mark });
-      await this.#within(strikeMsMax, life.heard("struck"));
-      await this.#pause(lastMs);
+      await within(strikeMsMax, this.#signal, life.heard("struck"));
+      await pause(lastMs, this.#signal);
     }
   }
 
   async #closed(life: Life): Promise<void> {
-    const isClosed = await this.#within(closeMsMax, life.heard("closed"));
+    const isClosed = await within(closeMsMax, this.#signal, life.heard("closed"));
     if (isClosed === undefined && !this.#signal.aborted) {
       this.expectations.bad("lost", `it has not closed after ${closeMsMax} ms`);
     } else if (isClosed === false) await this.#diedOfItself("while it closed", life);
@@ -166,32 +167,6 @@ export class Torment {
   #hit(what: string, count = 1): void {
     this.hits.set(what, (this.hits.get(what) ?? 0) + count);
   }
-
-  async #pause(durationMs: number): Promise<void> {
-    await this.#within(durationMs, new Promise<never>(() => {}));
-  }
-
-  /** What the promise gives; `undefined` when the time is over, or the command was interrupted. */
-  async #within<T>(durationMs: number, promise: Promise<T>): Promise<T | undefined> {
-    const signal = this.#signal;
-    const { promise: over, resolve } = deferred();
-    const timer = setTimeout(resolve, signal.aborted ? 0 : durationMs);
-    signal.addEventListener("abort", resolve);
-    try {
-      return await Promise.race([promise, over]);
-    } finally {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", resolve);
-    }
-  }
-}
-
-function deferred(): { readonly promise: Promise<undefined>; readonly resolve: () => void } {
-  let resolve = (): void => {};
-  const promise = new Promise<undefined>((settle) => {
-    resolve = () => settle(undefined);
-  });
-  return { promise, resolve };
 }
 
 const strikes: Readonly<{ [E in End & `${"exit" | "memory"}${string}`]: StrikeOrder["how"] }> = {

@@ -5,8 +5,8 @@
 // touch that key again in this life, and the parent knows what may be there. Any other rejection is
 // a violation of its own.
 
-import { writeSync } from "node:fs";
 import { PartitaError, type Runtime } from "../../../index.js";
+import { tell } from "../../lines.js";
 import type { Violation } from "../orders.js";
 import type torture from "../topology.js";
 
@@ -38,9 +38,9 @@ export class Report {
   }
 
   flush(): void {
-    const bytes = Buffer.from(this.#lines);
+    const lines = this.#lines;
     this.#lines = "";
-    for (let sent = 0; sent < bytes.length; ) sent += writeSync(1, bytes, sent);
+    tell(lines);
   }
 }
 

@@ -1,4 +1,4 @@
-// Life — one process of a torture: started, ordered about, listened to, and killed.
+// Life — one process of a trial: started, ordered about, listened to, and killed.
 //
 // Owns: the child process, its lines, its end. Leaves to others: what the lines mean.
 //
@@ -8,7 +8,6 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { StringDecoder } from "node:string_decoder";
-import type { Order } from "./orders.js";
 
 /** How a process has ended. */
 export interface LifeEnd {
@@ -58,7 +57,8 @@ export class Life {
     return this.#hasEnded;
   }
 
-  order(order: Order): void {
+  /** Writes a line of JSON to its input. */
+  order(order: object): void {
     this.#child.stdin?.write(`${JSON.stringify(order)}\n`);
   }
 
@@ -104,7 +104,6 @@ export class Life {
     const word = space < 0 ? line : line.slice(0, space);
     const rest = space < 0 ? "" : line.slice(space + 1);
     this.#onLine(word, rest);
-    if (word === "ack" || word === "found") return;
     this.#heard.set(word, rest);
     this.#waiting.get(word)?.(rest);
     this.#waiting.delete(word);
