@@ -10,8 +10,8 @@ await runTrial(
   {
     name: "histories",
     summary:
-      "Concurrent clients on the launching thread and in nodes on task threads, while the runtime " +
-      "is closed and opened, loses threads and is killed; each history is checked key by key.",
+      "Concurrent clients on the launching thread and in nodes on task threads, while the " +
+      "runtime is closed and opened, loses threads and is killed; each history is checked.",
     options: {
       count: { help: "histories, of about 1,000 reads and writes each", default: 200 },
       jobs: { help: "directories side by side, which share the histories", default: 1 },
