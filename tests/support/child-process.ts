@@ -1,4 +1,4 @@
-// Child processes — programs of tests/topologies in processes of their own, which tests read and end.
+// Child processes — programs of tests/topologies in processes of their own, which tests read.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
