@@ -3,6 +3,11 @@
 export { agent, type AgentDeclaration } from "./agents/agent.js";
 export type { AgentClient, Invocation, InvokeOptions } from "./agents/client.js";
 export type { NodeContext } from "./agents/context.js";
+export type {
+  DeadLetter,
+  DeadLetterClient,
+  DeadLetterListOptions,
+} from "./agents/dead-letter-client.js";
 export { node, type NodeDeclaration } from "./agents/node.js";
 export type { ErrorDetails, PartitaErrorCode } from "./base/errors.js";
 export { PartitaError } from "./base/errors.js";

@@ -6,6 +6,8 @@
 
 import type { AgentDeclaration } from "./agents/agent.js";
 import { type AgentClient, createAgentClients } from "./agents/client.js";
+import { createDeadLetterClient, type DeadLetterClient } from "./agents/dead-letter-client.js";
+import { OutcomeWaiters } from "./agents/outcome-waiters.js";
 import { PartitaError } from "./base/errors.js";
 import { checkCallOptions, nameShown } from "./runtime/call-checks.js";
 import { newCallId } from "./runtime/call-id.js";
@@ -64,6 +66,8 @@ export interface Runtime<Parts extends TopologyParts> extends AsyncDisposable {
    * `KeyValueStore.once` and `InvokeOptions.id`. Keep it with what the call is about.
    */
   newId(): string;
+  /** The messages that nodes have failed on for good: to look at, to run again, to throw away. */
+  readonly deadLetters: DeadLetterClient;
   /** Figures of every task. Costs a round trip to each thread. */
   stats(): Promise<RuntimeStats>;
   /**
@@ -113,7 +117,9 @@ export function runtimeOver<const Parts extends TopologyParts>(
   declared: Topology<Parts>,
   cluster: Cluster,
 ): Runtime<Parts> {
-  const agents = createAgentClients(programEntries(declared), cluster.local.programPort);
+  const port = cluster.local.programPort;
+  const waiters = new OutcomeWaiters(port);
+  const agents = createAgentClients(programEntries(declared), port, waiters);
   const runtime = {
     store: (name: string) => cluster.local.store(name),
     agent: (name: string) => {
@@ -127,6 +133,7 @@ export function runtimeOver<const Parts extends TopologyParts>(
       return await cluster.compute(name, args, callOptions);
     },
     newId: () => newCallId(cluster.local.host.system),
+    deadLetters: createDeadLetterClient(agents.keys(), port, waiters),
     stats: async () => {
       cluster.assertOpen();
       const { lastStop } = cluster;

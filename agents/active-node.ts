@@ -22,10 +22,11 @@ import { validate } from "../store/schema.js";
 import { encodeDynamicKey } from "../store/tuple-key.js";
 import type { AgentDefinition, NodeDefinition } from "./definition.js";
 import { formatInvocationId, formatNodeId, operationPrefix } from "./invocation-id.js";
-import type { Emit, NodeEnd, RecordedOperations, RunMessage } from "./message.js";
+import type { Emit, NodeEnd, RunMessage } from "./message.js";
 import type { MessageBounds } from "./message-bounds.js";
 import { type NodeOperations, NodeStore } from "./node-store.js";
 import { randomOf } from "./node-random.js";
+import type { RecordedOperations } from "./recorded-operations.js";
 import { decodeMessage, encodeMessage } from "./wire-field.js";
 
 /** What surrounds an emitted message in its row, keys aside. */

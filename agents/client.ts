@@ -100,14 +100,14 @@ export interface Invocation<Result> {
 }
 
 /**
- * The clients of all agents of a topology, by name, on one thread. `port` gets its listeners
- * here.
+ * The clients of all agents of a topology, by name, on one thread. `waiters` are those of the port,
+ * if it has some already: a port has one listener of each kind.
  */
 export function createAgentClients(
   entries: ReadonlyMap<string, ProgramEntry>,
   port: ProgramClientPort,
+  waiters: OutcomeWaiters = new OutcomeWaiters(port),
 ): ReadonlyMap<string, AgentClient<unknown, unknown>> {
-  const waiters = new OutcomeWaiters(port);
   return new Map(
     Array.from(entries, ([name, entry]) => [
       name,
@@ -265,7 +265,7 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
  * What is waited for; the runtime's errors are made anew, so that their stack names who waits (C3).
  * Reasons of signals and errors of users go through as they are.
  */
-async function waited(answer: Promise<Answer>): Promise<Answer> {
+export async function waited<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer;
   } catch (error) {
@@ -291,7 +291,8 @@ function checkInvokeOptions(operation: string, options: InvokeOptions): void {
   checkWaitOptions(operation, options, ["signal", "id"]);
 }
 
-function checkWaitOptions(
+/** @throws PartitaError OPTION_INVALID, OPTION_UNKNOWN; or the signal's reason */
+export function checkWaitOptions(
   operation: string,
   options: WaitOptions,
   known: readonly string[] = ["signal"],

@@ -9,6 +9,7 @@
 // would have been valid.
 
 import { PartitaError } from "../base/errors.js";
+import { limits } from "../base/limits.js";
 import { isName, nameRule } from "../base/name.js";
 import { show } from "../base/show.js";
 import type { TopologyNames, TopologyProblem } from "../runtime/task-program.js";
@@ -16,7 +17,15 @@ import { checkSchema } from "../store/schema.js";
 import type { AgentParts } from "./definition.js";
 import { nodeOptions } from "./node.js";
 
-const agentOptionNames = ["stores", "compute", "nodes", "entry", "result"] as const;
+const agentOptionNames = [
+  "stores",
+  "compute",
+  "nodes",
+  "entry",
+  "result",
+  "maxRetries",
+  "retryBackoffMs",
+] as const;
 const nodeOptionNames = ["input", "to", "key"] as const;
 
 type Add = (code: string, path: string, message: string, valid?: readonly string[]) => void;
@@ -49,6 +58,8 @@ export function agentProblems(
   const nodes = checkNodes(shape["nodes"], add);
   checkEdges(nodes, shape["entry"], add);
   checkSchemaOption(shape["result"], "result", add);
+  checkWhole("maxRetries", shape["maxRetries"], limits.maxRetriesMax, add);
+  checkWhole("retryBackoffMs", shape["retryBackoffMs"], limits.retryBackoffMsMax, add);
   checkFunctions(nodes, parts.functions, add);
   return problems;
 }
@@ -188,6 +199,13 @@ function unknownOptions(options: Part, known: readonly string[], prefix: string,
     if (known.includes(option)) continue;
     add("OPTION_UNKNOWN", `${prefix}${option}`, `"${option}" is no option`, known);
   }
+}
+
+function checkWhole(option: string, value: unknown, max: number, add: Add): void {
+  if (value === undefined) return;
+  if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= max) return;
+  const message = `${option} is ${show(value)}`;
+  add("OPTION_INVALID", option, message, [`a whole number from 0 to ${max}`]);
 }
 
 function nodeOptionsOf(declaration: unknown): Part | undefined {

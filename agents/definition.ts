@@ -7,6 +7,7 @@
 // Invariant N1. `defineAgent` is called only with parts in which `agentProblems` has found nothing.
 
 import { assert } from "../base/invariant.js";
+import { limits } from "../base/limits.js";
 import type { ProgramEntry, TopologyNames } from "../runtime/task-program.js";
 import type { Schema } from "../store/schema.js";
 import type { DynamicKey } from "../store/tuple-key.js";
@@ -47,6 +48,10 @@ export interface AgentDefinition {
   readonly stores: ReadonlyMap<string, string>;
   /** The agent's own name of a compute function → the topology's. */
   readonly compute: ReadonlyMap<string, string>;
+  /** How often a node invocation that threw is run again. */
+  readonly maxRetries: number;
+  /** The pause before the first of these. */
+  readonly retryBackoffMs: number;
 }
 
 /** The options of `agent()`, once sound. */
@@ -56,6 +61,8 @@ interface SoundShape {
   readonly nodes: Readonly<Record<string, { readonly [nodeOptions]: unknown }>>;
   readonly entry: string;
   readonly result: AnySchema;
+  readonly maxRetries?: number;
+  readonly retryBackoffMs?: number;
 }
 
 /** The options of `node()`, once sound. */
@@ -96,6 +103,8 @@ export function defineAgent(parts: AgentParts, names: TopologyNames): AgentDefin
     result: shape.result,
     stores: boundNames(shape.stores, names.storeName),
     compute: boundNames(shape.compute, names.computeName),
+    maxRetries: shape.maxRetries ?? limits.maxRetriesDefault,
+    retryBackoffMs: shape.retryBackoffMs ?? 0,
   });
 }
 

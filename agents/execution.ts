@@ -5,75 +5,59 @@
 // function has returned, `completed` removes the row, sends a `run` for each emit and an `ack`
 // home, all in one frame; `ack` settles the account of the record and ends it; `await` asks how
 // it stands.
-// Owns: these five steps, and whom to tell. Leaves to others: rows (invocation-record.ts,
-// node-queue.ts), running functions (node-runner.ts), forgetting (retention.ts), bytes
-// (message.ts, outcome.ts).
+// Owns: who takes which message, and the completion of a node. Leaves to others: records and whom
+// to tell (invocations.ts), node invocations that fail (failed-nodes.ts), rows (node-queue.ts),
+// running functions (node-runner.ts), bytes (message.ts).
 //
 // Invariants:
 //   E1. Everything that can be refused is refused before the first row is written.
 //   E2. The completion of a node invocation is one frame: its row goes, its emits and its ack
 //       leave.
 //   E3. The first outcome of an invocation stays: a result, or a failure, or that all of its node
-//       invocations have ended without either.
+//       invocations have ended without either. A result stays for ever. A failed invocation is
+//       pending again, its failures kept, when one of its dead letters is replayed: then the next
+//       outcome counts. Results that came while it was failed are dropped; the account of its
+//       node invocations goes on.
 //   E4. What a task remembers beside its rows (whom to tell, order of records, gates) is rebuilt
 //       from them by `start`, or is asked for again by the clients.
 
-import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
 import { operationId } from "../runtime/operation-id.js";
 import type {
-  MessageOrigin,
   ProgramEntry,
+  ProgramReport,
   TaskPort,
   TaskProgram,
   TaskProgramFactory,
   Turn,
 } from "../runtime/task-program.js";
 import { hashKey } from "../store/key-hash.js";
+import { DeadLetters } from "./dead-letters.js";
 import { type AgentDefinition, definitionOf } from "./definition.js";
-import { decodeFailure, failureText } from "./failure.js";
+import { FailedNodes, forgetOperations } from "./failed-nodes.js";
+import { childNodeId, placementOf, xorOf } from "./invocation-id.js";
+import { Invocations } from "./invocations.js";
 import {
-  childNodeId,
-  entryNodeId,
-  type InvocationId,
-  invocationName,
-  type NodeInvocationId,
-  operationPrefix,
-  placementOf,
-} from "./invocation-id.js";
-import {
-  decodeRecord,
-  encodeRecord,
-  type InvocationRecord,
-  type InvocationState,
-  invocationTable,
-  outcomeOf,
-  withFailure,
-} from "./invocation-record.js";
-import {
-  type AckMessage,
-  type AwaitMessage,
   type CompletedMessage,
   decodeAgentMessage,
   decodeRun,
   encodeAck,
-  encodeForget,
   encodeRun,
-  type InitiateMessage,
+  laneOf,
   type RunMessage,
 } from "./message.js";
-import { type MessageBounds, messageBounds } from "./message-bounds.js";
+import { messageBounds } from "./message-bounds.js";
 import { NodeQueue } from "./node-queue.js";
 import { NodeRunner, type RunnerBounds, runnerBoundsDefault } from "./node-runner.js";
-import { encodeNotice, encodeReply } from "./outcome.js";
 import { PlainRound } from "./plain-round.js";
-import { Retention } from "./retention.js";
+import { encodeLetterPage, type PoisonMessage } from "./poison-message.js";
 
 /** Bounds of an agent program; tests make them small. */
 export interface ProgramBounds extends RunnerBounds {
   /** Records that are kept of each agent on each task, beside pending ones. */
   readonly invocationsRetainedMax: number;
+  readonly deadLettersMax: number;
 }
 
 /** The factory of programs that run agents. */
@@ -87,28 +71,29 @@ export function agentProgram(bounds: Partial<ProgramBounds> = {}): TaskProgramFa
 const boundsDefault: ProgramBounds = {
   ...runnerBoundsDefault,
   invocationsRetainedMax: limits.invocationsRetainedMax,
+  deadLettersMax: limits.deadLettersMax,
 };
-
-const pending: InvocationState = { kind: "pending" };
 
 class AgentProgram implements TaskProgram {
   readonly #port: TaskPort;
   readonly #agents: ReadonlyMap<string, AgentDefinition>;
   readonly #queue: NodeQueue;
   readonly #runner: NodeRunner;
-  readonly #retention: Retention;
-  readonly #messageBounds: MessageBounds;
-  /** By name of the invocation: threads that wait for its outcome. */
-  readonly #waiting = new Map<string, readonly number[]>();
-  #createdLast = 0;
+  readonly #letters: DeadLetters;
+  readonly #failedNodes: FailedNodes;
+  readonly #invocations: Invocations;
 
   constructor(port: TaskPort, entries: ReadonlyMap<string, ProgramEntry>, bounds: ProgramBounds) {
     this.#port = port;
     this.#agents = new Map(Array.from(entries, ([name, entry]) => [name, definitionOf(entry)]));
     this.#queue = new NodeQueue(port);
     this.#runner = new NodeRunner(port, this.#agents, this.#queue, bounds);
-    this.#retention = new Retention(bounds.invocationsRetainedMax);
-    this.#messageBounds = messageBounds(bounds.rowBytesMax);
+    this.#letters = new DeadLetters(port, bounds.deadLettersMax);
+    const parts = [port, this.#agents, this.#queue, this.#runner, this.#letters] as const;
+    this.#failedNodes = new FailedNodes(...parts);
+    const { invocationsRetainedMax } = bounds;
+    const sizes = messageBounds(bounds.rowBytesMax);
+    this.#invocations = new Invocations(port, this.#agents, sizes, invocationsRetainedMax);
   }
 
   get running(): number {
@@ -116,7 +101,7 @@ class AgentProgram implements TaskProgram {
   }
 
   start(): void {
-    this.#createdLast = this.#retention.start(this.#port);
+    this.#invocations.start();
     this.#queue.start((arrivalNo, run) => this.#runner.enqueue(arrivalNo, run));
     this.#runner.begin();
   }
@@ -125,81 +110,76 @@ class AgentProgram implements TaskProgram {
     this.#runner.abort(reason);
   }
 
+  runSuspects(): Promise<void> {
+    return this.#runner.runSuspects();
+  }
+
+  report(): ProgramReport {
+    const { kept, dropped } = this.#letters.counts;
+    return { deadLetters: kept, deadLettersDropped: dropped };
+  }
+
   threadExited(thread: number): void {
-    for (const [name, threads] of this.#waiting) {
-      const others = threads.filter((other) => other !== thread);
-      if (others.length === 0) this.#waiting.delete(name);
-      else this.#waiting.set(name, others);
-    }
+    this.#failedNodes.threadExited(thread);
+    this.#invocations.threadExited(thread);
   }
 
   apply(turn: Turn, bytes: Uint8Array): Uint8Array | undefined {
     const message = decodeAgentMessage(bytes);
     switch (message.kind) {
       case "initiate":
-        this.#initiate(turn, message);
+        this.#invocations.initiate(turn, message);
         return undefined;
       case "run":
         this.#accept(turn, message, bytes);
         return undefined;
-      case "completed":
-        this.#complete(turn, message);
+      case "completed": {
+        const { end } = message;
+        if (end.kind === "failure") this.#failedNodes.failed(turn, message, end.error);
+        else this.#complete(turn, message);
         return undefined;
+      }
       case "ack":
-        this.#settle(turn, message);
+        this.#invocations.settle(turn, message);
         return undefined;
       case "await":
-        return this.#answer(turn, message);
+        return this.#invocations.answer(turn, message);
       case "forget":
         for (const index of message.indexes) {
           turn.forgetOperation(operationId(message.prefix, index));
         }
         return undefined;
+      default:
+        return this.#applyPoison(turn, message);
     }
   }
 
-  #initiate(turn: Turn, message: InitiateMessage): void {
-    const { agent, invocationId, subscribe, key, input } = message;
-    const definition = this.#agents.get(agent);
-    if (definition === undefined) {
-      throw new PartitaError("AGENT_UNKNOWN", { agent, known: [...this.#agents.keys()] });
+  #applyPoison(turn: Turn, message: PoisonMessage): Uint8Array | undefined {
+    switch (message.kind) {
+      case "mark":
+        this.#failedNodes.mark(turn, message.arrivalNos);
+        return undefined;
+      case "bury":
+        this.#failedNodes.bury(turn, message);
+        return undefined;
+      case "report":
+        this.#invocations.report(turn, message);
+        return undefined;
+      case "replay":
+        this.#failedNodes.replay(turn, message.letterNo, laneOf(turn).thread);
+        return undefined;
+      case "revive":
+        this.#invocations.revive(turn, message);
+        return undefined;
+      case "revived":
+        this.#failedNodes.revived(turn, message.letterNo);
+        return undefined;
+      case "discard":
+        this.#failedNodes.discard(turn, message.letterNo);
+        return undefined;
+      case "letters":
+        return encodeLetterPage(this.#letters.page(message));
     }
-    this.#assertHome(invocationId);
-    const { messageBytesMax } = this.#messageBounds;
-    if (input.length > messageBytesMax) {
-      const where = `input of agent "${agent}"`;
-      const messageBytes = input.length;
-      throw new PartitaError("MESSAGE_TOO_LARGE", { where, messageBytes, messageBytesMax });
-    }
-    const nodeInvocationId = entryNodeId(invocationId);
-    this.#createdLast += 1;
-    const record: InvocationRecord = {
-      agent,
-      createdNo: this.#createdLast,
-      outstanding: nodeInvocationId,
-      failures: [],
-      failuresLost: 0,
-      state: pending,
-    };
-    turn.put(invocationTable, invocationId, encodeRecord(record), true);
-    const name = invocationName(invocationId);
-    const { thread } = laneOf(turn);
-    // A message that is taken back leaves nothing in memory either. No node can have run before.
-    turn.afterCommit(() => {
-      this.#retention.began(agent, name);
-      if (subscribe) this.#wait(thread, name);
-    });
-    const node = definition.entry.name;
-    const run: RunMessage = {
-      kind: "run",
-      agent,
-      invocationId,
-      node,
-      nodeInvocationId,
-      key,
-      message: input,
-    };
-    turn.send(this.#ownerOf(key) ?? this.#port.taskId, encodeRun(run));
   }
 
   #accept(turn: Turn, run: RunMessage, bytes: Uint8Array): void {
@@ -214,7 +194,7 @@ class AgentProgram implements TaskProgram {
 
   #complete(turn: Turn, message: CompletedMessage): void {
     const { arrivalNo, emits, end, recorded } = message;
-    const taken = this.#queue.take(turn, arrivalNo);
+    const taken = decodeRun(this.#queue.take(turn, arrivalNo));
     const { agent, invocationId, nodeInvocationId } = taken;
     const round = new PlainRound(this.#port);
     let xor = nodeInvocationId;
@@ -234,82 +214,11 @@ class AgentProgram implements TaskProgram {
     }
     const home = this.#port.ownerOf(placementOf(invocationId));
     turn.send(home, encodeAck({ kind: "ack", invocationId, xor, end }));
-    const prefix = operationPrefix(taken);
-    for (const { task, indexes } of recorded) {
-      turn.send(task, encodeForget({ kind: "forget", prefix, indexes }));
-    }
+    forgetOperations(turn, taken, recorded);
     turn.afterCommit(() => this.#runner.completed(arrivalNo));
-  }
-
-  #settle(turn: Turn, { invocationId, xor, end }: AckMessage): void {
-    this.#assertHome(invocationId);
-    const row = turn.get(invocationTable, invocationId);
-    // Forgotten: it ended long ago, and what of it still ran has come to its end too.
-    if (row === undefined) return;
-    const before = decodeRecord(row);
-    const isLate = before.state.kind !== "pending";
-    if (isLate && end.kind !== "failure") return;
-    const counted = { ...before, outstanding: xorOf(before.outstanding, xor) };
-    const failed = end.kind === "failure" ? withFailure(counted, end.error) : counted;
-    const record = isLate ? failed : { ...failed, state: stateAfter(failed, end) };
-    turn.put(invocationTable, invocationId, encodeRecord(record));
-    const outcome = isLate ? undefined : outcomeOf(record);
-    if (outcome === undefined) return;
-    const name = invocationName(invocationId);
-    const notice = encodeNotice({ kind: "outcome", invocationId, outcome });
-    for (const thread of this.#waiting.get(name) ?? []) turn.notify(thread, notice);
-    this.#waiting.delete(name);
-    this.#retention.ended(name);
-    this.#retention.collect(turn, record.agent);
-  }
-
-  #answer(turn: Turn, { agent, invocationId }: AwaitMessage): Uint8Array {
-    this.#assertHome(invocationId);
-    const row = turn.get(invocationTable, invocationId);
-    const record = row === undefined ? undefined : decodeRecord(row);
-    if (record === undefined || record.agent !== agent) return encodeReply({ kind: "unknown" });
-    const outcome = outcomeOf(record);
-    if (outcome !== undefined) return encodeReply({ kind: "ended", outcome });
-    this.#wait(laneOf(turn).thread, invocationName(invocationId));
-    return encodeReply({ kind: "pending" });
-  }
-
-  #wait(thread: number, name: string): void {
-    const threads = this.#waiting.get(name) ?? [];
-    if (!threads.includes(thread)) this.#waiting.set(name, [...threads, thread]);
   }
 
   #ownerOf(key: Uint8Array | undefined): number | undefined {
     return key === undefined ? undefined : this.#port.ownerOf(hashKey(key));
   }
-
-  #assertHome(id: InvocationId): void {
-    const home = this.#port.ownerOf(placementOf(id));
-    const { taskId } = this.#port;
-    assert(home === taskId, () => `an invocation of task ${home} reached task ${taskId}`);
-  }
-}
-
-/** Who sent a message that only clients send. */
-function laneOf(turn: Turn): MessageOrigin & { readonly kind: "lane" } {
-  const { origin } = turn;
-  assert(origin.kind === "lane", "only clients begin invocations and wait for them");
-  return origin;
-}
-
-/** How a pending invocation stands after one of its node invocations has ended (E3). */
-function stateAfter(record: InvocationRecord, end: AckMessage["end"]): InvocationState {
-  if (end.kind === "result") return end;
-  if (end.kind === "failure") {
-    const last = decodeFailure(end.error);
-    const reason = failureText(`Node "${last.node}" failed`, last);
-    return { kind: "failed", reason, failuresThen: record.failures.length };
-  }
-  const { high, low } = record.outstanding;
-  if (high !== 0 || low !== 0) return pending;
-  return { kind: "failed", reason: "Agent completed without result", failuresThen: 0 };
-}
-
-function xorOf(a: NodeInvocationId, b: NodeInvocationId): NodeInvocationId {
-  return { high: (a.high ^ b.high) >>> 0, low: (a.low ^ b.low) >>> 0 };
 }

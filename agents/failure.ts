@@ -73,6 +73,11 @@ export function failureDetails(failure: Failure): InvocationFailureDetails {
   return { node, attempt, message: error.message, stack: error.stack };
 }
 
+/** Why a node invocation that `last` ended, and with it its invocation, has failed. */
+export function nodeFailureText(last: Failure): string {
+  return failureText(`Node "${last.node}" failed`, last);
+}
+
 /** Why an invocation failed: `<reason> (last failure: <first line of the last error>)`. */
 export function failureText(reason: string, last: Failure | undefined): string {
   if (last === undefined) return reason;

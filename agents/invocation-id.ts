@@ -142,6 +142,11 @@ export function operationPrefix(of: {
   return prefix;
 }
 
+/** The account of node invocations that were started and have not ended is the xor of their ids. */
+export function xorOf(a: NodeInvocationId, b: NodeInvocationId): NodeInvocationId {
+  return { high: (a.high ^ b.high) >>> 0, low: (a.low ^ b.low) >>> 0 };
+}
+
 /** Sixteen hex digits. */
 export function formatNodeId(id: NodeInvocationId): string {
   return id.high.toString(16).padStart(8, "0") + id.low.toString(16).padStart(8, "0");

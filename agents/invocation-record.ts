@@ -7,19 +7,25 @@
 //   I1. `outstanding` is the xor of the ids of all node invocations that were started and have not
 //       ended, as far as the home task was told: zero means that all have ended.
 //   I2. A record is ended once: from then on only its list of failures grows.
-//   I3. A row is bounded: at most `failuresMax` failures of about `failuresBytesMax` bytes; of
-//       those beyond, only the number is kept.
+//   I3. A row is bounded: of failures that its list (failure-list.ts) has no room for, only the
+//       number is kept. While the invocation is pending the newest failure finds room; afterwards
+//       no failure that was there when it failed goes.
 
 import { ByteReader } from "../base/byte-reader.js";
 import { assert } from "../base/invariant.js";
+import {
+  type FailureList,
+  readFailures,
+  withLate,
+  withNewest,
+  writeFailures,
+} from "./failure-list.js";
 import type { NodeInvocationId } from "./invocation-id.js";
 import type { Outcome } from "./outcome.js";
 import {
-  readList,
   readName,
   readNodeId,
   readText,
-  writeList,
   writeName,
   writeNodeId,
   writeText,
@@ -29,26 +35,17 @@ import {
 /** Table of these rows; the key is the invocation's id. Part of the on-disk format. */
 export const invocationTable = 8;
 
-/** Failures that a record keeps: enough to see what went wrong, and a row stays small. */
-export const failuresMax = 64;
-/** Bytes of those failures, after the first, which is always kept. */
-export const failuresBytesMax: number = 64 * 1024;
-
 /** How far an invocation has come. */
 export type InvocationState =
   | { readonly kind: "pending" }
   | { readonly kind: "result"; readonly value: Uint8Array }
   | { readonly kind: "failed"; readonly reason: string; readonly failuresThen: number };
 
-export interface InvocationRecord {
+export interface InvocationRecord extends FailureList {
   readonly agent: string;
   /** Which of this task's invocations it is, counted in the order they began. */
   readonly createdNo: number;
   readonly outstanding: NodeInvocationId;
-  /** failure.ts has their bytes; oldest first. */
-  readonly failures: readonly Uint8Array[];
-  /** Failures there was no room for (I3). */
-  readonly failuresLost: number;
   readonly state: InvocationState;
 }
 
@@ -61,8 +58,7 @@ export function encodeRecord(record: InvocationRecord): Uint8Array {
     writer.uint64(record.createdNo);
     writeName(writer, record.agent);
     writeNodeId(writer, record.outstanding);
-    writer.u32(record.failuresLost);
-    writeList(writer, record.failures);
+    writeFailures(writer, record);
     if (state.kind === "result") writer.bytes(state.value);
     if (state.kind === "failed") {
       writer.u32(state.failuresThen);
@@ -79,8 +75,7 @@ export function decodeRecord(bytes: Uint8Array): InvocationRecord {
     createdNo: reader.uint64(),
     agent: readName(reader),
     outstanding: readNodeId(reader),
-    failuresLost: reader.u32(),
-    failures: readList(reader),
+    ...readFailures(reader),
     state: readState(kind, reader),
   };
 }
@@ -92,11 +87,8 @@ export function hasEnded(bytes: Uint8Array): boolean {
 
 /** The record with one more failure, or with one more counted (I3). */
 export function withFailure(record: InvocationRecord, failure: Uint8Array): InvocationRecord {
-  const { failures } = record;
-  const keptBytes = failures.reduce((sum, kept) => sum + kept.length, 0);
-  const fits = failures.length < failuresMax && keptBytes + failure.length <= failuresBytesMax;
-  if (failures.length === 0 || fits) return { ...record, failures: [...failures, failure] };
-  return { ...record, failuresLost: record.failuresLost + 1 };
+  const isPending = record.state.kind === "pending";
+  return { ...record, ...(isPending ? withNewest(record, failure) : withLate(record, failure)) };
 }
 
 /** How the invocation of a record ended; `undefined` while it is pending. */

@@ -8,7 +8,7 @@
 import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
 import { failureBytesMax } from "./failure.js";
-import { failuresBytesMax } from "./invocation-record.js";
+import { failuresBytesMax } from "./failure-list.js";
 
 /** In bytes of encoded values. */
 export interface MessageBounds {

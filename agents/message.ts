@@ -1,9 +1,10 @@
 // Messages — every byte that a task is sent on behalf of agents, by clients, tasks and itself.
 //
 // One interface for each message, told apart by `kind`: the first byte on the wire.
-// Owns: their layouts, readers and writers. Leaves to others: what messages do (execution.ts),
-// how they travel (the runtime, task-program.ts), what is told to clients (outcome.ts), users'
-// values in them, which are bytes already (wire-field.ts).
+// Owns: their layouts, readers and writers. Leaves to others: those about failing node invocations
+// (poison-message.ts), what messages do (execution.ts), how they travel (the runtime,
+// task-program.ts), what is told to clients (outcome.ts), users' values in them, which are bytes
+// already (wire-field.ts).
 //
 // Invariants:
 //   M1. Decoded ids, keys and values are views of the message: whoever keeps them keeps its bytes.
@@ -13,7 +14,16 @@ import { ByteReader } from "../base/byte-reader.js";
 import type { ByteWriter } from "../base/byte-writer.js";
 import { assert } from "../base/invariant.js";
 import { operationPrefixBytes } from "../runtime/operation-id.js";
+import type { MessageOrigin, Turn } from "../runtime/task-program.js";
 import type { InvocationId, NodeInvocationId } from "./invocation-id.js";
+import { type PoisonMessage, readPoison } from "./poison-message.js";
+import {
+  type RecordedOperations,
+  readIndexes,
+  readRecorded,
+  writeIndexes,
+  writeRecorded,
+} from "./recorded-operations.js";
 import {
   readId,
   readKey,
@@ -60,12 +70,6 @@ export interface CompletedMessage {
   readonly recorded: readonly RecordedOperations[];
 }
 
-/** Numbers of a node invocation's store operations that a task has recorded. */
-export interface RecordedOperations {
-  readonly task: number;
-  readonly indexes: readonly number[];
-}
-
 /** To a task that has recorded operations of a node invocation: it is done, they are not needed. */
 export interface ForgetMessage {
   readonly kind: "forget";
@@ -109,8 +113,10 @@ export type AgentMessage =
   | CompletedMessage
   | AckMessage
   | AwaitMessage
-  | ForgetMessage;
+  | ForgetMessage
+  | PoisonMessage;
 
+/** From 16 on they are those of poison-message.ts. */
 const kinds = { initiate: 1, run: 2, completed: 3, ack: 4, await: 5, forget: 6 } as const;
 const ends = { plain: 0, result: 1, failure: 2 } as const;
 
@@ -148,10 +154,7 @@ export function encodeCompleted(message: CompletedMessage): Uint8Array {
       writeKey(writer, emit.key);
       writer.lengthPrefixed(emit.message);
     }
-    for (const { task, indexes } of message.recorded) {
-      writer.u16(task);
-      writeIndexes(writer, indexes);
-    }
+    writeRecorded(writer, message.recorded);
   });
 }
 
@@ -202,7 +205,7 @@ export function decodeAgentMessage(bytes: Uint8Array): AgentMessage {
         indexes: readIndexes(reader),
       };
     default:
-      assert(false, () => `message kind ${kind} is not in the protocol`);
+      return readPoison(kind, reader);
   }
 }
 
@@ -211,6 +214,13 @@ export function decodeRun(bytes: Uint8Array): RunMessage {
   const message = decodeAgentMessage(bytes);
   assert(message.kind === "run", () => `a row of the queue holds a message "${message.kind}"`);
   return message;
+}
+
+/** Who sent a message that only clients send. */
+export function laneOf(turn: Turn): MessageOrigin & { readonly kind: "lane" } {
+  const { origin } = turn;
+  assert(origin.kind === "lane", "only clients begin invocations and look after them");
+  return origin;
 }
 
 function readInitiate(reader: ByteReader): InitiateMessage {
@@ -245,9 +255,7 @@ function readCompleted(reader: ByteReader): CompletedMessage {
     key: readKey(reader),
     message: reader.lengthPrefixed(),
   }));
-  const recorded: RecordedOperations[] = [];
-  while (!reader.done) recorded.push({ task: reader.u16(), indexes: readIndexes(reader) });
-  return { kind: "completed", arrivalNo, emits, end, recorded };
+  return { kind: "completed", arrivalNo, emits, end, recorded: readRecorded(reader) };
 }
 
 function readAck(reader: ByteReader): AckMessage {
@@ -257,16 +265,6 @@ function readAck(reader: ByteReader): AckMessage {
     xor: readNodeId(reader),
     end: readEnd(reader),
   };
-}
-
-function writeIndexes(writer: ByteWriter, indexes: readonly number[]): void {
-  writer.u32(indexes.length);
-  for (const index of indexes) writer.u32(index);
-}
-
-function readIndexes(reader: ByteReader): number[] {
-  const count = reader.u32();
-  return Array.from({ length: count }, () => reader.u32());
 }
 
 function writeEnd(writer: ByteWriter, end: NodeEnd): void {

@@ -1,8 +1,11 @@
 // Node queue — the durable rows of node invocations that a task has accepted and not finished.
 //
-// A row is the `run` message as it came, under a number that says when.
+//   [number u64]     → the `run` message as it came; the number says when
+//   [FF][number u64] → what has become of it so far (RowState), once there is anything to say
+//   [0 u64]          → the durable mark
+//
 // Owns: numbering and the rows. Leaves to others: when a row is added and removed
-// (execution.ts), when it runs (node-runner.ts).
+// (execution.ts, failed-nodes.ts), when it runs (node-runner.ts).
 //
 // Invariants:
 //   Q1. Numbers rise in the order of arrival; the byte order of row keys is the order of numbers.
@@ -11,12 +14,17 @@
 //   Q3. Every number below the durable mark may have been used, none from the mark on. The mark
 //       moves in the frame of the first row that reaches it; until that is durable each further row
 //       moves it again, since a message that is taken back takes its mark along.
+//   Q4. A row's state goes with it, in one frame. Of states the attempts and deaths are in memory
+//       too, as committed.
 
 import { ByteReader } from "../base/byte-reader.js";
 import { ByteWriter } from "../base/byte-writer.js";
 import { assert } from "../base/invariant.js";
 import type { TaskPort, Turn } from "../runtime/task-program.js";
+import { type FailureList, noFailures, readFailures, writeFailures } from "./failure-list.js";
 import { decodeRun, type RunMessage } from "./message.js";
+import { numberKey, numberOfKey } from "./number-key.js";
+import { written } from "./wire-field.js";
 
 /** Table of these rows; the key is the number, big-endian. Part of the on-disk format. */
 export const queueTable = 9;
@@ -26,12 +34,33 @@ const markNo = 0;
 /** Numbers reserved at a time: a mark is written once for so many rows. */
 const reservedNumbers = 4_096;
 const pageRows = 256;
+/** No number is so large that the key of its row begins like this. */
+const statePrefix = 0xff;
+
+/** What a row has been through. */
+export interface RowState {
+  /** Runs that failed. */
+  readonly attempts: number;
+  /** Lives of the task that died after the row was started in them, counted once they have. */
+  readonly deaths: number;
+  /** It was a dead letter. */
+  readonly replayed: boolean;
+}
+
+/** The same with the failures of its attempts. */
+export interface StoredState extends RowState, FailureList {}
+
+const untouched: StoredState = { attempts: 0, deaths: 0, replayed: false, ...noFailures };
 
 export class NodeQueue {
   readonly #port: TaskPort;
   #next = 1;
   /** The durable mark. */
   #mark = 1;
+  /** The first number of this life of the task. */
+  #firstOwn = 1;
+  /** Of rows that have a state. */
+  readonly #states = new Map<number, RowState>();
 
   constructor(port: TaskPort) {
     this.#port = port;
@@ -39,19 +68,49 @@ export class NodeQueue {
 
   /** Goes on after the last number that may have been used, and visits the rows that are left. */
   start(visit: (arrivalNo: number, run: RunMessage) => void): void {
-    const mark = this.#port.get(queueTable, rowKey(markNo));
+    const mark = this.#port.get(queueTable, numberKey(markNo));
     if (mark !== undefined) this.#mark = new ByteReader(mark).uint64();
     this.#next = this.#mark;
-    for (let from = markNo + 1; ; ) {
-      const rows = this.#port.page(queueTable, { from: rowKey(from) }, pageRows);
-      for (const row of rows) {
-        const arrivalNo = numberOf(row.key);
-        assert(arrivalNo < this.#mark, () => `row ${arrivalNo} is beyond the mark ${this.#mark}`);
-        visit(arrivalNo, decodeRun(row.value));
-        from = arrivalNo + 1;
-      }
-      if (rows.length === 0) return;
-    }
+    this.#firstOwn = this.#mark;
+    this.#visit(numberKey(0, statePrefix), undefined, (arrivalNo, value) => {
+      this.#states.set(arrivalNo, withoutFailures(readState(value)));
+    });
+    this.#visit(numberKey(markNo + 1), Uint8Array.of(statePrefix), (arrivalNo, value) => {
+      assert(arrivalNo < this.#mark, () => `row ${arrivalNo} is beyond the mark ${this.#mark}`);
+      visit(arrivalNo, decodeRun(value));
+    });
+  }
+
+  /** Whether a row is of an earlier life of the task. */
+  isRecovered(arrivalNo: number): boolean {
+    return arrivalNo < this.#firstOwn;
+  }
+
+  /** The committed state of a row. */
+  stateOf(arrivalNo: number): RowState {
+    return this.#states.get(arrivalNo) ?? untouched;
+  }
+
+  /** The state of a row as the frame in hand leaves it. */
+  stored(turn: Turn, arrivalNo: number): StoredState {
+    if (!this.#states.has(arrivalNo)) return untouched;
+    const row = turn.get(queueTable, numberKey(arrivalNo, statePrefix));
+    assert(row !== undefined, () => `the state of row ${arrivalNo} is gone`);
+    return readState(row);
+  }
+
+  /** Changes the state of a row with the frame in hand; once for each row and frame. */
+  store(turn: Turn, arrivalNo: number, state: StoredState): void {
+    const isFresh = !this.#states.has(arrivalNo);
+    turn.put(queueTable, numberKey(arrivalNo, statePrefix), stateBytes(state), isFresh);
+    turn.afterCommit(() => this.#states.set(arrivalNo, withoutFailures(state)));
+  }
+
+  /** Adds a dead letter's row with the frame in hand and returns its number. */
+  appendReplayed(turn: Turn, message: Uint8Array): number {
+    const arrivalNo = this.append(turn, message);
+    this.store(turn, arrivalNo, { ...untouched, replayed: true });
+    return arrivalNo;
   }
 
   /** Adds a row with the frame in hand and returns its number. */
@@ -62,41 +121,74 @@ export class NodeQueue {
       const reserved = arrivalNo + reservedNumbers;
       const mark = new ByteWriter(8);
       mark.uint64(reserved);
-      turn.put(queueTable, rowKey(markNo), mark.finish());
+      turn.put(queueTable, numberKey(markNo), mark.finish());
       turn.afterCommit(() => {
         this.#mark = Math.max(this.#mark, reserved);
       });
     }
-    turn.put(queueTable, rowKey(arrivalNo), message, true);
+    turn.put(queueTable, numberKey(arrivalNo), message, true);
     return arrivalNo;
   }
 
-  /** Removes a row with the frame in hand and returns what was in it. */
-  take(turn: Turn, arrivalNo: number): RunMessage {
-    const key = rowKey(arrivalNo);
-    const row = turn.get(queueTable, key);
+  /** A row as the frame in hand leaves it. */
+  look(turn: Turn, arrivalNo: number): Uint8Array {
+    const row = turn.get(queueTable, numberKey(arrivalNo));
     assert(row !== undefined, () => `row ${arrivalNo} of the queue is gone`);
-    turn.delete(queueTable, key);
-    return decodeRun(row);
+    return row;
+  }
+
+  /** Removes a row and its state with the frame in hand and returns what was in it. */
+  take(turn: Turn, arrivalNo: number): Uint8Array {
+    const row = this.look(turn, arrivalNo);
+    turn.delete(queueTable, numberKey(arrivalNo));
+    if (this.#states.has(arrivalNo)) {
+      turn.delete(queueTable, numberKey(arrivalNo, statePrefix));
+      turn.afterCommit(() => this.#states.delete(arrivalNo));
+    }
+    return row;
   }
 
   /** A committed row. */
   read(arrivalNo: number): RunMessage {
-    const row = this.#port.get(queueTable, rowKey(arrivalNo));
+    const row = this.#port.get(queueTable, numberKey(arrivalNo));
     assert(row !== undefined, () => `row ${arrivalNo} of the queue is gone`);
     return decodeRun(row);
   }
-}
 
-function rowKey(arrivalNo: number): Uint8Array {
-  const key = new Uint8Array(8);
-  for (let index = 7, rest = arrivalNo; index >= 0; index -= 1) {
-    key[index] = rest % 256;
-    rest = Math.floor(rest / 256);
+  #visit(
+    first: Uint8Array,
+    to: Uint8Array | undefined,
+    visit: (arrivalNo: number, value: Uint8Array) => void,
+  ): void {
+    for (let from = first; ; ) {
+      const range = to === undefined ? { from } : { from, to };
+      const rows = this.#port.page(queueTable, range, pageRows);
+      for (const { key, value } of rows) {
+        visit(numberOfKey(key), value);
+        from = new Uint8Array([...key, 0]);
+      }
+      if (rows.length === 0) return;
+    }
   }
-  return key;
 }
 
-function numberOf(key: Uint8Array): number {
-  return key.reduce((number, byte) => number * 256 + byte, 0);
+function withoutFailures({ attempts, deaths, replayed }: StoredState): RowState {
+  return { attempts, deaths, replayed };
+}
+
+function stateBytes(state: StoredState): Uint8Array {
+  return written((writer) => {
+    writer.u32(state.attempts);
+    writer.u32(state.deaths);
+    writer.u8(state.replayed ? 1 : 0);
+    writeFailures(writer, state);
+  });
+}
+
+function readState(row: Uint8Array): StoredState {
+  const reader = new ByteReader(row);
+  const attempts = reader.u32();
+  const deaths = reader.u32();
+  const replayed = reader.u8() === 1;
+  return { attempts, deaths, replayed, ...readFailures(reader) };
 }

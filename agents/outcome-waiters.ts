@@ -1,6 +1,7 @@
-// Outcome waiters — the callers of one thread that wait for invocations to end.
+// Outcome waiters — the callers of one thread that wait for invocations to end, and for dead
+// letters to run again.
 //
-// Owns: who waits for which invocation, and telling them: from notices, when a task is lost, when a
+// Owns: who waits for which of them, and telling them: from notices, when a task is lost, when a
 // signal aborts. Leaves to others: asking tasks (client.ts), whom tasks notify (execution.ts).
 //
 // Invariants:
@@ -11,11 +12,15 @@
 
 import { InvariantViolation } from "../base/invariant.js";
 import type { ProgramClientPort } from "../runtime/task-program.js";
+import { formatLetterId } from "./dead-letters.js";
 import { type InvocationId, invocationName } from "./invocation-id.js";
 import { type AwaitReply, decodeNotice } from "./outcome.js";
 
 /** What a waiter is told. */
-export type Answer = Exclude<AwaitReply, { readonly kind: "pending" }> | { readonly kind: "begun" };
+export type Answer =
+  | Exclude<AwaitReply, { readonly kind: "pending" }>
+  | { readonly kind: "begun" }
+  | { readonly kind: "replayed" };
 
 /** One caller who waits; made by `OutcomeWaiters.open`. */
 class Waiter {
@@ -62,10 +67,13 @@ export class OutcomeWaiters {
 
   /** One for each thread: a port has one listener of each kind. */
   constructor(port: ProgramClientPort) {
-    port.onNotice((_task, bytes) => {
-      const { invocationId, outcome } = decodeNotice(bytes);
-      for (const waiter of this.#waiting.get(invocationName(invocationId)) ?? []) {
-        waiter.resolve({ kind: "ended", outcome });
+    port.onNotice((task, bytes) => {
+      const notice = decodeNotice(bytes);
+      if (notice.kind === "replayed") {
+        this.#resolve(replayName(formatLetterId(task, notice.letterNo)), { kind: "replayed" });
+      } else {
+        const { invocationId, outcome } = notice;
+        this.#resolve(invocationName(invocationId), { kind: "ended", outcome });
       }
     });
     port.onLost((tasks, error) => {
@@ -77,10 +85,22 @@ export class OutcomeWaiters {
 
   /** Begins to wait for an invocation whose home is the task `home` (W1). */
   open(id: InvocationId, home: number, signal: AbortSignal | undefined): Waiter {
-    const name = invocationName(id);
+    return this.#open(invocationName(id), home, signal);
+  }
+
+  /** Begins to wait for a dead letter of the task `task` to run again (W1). */
+  openReplay(letterId: string, task: number, signal: AbortSignal | undefined): Waiter {
+    return this.#open(replayName(letterId), task, signal);
+  }
+
+  #open(name: string, home: number, signal: AbortSignal | undefined): Waiter {
     const waiter = new Waiter(home, signal, (settled) => this.#forget(name, settled));
     this.#waiting.set(name, [...(this.#waiting.get(name) ?? []), waiter]);
     return waiter;
+  }
+
+  #resolve(name: string, answer: Answer): void {
+    for (const waiter of this.#waiting.get(name) ?? []) waiter.resolve(answer);
   }
 
   #forget(name: string, waiter: Waiter): void {
@@ -88,6 +108,11 @@ export class OutcomeWaiters {
     if (others.length === 0) this.#waiting.delete(name);
     else this.#waiting.set(name, others);
   }
+}
+
+/** Longer than the name of any invocation. */
+function replayName(letterId: string): string {
+  return `replay of dead letter ${letterId}`;
 }
 
 function unreachable(): never {

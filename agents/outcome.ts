@@ -1,6 +1,6 @@
 // Outcome — how an invocation ended, and the bytes in which clients are told.
 //
-// Owns: the layouts of outcomes, of the reply to an AwaitMessage and of the notice. Leaves to
+// Owns: the layouts of outcomes, of the reply to an AwaitMessage and of notices. Leaves to
 // others: who decides an outcome (execution.ts), the record that keeps it (invocation-record.ts),
 // what clients make of it (client.ts).
 
@@ -42,9 +42,17 @@ export interface OutcomeNotice {
   readonly outcome: Outcome;
 }
 
+/** A letter's task to a thread that has asked for a replay: it runs again. */
+export interface ReplayedNotice {
+  readonly kind: "replayed";
+  readonly letterNo: number;
+}
+
+export type Notice = OutcomeNotice | ReplayedNotice;
+
 const outcomes = { result: 1, failed: 2 } as const;
 const replies = { unknown: 0, pending: 1, ended: 2 } as const;
-const notices = { outcome: 1 } as const;
+const notices = { outcome: 1, replayed: 2 } as const;
 
 export function encodeReply(reply: AwaitReply): Uint8Array {
   return written((writer) => {
@@ -61,18 +69,23 @@ export function decodeReply(bytes: Uint8Array): AwaitReply {
   return { kind: kind === replies.unknown ? "unknown" : "pending" };
 }
 
-export function encodeNotice(notice: OutcomeNotice): Uint8Array {
+export function encodeNotice(notice: Notice): Uint8Array {
   return written((writer) => {
     writer.u8(notices[notice.kind]);
+    if (notice.kind === "replayed") {
+      writer.uint64(notice.letterNo);
+      return;
+    }
     writer.bytes(notice.invocationId);
     writeOutcome(writer, notice.outcome);
   });
 }
 
 /** What it returns are views of `bytes`. */
-export function decodeNotice(bytes: Uint8Array): OutcomeNotice {
+export function decodeNotice(bytes: Uint8Array): Notice {
   const reader = new ByteReader(bytes);
   const kind = reader.u8();
+  if (kind === notices.replayed) return { kind: "replayed", letterNo: reader.uint64() };
   assert(kind === notices.outcome, () => `notice ${kind} is not in the protocol`);
   return { kind: "outcome", invocationId: readId(reader), outcome: readOutcome(reader) };
 }

@@ -32,6 +32,16 @@ export interface AgentShape {
   readonly entry: string;
   /** What a result must look like. */
   readonly result: Schema<unknown>;
+  /**
+   * How often a node invocation whose function threw is run again, with the same message and ids;
+   * 0 to 100, default 2. After that the invocation fails, and the message is a dead letter.
+   */
+  readonly maxRetries?: number;
+  /**
+   * Milliseconds before the first retry, at most 3,600,000; each further one waits twice as long,
+   * up to that. A pause is shortened by chance, to half at most. Default 0: at once.
+   */
+  readonly retryBackoffMs?: number;
 }
 
 type NodesOf<A extends AgentShape> = A["nodes"];

@@ -135,6 +135,10 @@ export interface ErrorDetails {
     failures: readonly InvocationFailureDetails[];
   };
   INVOCATION_UNKNOWN: { agent: string; invocationId: string };
+  /** The process or its thread died each time this node invocation ran: it is not run any more. */
+  NODE_DEADLY: { agent: string; node: string; deaths: number };
+  /** No such dead letter: it was replayed, discarded, or never was. */
+  DEAD_LETTER_UNKNOWN: { id: string };
 
   // Compute functions
 

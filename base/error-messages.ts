@@ -94,6 +94,10 @@ const messages: Messages = {
   INVOCATION_FAILED: (d) => `invocation ${d.invocationId} of agent "${d.agent}": ${d.reason}`,
   INVOCATION_UNKNOWN: (d) =>
     `agent "${d.agent}" has no invocation "${d.invocationId}": it never began or is forgotten`,
+  NODE_DEADLY: (d) =>
+    `${node(d)} is not run again: the process or its thread died ${d.deaths} times while it ran`,
+  DEAD_LETTER_UNKNOWN: (d) =>
+    `there is no dead letter "${d.id}": it was replayed, discarded, or never was`,
 
   COMPUTE_UNKNOWN: (d) =>
     `there is no compute function "${d.compute}"; declared: ${showNames(d.known)}`,

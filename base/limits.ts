@@ -102,6 +102,20 @@ export const limits = {
   runningNodesMax: 1_000,
   /** Emits of one node invocation: they become rows of one frame. */
   emitsMax: 10_000,
+  /** Times that a node invocation which threw is run again, when the agent does not say. */
+  maxRetriesDefault: 2,
+  /** Largest `maxRetries` of an agent: beyond that a failure is not of the passing kind. */
+  maxRetriesMax: 100,
+  /** Longest pause before a retry: `retryBackoffMs` doubles up to it. An hour. */
+  retryBackoffMsMax: 3_600_000,
+  /** Starts that died while a node invocation ran in them; then it is not run any more. */
+  suspectDeathsMax: 3,
+  /** How long a suspect runs alone: after that the next one begins beside it. */
+  suspectTimeMs: 10_000,
+  /** Dead letters that a task keeps; of those beyond, only the number. */
+  deadLettersMax: 10_000,
+  /** Dead letters of one page of a list: bounds what a slow consumer holds. */
+  deadLettersPageRows: 64,
   /** Finished invocations whose records a task keeps. */
   invocationsRetainedMax: 5_000,
   /** Calls that wait for a thread of the compute pool. */

@@ -121,6 +121,7 @@ export class Cluster {
       this.local.start();
       this.#state = "running";
       this.#parts.machine.place.suspects?.remove(this.#parts.suspects);
+      this.#threads.beginSuspects();
     } catch (error) {
       // Tasks that did begin write nothing more: the lock is about to be released.
       this.local.abort(this.#closedError());

@@ -33,6 +33,8 @@ export interface ThreadControl {
   streams(): Promise<Tagged<readonly TaskStreams[]>>;
   /** Lets the tasks begin. */
   start(continuations: readonly Continuation[]): Promise<Tagged<void>>;
+  /** Runs what may have killed its tasks before, one after the other. */
+  runSuspects(): Promise<Tagged<void>>;
   quiet(): Promise<Tagged<boolean>>;
   reports(): Promise<Tagged<readonly TaskReport[]>>;
   /** Tasks of another thread are gone. */

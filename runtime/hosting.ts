@@ -31,7 +31,7 @@ import { StoreClient, type StoreClientOptions } from "./store-client.js";
 import type { System, Timer } from "./system.js";
 import { Task, type TaskStats } from "./task.js";
 import { TaskDriver } from "./task-driver.js";
-import type { ProgramClientPort, TaskPort } from "./task-program.js";
+import type { ProgramClientPort, ProgramReport, TaskPort } from "./task-program.js";
 import { type GuardSpec, ThreadGuards } from "./thread-guards.js";
 import type { Topology } from "./topology.js";
 import type { Transport } from "./transport.js";
@@ -61,7 +61,7 @@ export interface HostServices {
 }
 
 /** Figures of one task. */
-export interface TaskReport {
+export interface TaskReport extends ProgramReport {
   readonly task: number;
   readonly thread: number;
   readonly batches: TaskStats;
@@ -160,6 +160,11 @@ export class HostedThread {
     for (const driver of this.host.drivers) driver.start();
   }
 
+  /** Runs what may have killed these tasks before, one after the other. */
+  async runSuspects(): Promise<void> {
+    for (const driver of this.host.drivers) await driver.runSuspects();
+  }
+
   /** Syncs every task each `intervalMs`; a failed sync ends the process. */
   syncEvery(intervalMs: number): void {
     const again = (): void => {
@@ -183,6 +188,7 @@ export class HostedThread {
       unacknowledged: driver.task.outbox.unacknowledged,
       continued: driver.task.outbox.continued,
       running: driver.running,
+      ...driver.programReport,
     }));
   }
 
@@ -278,6 +284,7 @@ function installProgram(
     ownerOf: (keyHash) => thread.router.owner(keyHash),
     now: () => services.system.now(),
     random: () => services.system.random(),
+    after: (delayMs, action) => services.system.after(delayMs, action),
     submit: (message) => driver.submit(message),
     get: (table, key) => storage.get(table, key, hashKey(key))?.value,
     page: (table, range, limit) => storage.page(table, range, limit),

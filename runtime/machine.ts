@@ -107,6 +107,8 @@ export interface ThreadHandle {
   streams(): Promise<readonly TaskStreams[]>;
   /** Lets its tasks begin; streams from them go on as the handshake has found. */
   start(continuations: readonly Continuation[]): Promise<void>;
+  /** Runs what may have killed its tasks before, one after the other. */
+  runSuspects(): Promise<void>;
   quiet(): Promise<boolean>;
   reports(): Promise<readonly TaskReport[]>;
   /** Tasks of another thread are gone. */

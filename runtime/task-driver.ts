@@ -22,7 +22,7 @@ import type { Outlet } from "./outlet.js";
 import { threadOf } from "./plan.js";
 import { type StreamAck, section, streamBody } from "./protocol.js";
 import type { Task } from "./task.js";
-import type { MessageOrigin, TaskProgram } from "./task-program.js";
+import type { MessageOrigin, ProgramReport, TaskProgram } from "./task-program.js";
 
 const noAcks: ReadonlyMap<number, boolean> = new Map();
 
@@ -117,6 +117,15 @@ export class TaskDriver {
   /** Node functions that run. */
   get running(): number {
     return this.#program?.running ?? 0;
+  }
+
+  /** See TaskProgram; called once, after `start`. */
+  async runSuspects(): Promise<void> {
+    await this.#program?.runSuspects();
+  }
+
+  get programReport(): ProgramReport {
+    return this.#program?.report() ?? { deadLetters: 0, deadLettersDropped: 0 };
   }
 
   /** Makes durable what a mode weaker than `durable` has not synced yet. */

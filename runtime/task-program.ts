@@ -19,6 +19,7 @@ import type { KeyRange, StoredRow, TableId } from "../store/storage.js";
 import type { Boot } from "./boot.js";
 import type { ComputeCall } from "./compute-call.js";
 import type { JournalStep, OperationJournal, RecalledRow } from "./operation-journal.js";
+import type { Timer } from "./system.js";
 
 /** Who sent the message in hand. */
 export type MessageOrigin =
@@ -68,6 +69,21 @@ export interface TaskProgram {
   readonly running: number;
   /** Aborts the signals of what runs; called when `close` has waited long enough. */
   abort(reason: unknown): void;
+  /**
+   * Runs, one after the other, what may have killed the task before; called once for each start,
+   * while no other task does the same. Resolves when the last one has ended or run for a while.
+   */
+  runSuspects(): Promise<void>;
+  /** Figures for `stats`. */
+  report(): ProgramReport;
+}
+
+/** Figures of a program. */
+export interface ProgramReport {
+  /** Dead letters that the task keeps. */
+  readonly deadLetters: number;
+  /** Dead letters it had no room for, since the directory was made. */
+  readonly deadLettersDropped: number;
 }
 
 /** What a task offers to its program. */
@@ -84,6 +100,8 @@ export interface TaskPort {
   now(): number;
   /** Uniform in [0, 1). */
   random(): number;
+  /** Runs `action` once, `delayMs` from now, unless the task ends before. */
+  after(delayMs: number, action: () => void): Timer;
   /** Puts a message into this task's own mailbox (volatile): applied in a later batch. */
   submit(message: Uint8Array): void;
   /** Committed row. */

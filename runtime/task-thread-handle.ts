@@ -108,6 +108,10 @@ export class TaskThreadHandle implements ThreadHandle {
     return this.#call(() => this.#control.start(continuations));
   }
 
+  runSuspects(): Promise<void> {
+    return this.#call(() => this.#control.runSuspects());
+  }
+
   quiet(): Promise<boolean> {
     return this.#call(() => this.#control.quiet());
   }

@@ -48,6 +48,7 @@ const control: ThreadControl = {
       running().start();
       transport.start();
     }),
+  runSuspects: () => tagged(() => running().runSuspects()),
   quiet: () => tagged(() => running().quiet),
   reports: () => tagged(() => running().reports()),
   lost: (thread, tasks, error) =>

@@ -7,6 +7,8 @@
 // where threads come from (machine.ts), what a death means for the launch (cluster.ts).
 //
 // Invariants:
+//   F4. What may have killed a task before runs alone in the process: thread after thread is asked
+//       to run its suspects, the launching one first, one that was started again when it serves.
 //   F2. A thread is started again only when its checkpoint jobs are over and every other thread has
 //       forgotten the old one; its tasks come back from their logs, over the same shared memory.
 
@@ -34,6 +36,8 @@ export class TaskThreads {
   readonly #handles = new Map<number, ThreadHandle>();
   #restarts = 0;
   #restarting: Promise<void> = Promise.resolve();
+  /** The turns of threads that run their suspects. */
+  #suspects: Promise<void> = Promise.resolve();
   /** The thread that a restart has begun and that does not serve yet. */
   #starting: ThreadHandle | undefined;
 
@@ -76,6 +80,13 @@ export class TaskThreads {
     await Promise.all(handles.map((handle) => handle.start(continuations)));
     // One may have ended after its own start, while another still began.
     for (const { exitCause } of handles) if (exitCause !== undefined) throw exitCause;
+  }
+
+  /** All serve: their suspects run, one at a time (F4). */
+  beginSuspects(): void {
+    const { local } = this.#parts;
+    this.#suspects = local.runSuspects();
+    for (const handle of this.handles) this.#runSuspects(handle);
   }
 
   /** Figures of every task thread's tasks. */
@@ -155,6 +166,11 @@ export class TaskThreads {
       local.host.reopen(dead.tasks);
     });
     this.#starting = undefined;
+    this.#runSuspects(handle);
+  }
+
+  #runSuspects(handle: ThreadHandle): void {
+    this.#suspects = this.#suspects.then(() => unlessExited([handle], () => handle.runSuspects()));
   }
 }
 

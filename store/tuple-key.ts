@@ -73,6 +73,17 @@ export function encodeDynamicKey(key: DynamicKey): Uint8Array {
   return wholeKey(nameOf(key), encodeDynamic(key, "$", 0));
 }
 
+/** The key of bytes that `encodeDynamicKey` returned. */
+export function decodeDynamicKey(tagged: Uint8Array): DynamicKey {
+  const tag = tagged[0] ?? 0;
+  if (tag === keyTag.string) return stringForm.decode(tagged);
+  if (tag === keyTag.bytes) return bytesForm.decode(tagged);
+  if (tag === keyTag.tuple) return splitParts("tuple", tagged).map(decodeDynamicKey);
+  if (tag === keyTag.true || tag === keyTag.false) return booleanForm.decode(tagged);
+  if (tag === keyTag.bigint || tag === keyTag.bigintNegative) return bigintForm.decode(tagged);
+  return integerForm.decode(tagged);
+}
+
 function nameOf(key: DynamicKey): string {
   if (typeof key === "object") return Array.isArray(key) ? "tuple" : "bytes";
   return typeof key === "number" ? "integer" : typeof key;

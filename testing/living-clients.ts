@@ -2,6 +2,7 @@
 // life that serves then, or waits for the next.
 
 import type { AgentClient, Invocation, WaitOptions } from "../agents/client.js";
+import type { DeadLetterClient } from "../agents/dead-letter-client.js";
 import type { ErasedUpdates } from "../store/declaration.js";
 import type { EntriesOptions, KeyValueStore } from "../store/key-value-store.js";
 import type { Serving, Simulation } from "./simulation.js";
@@ -81,6 +82,20 @@ export function livingAgent(simulation: Simulation, name: string): AnyAgent {
       }
       return living(id);
     },
+  };
+}
+
+/** The client of dead letters; a list goes to one life, and ends with it. */
+export function livingDeadLetters(simulation: Simulation): DeadLetterClient {
+  const client = following(simulation, ({ runtime }) => runtime.deadLetters);
+  return {
+    list: (options) => ({
+      async *[Symbol.asyncIterator]() {
+        yield* await client(async (letters) => letters.list(options));
+      },
+    }),
+    replay: (id, options) => client((letters) => letters.replay(id, options)),
+    discard: (id, options) => client((letters) => letters.discard(id, options)),
   };
 }
 

@@ -12,7 +12,7 @@ import type { ComputeOptions } from "../runtime/compute-call.js";
 import type { Topology } from "../runtime/topology.js";
 import type { TopologyParts } from "../runtime/topology-parts.js";
 import { type CrashPoint, type FaultOptions, FaultPlan } from "./fault-plan.js";
-import { livingAgent, livingStore } from "./living-clients.js";
+import { livingAgent, livingDeadLetters, livingStore } from "./living-clients.js";
 import { SimulatedSite } from "./simulated-site.js";
 import { World } from "./simulated-world.js";
 import { type Serving, Simulation, type SimulationControls } from "./simulation.js";
@@ -131,6 +131,7 @@ export function runtimeOf<Parts extends TopologyParts>(
     compute: (name: never, args: never, computeOptions?: ComputeOptions) => {
       return alive(({ runtime: served }) => served.compute(name, args, computeOptions));
     },
+    deadLetters: livingDeadLetters(simulation),
     stats: () => alive(({ runtime: served }) => served.stats()),
     drain: (options?: { readonly signal?: AbortSignal }) => {
       return alive(({ runtime: served }) => served.drain(options));

@@ -74,6 +74,10 @@ export class SimulatedHandle implements ThreadHandle {
     });
   }
 
+  runSuspects(): Promise<void> {
+    return this.#call(() => this.#running().runSuspects());
+  }
+
   quiet(): Promise<boolean> {
     return this.#call(() => this.#running().quiet);
   }

@@ -8,7 +8,12 @@ import { bigint, boolean, bytes, integer, string, uuid } from "../../store/key.j
 import type { KeyCodec } from "../../store/key-form.js";
 import { hashKey } from "../../store/key-hash.js";
 import { keyRangeOf } from "../../store/key-range.js";
-import { type DynamicKey, encodeDynamicKey, tuple } from "../../store/tuple-key.js";
+import {
+  type DynamicKey,
+  decodeDynamicKey,
+  encodeDynamicKey,
+  tuple,
+} from "../../store/tuple-key.js";
 import {
   dynamicKey,
   keyBigint,
@@ -89,6 +94,16 @@ describe("key codec — any type", () => {
         fc.pre(isKey(left) && isKey(right));
         const order = Buffer.compare(encodeDynamicKey(left), encodeDynamicKey(right));
         expect(order).toBe(compareKeys(left, right));
+      }),
+      { runs: 5_000 },
+    );
+  });
+
+  it("gives a key back from its bytes", async () => {
+    await check(
+      fc.property(dynamicKey, (key) => {
+        fc.pre(isKey(key));
+        expect(compareKeys(decodeDynamicKey(encodeDynamicKey(key)), key)).toBe(0);
       }),
       { runs: 5_000 },
     );

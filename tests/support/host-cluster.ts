@@ -90,6 +90,7 @@ export class HostCluster {
       }
     }
     for (const thread of this.threads) thread.start();
+    void this.#runSuspects();
   }
 
   thread(number: number): HostedThread {
@@ -127,6 +128,11 @@ export class HostCluster {
     const client = clients.get(name);
     if (client === undefined) throw new RangeError(`there is no agent ${name}`);
     return client;
+  }
+
+  /** As clusters do: one thread after the other. */
+  async #runSuspects(): Promise<void> {
+    for (const thread of this.threads) await thread.runSuspects();
   }
 
   #open(
@@ -191,6 +197,7 @@ export class HostCluster {
       ownerOf: (keyHash) => hosted.router.owner(keyHash),
       now: () => system.now(),
       random: () => system.random(),
+      after: (delayMs, action) => system.after(delayMs, action),
       submit: (message) => driver.submit(message),
       get: (table, key) => storage.get(table, key, hashKey(key))?.value,
       page: (table, range, limit) => storage.page(table, range, limit),

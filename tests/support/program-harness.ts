@@ -4,7 +4,7 @@
 // queues, one event at a time. Which queue is served next is chosen by a seeded generator, so
 // that one seed is one interleaving; each queue is first in, first out. A crash drops what is
 // volatile (mailbox, the program, its running functions) and keeps rows, marks and unacknowledged
-// messages.
+// messages. The clock moves only when nothing else is left to do (program-clock.ts).
 //
 // Invariants: G1 to G4 of runtime/task-program.ts, by construction:
 //   - a batch's rows, sends, replies, notices and actions take effect together or not at all;
@@ -21,9 +21,11 @@ import type {
   TaskProgramFactory,
 } from "../../runtime/task-program.js";
 import { HarnessBatch, HarnessTurns } from "./program-batch.js";
+import { HarnessClock } from "./program-clock.js";
 import { harnessNames } from "./program-names.js";
+import { HarnessLife, harnessPort } from "./program-port.js";
 import { CommittedRows } from "./program-rows.js";
-import { harnessGuards, recordsNothing, type StoreContent, storeClient } from "./program-store.js";
+import type { StoreContent } from "./program-store.js";
 import { HarnessThread, queueIn, type Received, received, type Stream } from "./program-thread.js";
 import { seededRandom } from "../../testing/seeded-random.js";
 
@@ -60,13 +62,13 @@ interface HarnessTask {
   /** Starts of the task; every one but the first follows a crash. */
   boots: number;
   /** What the program of this life holds; a dead one's calls have no effect. */
-  life: { alive: boolean };
+  life: HarnessLife;
 }
 
 export class ProgramHarness {
   readonly taskCount: number;
-  /** Milliseconds since the epoch, as tasks and clients see it. */
-  nowMs = 1_700_000_000_000;
+  /** What tasks and clients see. */
+  readonly clock = new HarnessClock();
   readonly entries: ReadonlyMap<string, ProgramEntry>;
   readonly #settings: HarnessSettings;
   readonly #random: () => number;
@@ -75,6 +77,8 @@ export class ProgramHarness {
   readonly #threads: HarnessThread[] = [];
   /** What answers travel on, and store operations: a queue for each pair that stays in order. */
   readonly #actions = new Map<string, (() => void)[]>();
+  /** Resolves when every task that was started again has run its suspects. */
+  suspectsRun: Promise<void> = Promise.resolve();
 
   constructor(settings: HarnessSettings) {
     this.#settings = settings;
@@ -103,7 +107,7 @@ export class ProgramHarness {
       thread: thread.thread,
       taskCount: this.taskCount,
       ownerOf: (keyHash) => this.ownerOf(keyHash),
-      now: () => this.nowMs,
+      now: () => this.clock.nowMs,
       random: this.#random,
       assertWritable: () => {},
       request: (task, message) => thread.request(task, message),
@@ -134,8 +138,8 @@ export class ProgramHarness {
     return this.#task(task).rows;
   }
 
-  /** Serves one queue; false when nothing is left to do. Runs what follows at once. */
-  async step(): Promise<boolean> {
+  /** Serves one queue; false when all are empty. Runs what follows at once. */
+  async stepNow(): Promise<boolean> {
     await settled();
     const choices = this.#choices();
     const choice = choices[Math.floor(this.#random() * choices.length)];
@@ -145,9 +149,22 @@ export class ProgramHarness {
     return true;
   }
 
-  /** Serves queues until nothing is left to do. */
+  /** The same, or lets the next timer happen; false when nothing is left to do. */
+  async step(): Promise<boolean> {
+    if (await this.stepNow()) return true;
+    const hasAdvanced = this.clock.advance();
+    await settled();
+    return hasAdvanced;
+  }
+
+  /** Serves queues, and lets timers happen, until nothing is left to do. */
   async run(): Promise<void> {
     while (await this.step());
+  }
+
+  /** Serves queues until all are empty; the clock stands still. */
+  async runNow(): Promise<void> {
+    while (await this.stepNow());
   }
 
   /** Serves queues until `promise` is settled, and returns or throws what it holds. */
@@ -171,7 +188,7 @@ export class ProgramHarness {
   /** Ends a task without warning and starts it again from its rows. */
   crash(id: number): void {
     const task = this.#task(id);
-    task.life.alive = false;
+    task.life.end();
     task.mailbox = [];
     task.inHand = undefined;
     for (const key of [...this.#actions.keys()]) {
@@ -185,10 +202,15 @@ export class ProgramHarness {
         if (source === task || destination === id) this.#resend(source, destination, stream);
       }
     }
-    task.life = { alive: true };
+    task.life = new HarnessLife();
     task.boots += 1;
     task.program = this.#newProgram(task);
     task.program.start();
+    const { life, program } = task;
+    // One task after the other, as clusters do it.
+    this.suspectsRun = this.suspectsRun.then(() =>
+      Promise.race([life.alive ? program.runSuspects() : undefined, life.ended]),
+    );
   }
 
   #resend(source: HarnessTask, destination: number, stream: Stream): void {
@@ -213,7 +235,7 @@ export class ProgramHarness {
       mailbox: [],
       inHand: undefined,
       boots: 1,
-      life: { alive: true },
+      life: new HarnessLife(),
     };
     return Object.assign(seed, { program: this.#newProgram(seed) });
   }
@@ -225,49 +247,24 @@ export class ProgramHarness {
   }
 
   #taskPort(task: Omit<HarnessTask, "program">): TaskPort {
-    const { life, rows, id } = task;
-    const later = <T>(action: () => T): Promise<T> =>
-      new Promise((resolve, reject) => {
-        if (!life.alive) return;
-        this.#enqueue(`task ${id} store`, () => {
-          try {
-            resolve(action());
-          } catch (error) {
-            reject(error);
-          }
-        });
-      });
-    return {
-      taskId: id,
+    const { id, rows, life, boots } = task;
+    const { stores = {}, compute = {} } = this.#settings;
+    return harnessPort({
+      id,
       taskCount: this.taskCount,
-      boot: { count: task.boots, unclean: task.boots > 1 },
-      // Not what rows are held to: tests see what happens when a row is refused after all.
-      rowBytesMax: limits.valueBytesMax,
-      ownerOf: (keyHash) => this.ownerOf(keyHash),
-      now: () => this.nowMs,
+      boots,
+      life,
+      rows,
+      clock: this.clock,
       random: this.#random,
+      stores,
+      compute,
+      ownerOf: (keyHash) => this.ownerOf(keyHash),
       submit: (message) => {
-        if (!life.alive) return;
         this.#task(id).mailbox.push(received({ kind: "self" }, message.slice()));
       },
-      get: (table, key) => rows.get(table, key),
-      page: (table, range, limit) => rows.page(table, range, limit),
-      ...recordsNothing(later),
-      store: (name) => {
-        const store = this.#settings.stores?.[name];
-        if (store === undefined) throw new Error(`there is no store "${name}"`);
-        return storeClient(store.content, later);
-      },
-      ...harnessGuards,
-      compute: async (name, args, options) => {
-        options?.signal?.throwIfAborted();
-        const fn = this.#settings.compute?.[name];
-        if (fn === undefined) throw new Error(`there is no compute function "${name}"`);
-        // cast: the agent's types have made sure of the arguments
-        const call = fn as (...given: readonly unknown[]) => unknown;
-        return await (await later(() => ({ returned: call(...args) }))).returned;
-      },
-    };
+      enqueue: (action) => this.#enqueue(`task ${id} store`, action),
+    });
   }
 
   #enqueue(queue: string, action: () => void): void {

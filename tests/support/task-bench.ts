@@ -51,6 +51,8 @@ export function programEntry(
     threadExited: () => {},
     running: 0,
     abort: () => {},
+    runSuspects: () => Promise.resolve(),
+    report: () => ({ deadLetters: 0, deadLettersDropped: 0 }),
     ...others,
   };
   return { kind: "agent", program: () => program, problems: () => [], shape: () => ({}) };

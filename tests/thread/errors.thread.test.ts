@@ -91,14 +91,12 @@ describe("errors — nodes that throw on another thread", () => {
     expect(error.details).toMatchObject({
       agent: "withdrawer",
       invocationId: expect.stringMatching(/^\w{8}-\w{12}-\w{12}$/),
-      failures: [
-        {
-          node: "withdraw",
-          attempt: 0,
-          message: expect.stringContaining('update "withdraw" of store "balances" threw'),
-          stack: expect.stringContaining("refusals"),
-        },
-      ],
+      failures: [0, 1, 2].map((attempt) => ({
+        node: "withdraw",
+        attempt,
+        message: expect.stringContaining('update "withdraw" of store "balances" threw'),
+        stack: expect.stringContaining("refusals"),
+      })),
     });
     expect(error.stack).toContain("errors.thread.test.ts");
     expect(error.cause).toMatchObject({

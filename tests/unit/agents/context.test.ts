@@ -249,6 +249,7 @@ describe("context — messages at the edge", () => {
     ["what a key function throws", -1, { message: "no key below zero" }],
   ])("gives %s to the node that emits", async (_what, n, expected) => {
     const declared = agent({
+      maxRetries: 0,
       entry: "a",
       result: type<number>(),
       nodes: {
@@ -342,7 +343,7 @@ describe("context — ids, clock and chance", () => {
       seen.push(ctx.now(), ctx.random());
       ctx.result("done");
     });
-    harness.nowMs = 42;
+    harness.clock.nowMs = 42;
     await harness.until(client.invoke("x"));
     expect(seen[0]).toBe(42);
     expect(seen[1]).toBeGreaterThanOrEqual(0);

@@ -141,6 +141,20 @@ describe("definition — problems", () => {
     ]);
   });
 
+  it.each([
+    ["maxRetries", -1, "a whole number from 0 to 100"],
+    ["maxRetries", 101, "a whole number from 0 to 100"],
+    ["maxRetries", 0.5, "a whole number from 0 to 100"],
+    ["maxRetries", "2", "a whole number from 0 to 100"],
+    ["maxRetries", null, "a whole number from 0 to 100"],
+    ["retryBackoffMs", 3_600_001, "a whole number from 0 to 3600000"],
+    ["retryBackoffMs", Number.NaN, "a whole number from 0 to 3600000"],
+  ])("reports %s of %j, with what is allowed", (option, value, valid) => {
+    expect(problemsOf({ ...sound, [option]: value })).toMatchObject([
+      { code: "OPTION_INVALID", path: `agents.x.${option}`, valid: [valid] },
+    ]);
+  });
+
   it("reports a target that is listed twice", () => {
     const nodes = { a: node({ input: type<string>(), to: ["a", "a", "a"] }) };
     expect(problemsOf({ ...sound, nodes })).toMatchObject([
@@ -179,6 +193,17 @@ describe("definition — bound to the names of a topology", () => {
     expect([...definition.stores]).toEqual([["accounts", "ledger"]]);
     expect([...definition.compute]).toEqual([["twice", "double"]]);
     expect(definition.entry.name).toBe("a");
+    expect(definition).toMatchObject({ maxRetries: 2, retryBackoffMs: 0 });
+  });
+
+  it("takes the bounds of what it can be told about retries, which are no structure", () => {
+    const shape = { ...sound, entry: "a" } as const;
+    const told = agent({ ...shape, maxRetries: 100, retryBackoffMs: 3_600_000 });
+    const none = agent({ ...shape, maxRetries: 0, retryBackoffMs: 0 });
+    const [one, other] = [told, none].map((builder) => builder.implement({ a: fn }));
+    expect(one?.problems("agents.x", names)).toEqual([]);
+    expect(other?.problems("agents.x", names)).toEqual([]);
+    expect(one?.shape(names)).toEqual(other?.shape(names));
   });
 
   it("may be declared again under the same names, not under others", () => {

@@ -79,6 +79,7 @@ describe("execution — the first result wins", () => {
   it("is not changed by a later failure of a sibling, which stays on the record", async () => {
     const hold = latch();
     const declared = agent({
+      maxRetries: 0,
       entry: "fan",
       result: type<number>(),
       nodes: { fan: node({ input: type<null>(), to: ["b"] }), b: node({ input: type<number>() }) },
@@ -145,7 +146,11 @@ describe("execution — failure", () => {
       details: {
         agent: "simple",
         reason: 'Node "a" failed (last failure: no such account)',
-        failures: [{ node: "a", attempt: 0, message: "no such account\nand a second line" }],
+        failures: [0, 1, 2].map((attempt) => ({
+          node: "a",
+          attempt,
+          message: "no such account\nand a second line",
+        })),
       },
       cause: { message: "no such account\nand a second line" },
     });
@@ -154,6 +159,7 @@ describe("execution — failure", () => {
   it("keeps all failures on the record, with node name, message and stack", async () => {
     const hold = latch();
     const declared = agent({
+      maxRetries: 0,
       entry: "fan",
       result: type<number>(),
       nodes: { fan: node({ input: type<null>(), to: ["b"] }), b: node({ input: type<number>() }) },

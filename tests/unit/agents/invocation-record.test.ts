@@ -2,11 +2,10 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { failuresBytesMax, failuresMax } from "../../../agents/failure-list.js";
 import {
   decodeRecord,
   encodeRecord,
-  failuresBytesMax,
-  failuresMax,
   hasEnded,
   type InvocationRecord,
   type InvocationState,
@@ -64,8 +63,23 @@ describe("invocation record — the row", () => {
 });
 
 describe("invocation record — failures", () => {
-  it("keeps failures in order up to a number, and counts those beyond", () => {
+  const failed: InvocationRecord = {
+    ...empty,
+    state: { kind: "failed", reason: "r", failuresThen: 1 },
+  };
+
+  it("keeps the first ones and the newest, and counts those in between", () => {
     let kept = empty;
+    for (let n = 0; n < failuresMax + 5; n += 1) kept = withFailure(kept, Uint8Array.of(n));
+    expect(kept.failures.map((failure) => failure[0])).toEqual([
+      ...Array.from({ length: failuresMax - 1 }, (_, n) => n),
+      failuresMax + 4,
+    ]);
+    expect(kept.failuresLost).toBe(5);
+  });
+
+  it("keeps those that it failed with: later ones are only counted", () => {
+    let kept = failed;
     for (let n = 0; n < failuresMax + 5; n += 1) kept = withFailure(kept, Uint8Array.of(n));
     expect(kept.failures.map((failure) => failure[0])).toEqual(
       Array.from({ length: failuresMax }, (_, n) => n),
@@ -73,12 +87,23 @@ describe("invocation record — failures", () => {
     expect(kept.failuresLost).toBe(5);
   });
 
-  it("keeps failures up to a size, and the first one in any case", () => {
+  it.each([
+    ["pending", empty],
+    ["failed", failed],
+  ])("keeps failures up to a size, and the first one in any case: %s", (_what, record) => {
     const large = new Uint8Array(failuresBytesMax + 1);
-    const one = withFailure(empty, large);
+    const one = withFailure(record, large);
     expect(one.failures.length).toBe(1);
     const two = withFailure(one, Uint8Array.of(1));
     expect(two.failures.length).toBe(1);
     expect(two.failuresLost).toBe(1);
+  });
+
+  it("lets several of those in between go when a large one comes", () => {
+    let kept = empty;
+    for (let n = 0; n < 4; n += 1) kept = withFailure(kept, new Uint8Array(16 * 1024).fill(n));
+    kept = withFailure(kept, new Uint8Array(32 * 1024).fill(4));
+    expect(kept.failures.map((failure) => failure[0])).toEqual([0, 1, 4]);
+    expect(kept.failuresLost).toBe(2);
   });
 });

@@ -21,6 +21,11 @@ import {
   encodeReply,
   type Outcome,
 } from "../../../agents/outcome.js";
+import {
+  decodeLetterPage,
+  encodeLetterPage,
+  encodePoison,
+} from "../../../agents/poison-message.js";
 import { decodeMessage, encodeMessage } from "../../../agents/wire-field.js";
 import { check } from "../../support/property.js";
 
@@ -36,6 +41,8 @@ const end = fc.oneof(
   fc.record({ kind: fc.constant("failure" as const), error: bytes }),
 );
 const emit = fc.record({ node: name, key, message: bytes });
+
+const recorded = fc.array(fc.record({ task: fc.nat(0xffff), indexes: fc.array(word) }));
 
 const message: fc.Arbitrary<AgentMessage> = fc.oneof(
   fc.record({
@@ -60,7 +67,7 @@ const message: fc.Arbitrary<AgentMessage> = fc.oneof(
     arrivalNo: fc.maxSafeNat(),
     emits: fc.array(emit),
     end,
-    recorded: fc.array(fc.record({ task: fc.nat(0xffff), indexes: fc.array(word) })),
+    recorded,
   }),
   fc.record({
     kind: fc.constant("ack" as const),
@@ -74,7 +81,40 @@ const message: fc.Arbitrary<AgentMessage> = fc.oneof(
     prefix: fc.uint8Array({ minLength: 24, maxLength: 24 }),
     indexes: fc.array(word),
   }),
+  fc.record({ kind: fc.constant("report" as const), invocationId, error: bytes }),
+  fc.record({ kind: fc.constant("mark" as const), arrivalNos: fc.array(fc.maxSafeNat()) }),
+  fc.record({ kind: fc.constant("bury" as const), arrivalNo: fc.maxSafeNat(), recorded }),
+  fc.record({ kind: fc.constant("replay" as const), letterNo: fc.maxSafeNat() }),
+  fc.record({
+    kind: fc.constant("revive" as const),
+    letterNo: fc.maxSafeNat(),
+    invocationId,
+    nodeInvocationId,
+  }),
+  fc.record({ kind: fc.constant("revived" as const), letterNo: fc.maxSafeNat() }),
+  fc.record({ kind: fc.constant("discard" as const), letterNo: fc.maxSafeNat() }),
+  fc.record({
+    kind: fc.constant("letters" as const),
+    from: fc.maxSafeNat(),
+    limit: word,
+    agent: fc.oneof(name, fc.constant("")),
+  }),
 );
+
+const letter = fc.record({
+  letterNo: fc.maxSafeNat(),
+  run: bytes,
+  info: fc.record({
+    agent: name,
+    replaying: fc.boolean(),
+    attempts: word,
+    at: fc.maxSafeNat(),
+    reason: fc.string({ unit: "grapheme" }),
+    recorded,
+    failures: fc.array(bytes),
+    failuresLost: word,
+  }),
+});
 
 const outcome: fc.Arbitrary<Outcome> = fc.oneof(
   fc.record({ kind: fc.constant("result" as const), value: bytes }),
@@ -106,6 +146,8 @@ function encode(sent: AgentMessage): Uint8Array {
       return encodeAck(sent);
     case "await":
       return encodeAwait(sent);
+    default:
+      return encodePoison(sent);
   }
 }
 
@@ -124,6 +166,16 @@ describe("messages — there and back", () => {
         expect(decodeReply(encodeReply(sent))).toEqual(sent);
         const notice = { kind: "outcome" as const, invocationId: id, outcome: ended };
         expect(decodeNotice(encodeNotice(notice))).toEqual(notice);
+        const replayed = { kind: "replayed" as const, letterNo: id[0] ?? 0 };
+        expect(decodeNotice(encodeNotice(replayed))).toEqual(replayed);
+      }),
+    );
+  });
+
+  it("every page of dead letters is the same after it has been bytes", async () => {
+    await check(
+      fc.property(fc.array(letter), fc.maxSafeNat(), (letters, next) => {
+        expect(decodeLetterPage(encodeLetterPage({ letters, next }))).toEqual({ letters, next });
       }),
     );
   });

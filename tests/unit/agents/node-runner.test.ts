@@ -136,7 +136,7 @@ describe("node runner — keys", () => {
     expect([one.log, two.log]).toEqual([["+x0"], ["+x0"]]);
   });
 
-  it("opens the gate after a failure too", async () => {
+  it("keeps the gate closed until the last attempt has failed, then opens it", async () => {
     const seen: number[] = [];
     const failing = agent({
       entry: "a",
@@ -153,7 +153,7 @@ describe("node runner — keys", () => {
     const calls = Promise.allSettled([1, 2, 3].map((n) => client.invoke(n)));
     await harness.run();
     await calls;
-    expect(seen).toEqual([1, 2, 3]);
+    expect(seen).toEqual([1, 1, 1, 2, 2, 2, 3, 3, 3]);
   });
 });
 

@@ -1,0 +1,43 @@
+// Node function — one run of a user's function, and what it comes to.
+
+import type { ActiveNode, NodeEffects } from "./active-node.js";
+import type { NodeDefinition } from "./definition.js";
+import { encodeFailure } from "./failure.js";
+import { formatNodeId } from "./invocation-id.js";
+import type { RunMessage } from "./message.js";
+import { decodeMessage } from "./wire-field.js";
+
+/** Runs a node function to its end, operations that it has not awaited included. */
+export async function runFunction(
+  run: RunMessage,
+  node: NodeDefinition,
+  active: ActiveNode,
+  attempt: number,
+): Promise<NodeEffects> {
+  let thrown: { readonly error: unknown } | undefined;
+  try {
+    await node.run(active.context(), decodeMessage(run.message));
+  } catch (error) {
+    thrown = { error };
+  }
+  try {
+    await active.finish();
+  } catch (error) {
+    // What the function itself threw came first.
+    thrown ??= { error };
+  }
+  return thrown === undefined ? active.effects() : failureOf(run, active, attempt, thrown.error);
+}
+
+/** What a run comes to that has thrown. */
+export function failureOf(
+  run: RunMessage,
+  active: ActiveNode,
+  attempt: number,
+  thrown: unknown,
+): NodeEffects {
+  const nodeInvocationId = formatNodeId(run.nodeInvocationId);
+  const failure = { node: run.node, nodeInvocationId, attempt };
+  const end = { kind: "failure" as const, error: encodeFailure(failure, thrown) };
+  return { emits: [], end, recorded: active.recorded() };
+}

@@ -1,0 +1,88 @@
+// Port of one harness task: what its program is given in one life (runtime/task-program.ts).
+
+import { limits } from "../../base/limits.js";
+import type { TaskPort } from "../../runtime/task-program.js";
+import type { HarnessClock } from "./program-clock.js";
+import type { CommittedRows } from "./program-rows.js";
+import { harnessGuards, recordsNothing, type StoreContent, storeClient } from "./program-store.js";
+
+/** From one start of a task to its crash. */
+export class HarnessLife {
+  alive = true;
+  readonly ended: Promise<void>;
+  end: () => void = () => {};
+
+  constructor() {
+    this.ended = new Promise((resolve) => {
+      this.end = () => {
+        this.alive = false;
+        resolve();
+      };
+    });
+  }
+}
+
+export interface HarnessPortParts {
+  readonly id: number;
+  readonly taskCount: number;
+  readonly boots: number;
+  readonly life: HarnessLife;
+  readonly rows: CommittedRows;
+  readonly clock: HarnessClock;
+  readonly random: () => number;
+  readonly stores: Readonly<Record<string, { readonly content: StoreContent }>>;
+  readonly compute: Readonly<Record<string, (...args: never[]) => unknown>>;
+  ownerOf(keyHash: number): number;
+  submit(message: Uint8Array): void;
+  /** Queues what a store or a compute function does. */
+  enqueue(action: () => void): void;
+}
+
+export function harnessPort(parts: HarnessPortParts): TaskPort {
+  const { life, rows, clock } = parts;
+  const later = <T>(action: () => T): Promise<T> =>
+    new Promise((resolve, reject) => {
+      if (!life.alive) return;
+      parts.enqueue(() => {
+        try {
+          resolve(action());
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  return {
+    taskId: parts.id,
+    taskCount: parts.taskCount,
+    boot: { count: parts.boots, unclean: parts.boots > 1 },
+    // Not what rows are held to: tests see what happens when a row is refused after all.
+    rowBytesMax: limits.valueBytesMax,
+    ownerOf: (keyHash) => parts.ownerOf(keyHash),
+    now: () => clock.nowMs,
+    random: parts.random,
+    after: (delayMs, action) =>
+      clock.after(delayMs, () => {
+        if (life.alive) action();
+      }),
+    submit: (message) => {
+      if (life.alive) parts.submit(message);
+    },
+    get: (table, key) => rows.get(table, key),
+    page: (table, range, limit) => rows.page(table, range, limit),
+    ...recordsNothing(later),
+    store: (name) => {
+      const store = parts.stores[name];
+      if (store === undefined) throw new Error(`there is no store "${name}"`);
+      return storeClient(store.content, later);
+    },
+    ...harnessGuards,
+    compute: async (name, args, options) => {
+      options?.signal?.throwIfAborted();
+      const fn = parts.compute[name];
+      if (fn === undefined) throw new Error(`there is no compute function "${name}"`);
+      // cast: the agent's types have made sure of the arguments
+      const call = fn as (...given: readonly unknown[]) => unknown;
+      return await (await later(() => ({ returned: call(...args) }))).returned;
+    },
+  };
+}
