@@ -60,7 +60,10 @@ describe("close — with everything that was accepted", () => {
     expect(await Promise.all(chained)).toEqual(Array(50).fill(8));
     await using second = await launchFaults(directory);
     const counts: number[] = [];
-    for await (const [, count] of second.store("counters").entries()) counts.push(count);
+    // The chains count their hops there as well.
+    for await (const [key, count] of second.store("counters").entries()) {
+      if (key.startsWith("key-")) counts.push(count);
+    }
     let visits = 0;
     for await (const _ of second.store("visits").entries()) visits += 1;
     expect(counts).toEqual(Array(50).fill(40));
