@@ -81,7 +81,7 @@ class Lossy {
   }
 }
 
-it("asks once for the gap, and gets the window once more: a storm would be its square", async () => {
+it("asks once for the gap, and gets the window once more: no storm", async () => {
   const lossy = new Lossy();
   await lossy.send(messages);
   expect(lossy.sections).toHaveLength(messages);
