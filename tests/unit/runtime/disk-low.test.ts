@@ -122,7 +122,19 @@ describe("disk low — below the first mark", () => {
     expect(await runtime.agent("relay").get(id).result()).toBe(2);
   });
 
-  it("is seen at the launch, before anything is served", async () => {
+  it("is looked for before anything is served, however long the look takes", async () => {
+    const looked = latch();
+    const freeBytes = async (): Promise<number> => {
+      await looked.opened;
+      return low;
+    };
+    const launching = inlineCluster(declared, { ...marks, seams: { freeBytes } });
+    expect(await Promise.race([launching, quiet()])).toBe("not yet");
+    looked.open();
+    await expect((await launching).store("counters").put("a", 1)).rejects.toEqual(refused);
+  });
+
+  it("is seen at the launch", async () => {
     const { runtime, become } = await onDisk(low);
     await expect(runtime.store("counters").put("a", 1)).rejects.toEqual(refused);
     await become(plenty);
