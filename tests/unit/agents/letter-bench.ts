@@ -5,6 +5,7 @@ import { agent } from "../../../agents/agent.js";
 import type { AgentClient } from "../../../agents/client.js";
 import { agentProgram, type ProgramBounds } from "../../../agents/execution.js";
 import { node } from "../../../agents/node.js";
+import type { TaskPort } from "../../../runtime/task-program.js";
 import { type } from "../../../store/schema.js";
 import { clientsOf, type HarnessClients } from "../../support/agent-clients.js";
 import { ProgramHarness } from "../../support/program-harness.js";
@@ -26,7 +27,12 @@ export interface LetterBench {
 
 /** An agent whose plain node passes on to a keyed one, which throws as long as there is poison. */
 export function letterBench(
-  settings: { readonly tasks?: number; readonly seed?: number } = {},
+  settings: {
+    readonly tasks?: number;
+    readonly seed?: number;
+    /** Is told the port of every task. */
+    readonly onPort?: (port: TaskPort) => void;
+  } = {},
   bounds: Partial<ProgramBounds> = {},
 ): LetterBench {
   const log: string[] = [];
@@ -48,8 +54,11 @@ export function letterBench(
   });
   const harness = new ProgramHarness({
     agents: { work },
-    program: agentProgram(bounds),
     ...settings,
+    program: (port, entries) => {
+      settings.onPort?.(port);
+      return agentProgram(bounds)(port, entries);
+    },
   });
   const clients = clientsOf(harness);
   const made: LetterBench = { harness, clients, client: clients.agent(work), log, poison: true };
