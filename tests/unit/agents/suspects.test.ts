@@ -20,7 +20,7 @@ interface Order {
 }
 
 /** An agent some of whose messages kill their task, and a harness that lets them. */
-function deadlyBench(tasks = 1, seed = 1) {
+function deadlyBench(suspectHint?: number) {
   const log: string[] = [];
   /** Tasks that have been killed and not yet crashed. */
   const killed: number[] = [];
@@ -32,21 +32,19 @@ function deadlyBench(tasks = 1, seed = 1) {
   }).implement({
     async a(ctx, { key, what }) {
       log.push(key);
-      if (what === "kill") killed.push(taskOf(key));
+      if (what === "kill") killed.push(0);
       if (what !== "work") await new Promise(() => {});
       ctx.result(key);
     },
   });
-  const owners = new Map<string, number>();
   const program = agentProgram();
   const harness = new ProgramHarness({
     agents: { deadly },
-    tasks,
-    seed,
+    tasks: 1,
     program: (port, entries) => {
-      const made = program(port, entries);
+      const made = program({ ...port, suspectHint }, entries);
       const apply = made.apply.bind(made);
-      // Notes which task runs a key, and how many rows one frame marks.
+      // Notes how many rows one frame marks.
       made.apply = (turn, message) => {
         if (message[0] === 17) frames.push(message[1] ?? 0);
         return apply(turn, message);
@@ -54,7 +52,6 @@ function deadlyBench(tasks = 1, seed = 1) {
       return made;
     },
   });
-  const taskOf = (key: string): number => owners.get(key) ?? 0;
   const clients = clientsOf(harness);
   const client = clients.agent(deadly);
   /** Serves until all is done; a killed task is started again. Returns how often one was. */
@@ -69,7 +66,7 @@ function deadlyBench(tasks = 1, seed = 1) {
     } while ((await harness.step()) || killed.length > 0);
     return deaths;
   };
-  return { harness, client, clients, log, live, frames, owners };
+  return { harness, client, clients, log, live, frames };
 }
 
 describe("suspects — a node that kills its task each time", () => {
@@ -140,6 +137,17 @@ describe("suspects — marks", () => {
     harness.crash(0);
     await harness.runNow();
     expect(frames).toEqual([7]);
+  });
+
+  it("tells at once whom the watchdog has named: that one runs alone, others as usual", async () => {
+    // The row of the first message.
+    const { harness, client, frames, log } = deadlyBench(1);
+    for (const key of ["a", "b", "c"]) await harness.until(client.initiate({ key, what: "hang" }));
+    await harness.runNow();
+    harness.crash(0);
+    await harness.runNow();
+    expect(frames.toSorted()).toEqual([1, 2]);
+    expect(log.slice(3).toSorted()).toEqual(["a", "b", "c"]);
   });
 
   it("starts nothing of an earlier life before its mark is durable", async () => {
