@@ -5,7 +5,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { seededRandom } from "../../testing/index.js";
 import type { Finding } from "../workload/judge.js";
-import type { CheckerPool } from "./checker-pool.js";
+import type { CheckerPool } from "../workload/checker-pool.js";
 import { cuts, imageOf, writeImage } from "./image.js";
 import type { Recording } from "./record.js";
 import type { Step } from "./steps.js";

@@ -6,7 +6,7 @@
 import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CheckerPool } from "./checker-pool.js";
+import { CheckerPool } from "../workload/checker-pool.js";
 import { checkImages, type ImageVerdict } from "./images.js";
 import { EndedEarly, type Recording, record } from "./record.js";
 
@@ -30,7 +30,7 @@ const imagesPerRecording = 500;
 export async function runSeries(series: Series): Promise<void> {
   const { dist, seed, images, jobs, only, signal, verdict } = series;
   const scratch = mkdtempSync(join(memoryFolder(), "partita-powercut-"));
-  const pool = new CheckerPool(join(dist, "trials", "powercut", "checker.js"), jobs);
+  const pool = new CheckerPool(join(dist, "trials", "workload", "checker.js"), jobs);
   let first = 1;
   try {
     for await (const recording of recordingsOf(series)) {

@@ -31,6 +31,8 @@ export interface WorkloadSpec {
   readonly closeAfter: number | null;
   /** Kills itself after so many acknowledgements; null does not. */
   readonly killAfter: number | null;
+  /** Marks of the disk guard; the runtime's own when it is left out. */
+  readonly diskLowBytes?: number;
 }
 
 async function run(spec: WorkloadSpec): Promise<void> {
@@ -44,7 +46,9 @@ async function run(spec: WorkloadSpec): Promise<void> {
     if (acks === spec.killAfter) process.kill(process.pid, "SIGKILL");
     if (acks === spec.closeAfter) whenAcks();
   };
-  const runtime = await launch(topology, { directory, tasks, threads, arenaBytes });
+  const { diskLowBytes } = spec;
+  const marks = diskLowBytes === undefined ? {} : { diskLowBytes };
+  const runtime = await launch(topology, { directory, tasks, threads, arenaBytes, ...marks });
   say("launched");
   const counts = await begin(runtime, say);
   const requests = spec.requests ?? Number.POSITIVE_INFINITY;

@@ -6,7 +6,7 @@
 //   Q2. A checker is replaced after so many images: what LMDB leaks does not add up.
 
 import { type ChildProcess, fork } from "node:child_process";
-import type { Finding } from "../workload/judge.js";
+import type { Finding } from "./judge.js";
 import type { CheckReply, CheckRequest } from "./checker.js";
 
 const imagesPerChecker = 400;

@@ -3,10 +3,10 @@
 
 import { fileURLToPath } from "node:url";
 import { launch, PartitaError } from "../../index.js";
-import type { Finding } from "../workload/judge.js";
-import type { Known } from "../workload/known.js";
-import topology from "../workload/topology.js";
-import { verify } from "../workload/verify.js";
+import type { Finding } from "./judge.js";
+import type { Known } from "./known.js";
+import topology from "./topology.js";
+import { verify } from "./verify.js";
 
 /** An image to look at. */
 export interface CheckRequest {
