@@ -147,14 +147,13 @@ export class TaskDriver {
     this.#closed = true;
     // A failure of it has stopped the process.
     await this.#syncing;
-    if (this.#begun && !this.#failed) {
-      try {
-        await this.#record(this.task.bootRecords(true));
-      } catch (error) {
-        this.#fail("close", error);
-      }
+    try {
+      if (this.#begun && !this.#failed) await this.#record(this.task.bootRecords(true));
+      await this.storage.close();
+    } catch (error) {
+      // Once is enough: the storage says again what has stopped the process.
+      if (!this.#failed) this.#fail("close", error);
     }
-    await this.storage.close();
   }
 
   /** A frame beside batches, durable in every mode. */

@@ -115,7 +115,10 @@ export interface TaskStorage {
   checkpoint(): Promise<void>;
   /** What it holds, for `stats()`. */
   stats(): StorageStats;
-  /** Waits for a running checkpoint, flushes, frees all. Idempotent. */
+  /**
+   * Waits for a running checkpoint, flushes, frees all; then rejects with the first failure, if
+   * there was one. Idempotent.
+   */
   close(): Promise<void>;
 }
 

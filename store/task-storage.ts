@@ -309,11 +309,14 @@ class LogFirstStorage implements TaskStorage {
     await this.#syncing?.catch(() => {});
     // A frame in hand is no hindrance: frames before it may have been acknowledged unsynced.
     if (this.#failure === undefined) this.flush();
+    const failure = this.#failure;
     this.#failure ??= new PartitaError("CLOSED", {
       what: `storage of task ${this.#options.taskId}`,
     });
     await this.#segment.close();
     await this.#environment.close();
+    // It may have come when nobody asked for anything any more: a checkpoint works by itself.
+    if (failure !== undefined) throw failure;
   }
 
   /**

@@ -2,7 +2,15 @@
 // own, so that nothing else sees it and nothing of it remains.
 
 import { spawn, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { join } from "node:path";
 import { seededRandom } from "../../testing/index.js";
 import { Unavailable } from "../trial.js";
@@ -42,7 +50,8 @@ export async function tryFullDisk(
   const { folder, childFile, pool } = options;
   const random = seededRandom(seed * 104_729 + number);
   const isGuarded = random() < 0.5;
-  const size = Math.floor((isGuarded ? 6 + 6 * random() : 1.5 + 6 * random()) * 1_048_576);
+  const room = (isGuarded ? 5 + 4 * random() : 0.3 + 3 * random()) * 1_048_576;
+  const size = Math.floor(room) + (ground.template === undefined ? 0 : usedBytes(ground.template));
   const mount = join(folder, "mount");
   const kept = join(folder, "kept");
   const journal = join(folder, journalName);
@@ -57,6 +66,7 @@ export async function tryFullDisk(
   const node = [process.execPath, childFile, JSON.stringify(spec)];
   const end = await runScript([mount, String(size), kept, ...node], options.signal);
   options.signal.throwIfAborted();
+  if (end.status === 98 || end.status === 99) throw new Error(end.errors);
   const text = existsSync(journal) ? readFileSync(journal, "utf8") : "";
   const isFull = /ENOSPC|MDB_MAP_FULL|No space|no space/i.test(end.errors);
   const isLow = text.includes("error DISK_LOW");
@@ -82,6 +92,12 @@ export async function tryFullDisk(
     outcome,
     problems,
   };
+}
+
+/** What the files of a folder take on the device. */
+function usedBytes(folder: string): number {
+  const paths = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  return paths.reduce((sum, path) => sum + statSync(join(folder, path)).blocks * 512 + 4_096, 0);
 }
 
 function runScript(

@@ -2,7 +2,7 @@
 // ENOSPC from one or from all that follow, slow syncs, a full disk; while it is launched, recovers,
 // writes, swaps arenas, writes checkpoints and is closed.
 //
-// Owns: the count. Leaves to others: which fault where (plan.ts), one fault (point.ts, full-disk.ts).
+// Owns: the count. Leaves to others: which fault where (plan.ts), one fault (point, full-disk).
 //
 // Invariants:
 //   O1. A point counts only when its fault has happened, on a file of the directory: otherwise

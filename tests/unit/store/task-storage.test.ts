@@ -363,7 +363,7 @@ describe("task storage — after a failure", () => {
     expect(() => storage.append([])).toThrow("made up");
     expect(() => storage.hasRoom([])).toThrow("made up");
     await expect(storage.whenRoom()).rejects.toThrow("made up");
-    await storage.close();
+    await expect(storage.close()).rejects.toThrow("made up");
     const again = await open({ directory });
     expect(rowsOf(again)).toEqual(["a=1:one"]);
     await again.checkpoint();
