@@ -63,6 +63,8 @@ async function play(simulation: Simulation, run: Run, scenario: Scenario): Promi
   });
   await unlessIdle(simulation, run, Promise.all(clients));
   await unlessIdle(simulation, run, simulation.heal());
+  await unlessIdle(simulation, run, replayGivenUp(run));
+  await unlessIdle(simulation, run, simulation.heal());
   await unlessIdle(simulation, run, readAll(run));
   if (run.pick(2) === 0) {
     // What was seen is there in the next life.
@@ -80,6 +82,13 @@ async function play(simulation: Simulation, run: Run, scenario: Scenario): Promi
       epoch,
     ),
   );
+}
+
+/** What met death after death, without having caused one, was given up: it is done all the same. */
+async function replayGivenUp(run: Run): Promise<void> {
+  for await (const { id, reason } of run.runtime.deadLetters.list()) {
+    if (reason.includes("is not run again")) await run.runtime.deadLetters.replay(id);
+  }
 }
 
 async function playClient(run: Run, name: string, scenario: Scenario): Promise<void> {
