@@ -205,6 +205,9 @@ describe("agent types — refusals", () => {
     const nodes = { a: node(text) };
     // @ts-expect-error: agent() has no option "store"
     agent({ entry: "a", result: type<number>(), nodes, store: { balances } });
+    agent({ entry: "a", result: type<number>(), nodes, maxRetries: 0, retryBackoffMs: 1_000 });
+    // @ts-expect-error: a number of retries is one
+    agent({ entry: "a", result: type<number>(), nodes, maxRetries: "2" });
     // @ts-expect-error: nor has node() an option "target"
     expect(node({ input: type<string>(), target: ["a"] }).kind).toBe("node");
   });

@@ -190,6 +190,20 @@ describe("launch types — refusals", () => {
     });
   });
 
+  it("lists dead letters, whose messages are of any type, and takes no other options", () => {
+    typed(async (runtime) => {
+      for await (const letter of runtime.deadLetters.list({ agent: "transfer", limit: 10 })) {
+        expectTypeOf(letter.message).toEqualTypeOf<unknown>();
+        expectTypeOf(letter.attempts).toEqualTypeOf<number>();
+        await runtime.deadLetters.replay(letter.id);
+      }
+      // @ts-expect-error: there is no such option
+      runtime.deadLetters.list({ node: "debit" });
+      // @ts-expect-error: an id is a text
+      await runtime.deadLetters.discard(1);
+    });
+  });
+
   it("refuses messages and arguments of another type", () => {
     typed(async (runtime) => {
       // @ts-expect-error: the message has no cents
