@@ -25,19 +25,6 @@ export interface Account {
   readonly cents: number;
   /** How many ledger entries the account has. */
   readonly entries: number;
-  /** The newest withdrawal and the newest deposit. */
-  readonly debited?: Posting;
-  readonly credited?: Posting;
-}
-
-/** What a withdrawal or a deposit made of the account. */
-export interface Posting {
-  /** The invocation it belongs to. */
-  readonly by: string;
-  /** Number of its ledger entry. */
-  readonly number: number;
-  /** Balance after it. */
-  readonly cents: number;
 }
 
 export interface LedgerEntry {
@@ -69,19 +56,13 @@ const accounts = keyValueStore({
       current === undefined ? reply({ cents, entries: 0 }, true) : reply(current, false),
     // No race between the look at the balance and the withdrawal: both are one update, and the task
     // that owns the account runs one update of it at a time. The reply is null for a refusal.
-    withdraw: (current: Account | undefined, cents: number, by: string) => {
-      // A process that dies in the middle of `debit` runs it again at the next launch, from its
-      // start. The node is keyed, so a withdrawal that is repeated is always the newest one.
-      if (current?.debited?.by === by) return reply(current, current.debited);
+    withdraw: (current: Account | undefined, cents: number) => {
       if (current === undefined || current.cents < cents) return reply(current, null);
-      const debited = posting(current, -cents, by);
-      return reply({ ...current, ...balance(debited), debited }, debited);
+      return posted(current, -cents);
     },
-    deposit: (current: Account | undefined, cents: number, by: string) => {
-      if (current?.credited?.by === by) return reply(current, current.credited);
+    deposit: (current: Account | undefined, cents: number) => {
       if (current === undefined) return reply(current, null);
-      const credited = posting(current, cents, by);
-      return reply({ ...current, ...balance(credited), credited }, credited);
+      return posted(current, cents);
     },
   },
 });
@@ -108,10 +89,12 @@ const transfer = agent({
     }
     // This node is keyed by payer: the next transfer from the same account waits until this
     // function has returned, so payments leave an account in the order in which they were sent.
-    const payer = await ctx.stores.accounts.update("withdraw", from, cents, ctx.invocationId);
+    // A process that dies from here on runs it again at the next launch; the withdrawal is not
+    // repeated, but answered as it was.
+    const payer = await ctx.stores.accounts.update("withdraw", from, cents);
     if (payer === null) return ctx.result({ ok: false, reason: "insufficient funds" });
     // The number was counted inside the withdrawal: no other entry of this account has it.
-    await ctx.stores.ledger.put([from, payer.number], {
+    await ctx.stores.ledger.put([from, payer.entries], {
       reference,
       other: to,
       change: -cents,
@@ -124,9 +107,9 @@ const transfer = agent({
   },
   async credit(ctx, { reference, from, to, cents }) {
     // Keyed by payee, and never refused: `debit` has made sure that the account exists.
-    const payee = await ctx.stores.accounts.update("deposit", to, cents, ctx.invocationId);
+    const payee = await ctx.stores.accounts.update("deposit", to, cents);
     if (payee === null) throw new Error(`account ${to} has disappeared`);
-    await ctx.stores.ledger.put([to, payee.number], {
+    await ctx.stores.ledger.put([to, payee.entries], {
       reference,
       other: from,
       change: cents,
@@ -136,12 +119,10 @@ const transfer = agent({
   },
 });
 
-function posting(current: Account, change: number, by: string): Posting {
-  return { by, number: current.entries + 1, cents: current.cents + change };
-}
-
-function balance({ cents, number }: Posting): Account {
-  return { cents, entries: number };
+/** The account after one more ledger entry; the caller gets the same. */
+function posted({ cents, entries }: Account, change: number) {
+  const after = { cents: cents + change, entries: entries + 1 };
+  return reply(after, after);
 }
 
 export default topology("bank", import.meta.url, {
