@@ -5,6 +5,7 @@ export { keyOf } from "./key-arbitraries.js";
 export type { CommandOperation } from "./store-call-arbitraries.js";
 export {
   type CommandTarget,
+  type CommitCrashTarget,
   type CrashTarget,
   crashCommands,
   expectModels,

@@ -73,6 +73,12 @@ export class FaultPlan {
     this.#options = {};
   }
 
+  /** From now on nothing goes wrong at all: what was asked for and has not come, does not. */
+  forget(): void {
+    this.heal();
+    this.#asked = [];
+  }
+
   /** Resolves when the crash that is asked for happens. */
   ask(where: CrashPoint): Promise<void> {
     return new Promise((resolve) => {

@@ -15,6 +15,7 @@ export {
   type OrderedEvent,
   type PerKeyOrderOptions,
 } from "./per-key-order.js";
+export { sameValue } from "./same-value.js";
 export { seededRandom } from "./seeded-random.js";
 export { type SimulatedRuntime, type SimulateOptions, simulate } from "./simulate.js";
 export type { SimulationControls } from "./simulation.js";

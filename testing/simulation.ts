@@ -206,7 +206,9 @@ export class Simulation implements SimulationControls {
   }
 
   async #close(): Promise<void> {
-    this.#parts.faults.heal();
+    this.#parts.faults.forget();
+    // A thread that has died before is no reason for the close of a simulation to fail.
+    await this.#restarted();
     const { runtime, death } = await this.serving();
     await Promise.race([runtime.close(), death]);
   }

@@ -6,15 +6,22 @@
 // Of calls of one key that were under way together, some of the first may have happened, and none
 // behind one that did not.
 
-import { isDeepStrictEqual } from "node:util";
 import { PartitaError } from "../base/errors.js";
 import { show } from "../base/show.js";
 import type { ErasedUpdates } from "../store/declaration.js";
 import type { KeyValueStore } from "../store/key-value-store.js";
+import { sameValue } from "./same-value.js";
 import type { StoreModel } from "./store-models.js";
 
 /** The client of a store whose types are not known. */
 export type AnyStore = KeyValueStore<unknown, unknown, ErasedUpdates>;
+
+/** A store that is tested, and what it lives on. */
+export interface TestedStore {
+  readonly store: AnyStore;
+  /** Resolves when what has died is likely to serve again. */
+  recovered(): Promise<void>;
+}
 
 /** What a call does to a key's value, and what it answers; a code when it is refused. */
 export interface Effect {
@@ -56,9 +63,9 @@ const readAttemptsMax = 100;
 export async function makeKeyCalls(
   calls: readonly KeyCall[],
   model: StoreModel,
-  store: AnyStore,
+  tested: TestedStore,
 ): Promise<void> {
-  const outcomes = await Promise.allSettled(calls.map((call) => call.run(store)));
+  const outcomes = await Promise.allSettled(calls.map((call) => call.run(tested.store)));
   const keys = new Map<string, { readonly key: unknown; candidates: readonly Candidate[] }>();
   for (const [index, call] of calls.entries()) {
     const outcome = outcomes[index];
@@ -70,7 +77,7 @@ export async function makeKeyCalls(
   }
   for (const { key, candidates } of keys.values()) {
     const values = candidates.map(({ value }) => value);
-    await settle(model, store, key, values);
+    await settle(model, tested, key, values);
   }
 }
 
@@ -78,14 +85,14 @@ export async function makeKeyCalls(
 export async function makeWholeCall(
   call: WholeCall,
   model: StoreModel,
-  store: AnyStore,
+  tested: TestedStore,
 ): Promise<void> {
   const text = `${model.name}.${call.text}`;
   const expected = call.answer(model);
   const writes = call.writes?.(model) ?? [];
   try {
-    const answer = await call.run(store);
-    if (!isDeepStrictEqual(answer, expected)) throw differs(text, answer, [expected]);
+    const answer = await call.run(tested.store);
+    if (!sameValue(answer, expected)) throw differs(text, answer, [expected]);
     for (const [key, value] of writes) model.set(key, value);
   } catch (error) {
     if (!isUnknown(error)) throw PartitaError.is(error) ? failed(text, error) : error;
@@ -96,19 +103,19 @@ export async function makeWholeCall(
       row.values.push(value);
       possible.set(id, row);
     }
-    for (const { key, values } of possible.values()) await settle(model, store, key, values);
+    for (const { key, values } of possible.values()) await settle(model, tested, key, values);
   }
 }
 
 /** Reads every key of a store and compares all with the model. */
-export async function compareAll(model: StoreModel, store: AnyStore): Promise<void> {
-  const found = await read(async () => {
+export async function compareAll(model: StoreModel, tested: TestedStore): Promise<void> {
+  const found = await read(tested, async () => {
     const entries: (readonly [unknown, unknown])[] = [];
-    for await (const entry of store.entries()) entries.push(entry);
+    for await (const entry of tested.store.entries()) entries.push(entry);
     return entries;
   });
   const expected = model.entries();
-  if (isDeepStrictEqual(found, expected)) return;
+  if (sameValue(found, expected)) return;
   throw differs(`${model.name}.entries()`, found, [expected]);
 }
 
@@ -138,7 +145,7 @@ function after(
   const expected = possible.map(({ value, stopped }) => ({ ...call.effect(value), stopped }));
   const fitting = expected.filter(({ answer, refusedWith }) => {
     if (outcome.status === "fulfilled") {
-      return refusedWith === undefined && isDeepStrictEqual(outcome.value, answer);
+      return refusedWith === undefined && sameValue(outcome.value, answer);
     }
     return refusedWith !== undefined && codeOf(outcome.reason) === refusedWith;
   });
@@ -157,28 +164,29 @@ function after(
 /** Where several values are possible, what the store shows is the one; it must be among them. */
 async function settle(
   model: StoreModel,
-  store: AnyStore,
+  tested: TestedStore,
   key: unknown,
   values: readonly unknown[],
 ): Promise<void> {
   const [first] = values;
-  if (values.every((value) => isDeepStrictEqual(value, first))) {
+  if (values.every((value) => sameValue(value, first))) {
     model.set(key, first);
     return;
   }
-  const found = await read(() => store.get(key));
-  if (!values.some((value) => isDeepStrictEqual(value, found))) {
+  const found = await read(tested, () => tested.store.get(key));
+  if (!values.some((value) => sameValue(value, found))) {
     throw differs(`${model.name}.get(${show(key)}) after a crash`, found, values);
   }
   model.set(key, found);
 }
 
-async function read<T>(attempt: () => Promise<T>): Promise<T> {
+async function read<T>(tested: TestedStore, attempt: () => Promise<T>): Promise<T> {
   for (let attempts = 1; ; attempts += 1) {
     try {
       return await attempt();
     } catch (error) {
       if (!isUnknown(error) || attempts === readAttemptsMax) throw error;
+      await tested.recovered();
     }
   }
 }

@@ -6,11 +6,14 @@
 
 import fc from "fast-check";
 import { PartitaError } from "../base/errors.js";
+import { checkOptionNames, optionInvalid } from "../base/options.js";
 import type { Runtime } from "../launch.js";
 import type { AnyStoreDeclaration } from "../runtime/plan.js";
 import { storesOf, type Topology } from "../runtime/topology.js";
 import type { TopologyParts } from "../runtime/topology-parts.js";
 import type { ArgsOf, Reply, StoreDeclaration } from "../store/declaration.js";
+import type { CommitPoint, CrashPoint } from "./fault-plan.js";
+import type { SimulationControls } from "./simulation.js";
 import {
   type AnyUse,
   type CommandOperation,
@@ -22,18 +25,26 @@ import {
   type KeyCall,
   makeKeyCalls,
   makeWholeCall,
+  type TestedStore,
   type WholeCall,
 } from "./store-calls.js";
 import { modelOf, modelsOf, type StoreModels, type StoresOf } from "./store-models.js";
 
-/** What commands work on: the result of `launch` or `simulate`. */
-export type CommandTarget<Parts extends TopologyParts> = Pick<Runtime<Parts>, "store">;
+/**
+ * What commands work on: the result of `launch` or `simulate`. `stats` is asked for to wait until
+ * threads that have died serve again; without it nothing that is rejected is waited for.
+ */
+export type CommandTarget<Parts extends TopologyParts> = Pick<Runtime<Parts>, "store"> &
+  Partial<Pick<Runtime<Parts>, "stats">>;
 
 /** What crash commands work on: the result of `simulate`, or of your own making. */
 export interface CrashTarget {
   /** Everything dies and is launched again on what was kept. Resolves when it serves. */
   crash(): Promise<void>;
 }
+
+/** What commands work on that cut commits short: the result of `simulate`. */
+export type CommitCrashTarget = CrashTarget & Pick<SimulationControls, "crashAt">;
 
 /** A command of `storeCommands`. */
 export type StoreCommand<
@@ -102,13 +113,67 @@ export function storeCommands<const Parts extends TopologyParts>(
 }
 
 /**
- * A command that kills everything between two calls: what was answered must still be there. Faults
- * in the middle of calls come from `simulate({ faults })` and `crashAt`.
+ * Commands that kill everything between two calls: what was answered must still be there.
+ *
+ * With the number of `tasks` that the runtime has, also commands that ask for a death in the middle
+ * of a later commit, of one thread or of the whole process. They show where: `crashAt(task 1,
+ * "synced")`.
  */
 export function crashCommands<const Parts extends TopologyParts>(
+  declared: Topology<Parts>,
+  options?: { readonly tasks?: undefined },
+): fc.Arbitrary<StoreCommand<Parts, CommandTarget<Parts> & CrashTarget>>[];
+export function crashCommands<const Parts extends TopologyParts>(
+  declared: Topology<Parts>,
+  options: { readonly tasks: number },
+): fc.Arbitrary<StoreCommand<Parts, CommandTarget<Parts> & CommitCrashTarget>>[];
+export function crashCommands<const Parts extends TopologyParts>(
   _declared: Topology<Parts>,
-): fc.Arbitrary<StoreCommand<Parts, CommandTarget<Parts> & CrashTarget>>[] {
-  return [fc.constant({ check: () => true, run: (_model, real) => real.crash(), toString: crash })];
+  options: { readonly tasks?: number | undefined } = {},
+): fc.Arbitrary<StoreCommand<Parts, CommandTarget<Parts> & CommitCrashTarget>>[] {
+  checkOptionNames("crashCommands", options, ["tasks"]);
+  const { tasks } = options;
+  const between: StoreCommand<Parts, CommandTarget<Parts> & CommitCrashTarget> = {
+    check: () => true,
+    run: (_models, target) => target.crash(),
+    toString: () => "crash()",
+  };
+  if (tasks === undefined) return [fc.constant(between)];
+  if (!Number.isSafeInteger(tasks) || tasks < 1) {
+    throw optionInvalid("crashCommands", "tasks", tasks, "a whole number of at least 1");
+  }
+  const where = fc.record({
+    task: fc.nat(tasks - 1),
+    point: fc.constantFrom(...commitPoints),
+    after: fc.nat(2),
+    scope: fc.constantFrom("thread" as const, "process" as const),
+  });
+  return [fc.constant(between), where.map((point) => commitCrash<Parts>(point))];
+}
+
+const commitPoints = [
+  "appended",
+  "synced",
+  "published",
+  "revealed",
+] as const satisfies readonly CommitPoint[];
+
+/** Asks for a crash and goes on: a later command meets it. */
+function commitCrash<Parts extends TopologyParts>(
+  where: CrashPoint,
+): StoreCommand<Parts, CommandTarget<Parts> & CommitCrashTarget> {
+  const { task, point, after = 0, scope } = where;
+  return {
+    check: () => true,
+    run: async (_models, target) => {
+      // It may never come to it: then the simulation ends first.
+      target.crashAt(where).catch(() => {});
+    },
+    toString: () => {
+      const later = after === 0 ? "" : `, after ${after} more`;
+      return `crashAt(task ${task}, "${point}"${later}: the ${scope})`;
+    },
+  };
 }
 
 /**
@@ -120,16 +185,19 @@ export async function expectModels<const Parts extends TopologyParts>(
   models: StoreModels<Parts>,
   target: CommandTarget<Parts>,
 ): Promise<void> {
-  for (const model of modelsOf(models)) await compareAll(model, storeOf(target, model.name));
+  for (const model of modelsOf(models)) await compareAll(model, testedStore(target, model.name));
 }
 
-function crash(): string {
-  return "crash()";
-}
-
-function storeOf(target: { readonly store: unknown }, name: string): AnyStore {
+function testedStore(target: CommandTarget<TopologyParts>, name: string): TestedStore {
   // cast: a runtime's `store` takes the name of any store, and clients are alike but for types
-  return (target.store as (store: string) => AnyStore)(name);
+  const storeOf = target.store as unknown as (store: string) => AnyStore;
+  return {
+    store: storeOf(name),
+    recovered: async () => {
+      // What is dead for good rejects; the read that comes next says so.
+      await target.stats?.().catch(() => {});
+    },
+  };
 }
 
 function commandsOf<Parts extends TopologyParts>(
@@ -155,7 +223,7 @@ function keyCommand<Parts extends TopologyParts>(
 ): StoreCommand<Parts> {
   return {
     check: () => true,
-    run: (models, target) => makeKeyCalls(calls, modelOf(models, name), storeOf(target, name)),
+    run: (models, target) => makeKeyCalls(calls, modelOf(models, name), testedStore(target, name)),
     toString: () => calls.map(({ text }) => `${name}.${text}`).join(" & "),
   };
 }
@@ -166,7 +234,7 @@ function wholeCommand<Parts extends TopologyParts>(
 ): StoreCommand<Parts> {
   return {
     check: () => true,
-    run: (models, target) => makeWholeCall(call, modelOf(models, name), storeOf(target, name)),
+    run: (models, target) => makeWholeCall(call, modelOf(models, name), testedStore(target, name)),
     toString: () => `${name}.${call.text}`,
   };
 }

@@ -64,7 +64,7 @@ export class StoreModel {
     if (options.reverse === true) ids.reverse();
     return ids.slice(0, options.limit).map((id) => {
       const row = this.#rows.get(id);
-      return [codec.decode(Buffer.from(id, "hex")), copied(row?.value)] as const;
+      return [codec.decode(new Uint8Array(Buffer.from(id, "hex"))), copied(row?.value)] as const;
     });
   }
 

@@ -17,9 +17,10 @@ import {
   storeCommands,
   storeModels,
 } from "../../testing/arbitraries.js";
+import { simulate } from "../../testing/simulate.js";
 import { type CrashingFault, CrashingMapStore } from "../support/crashing-map-store.js";
 import { MapStore, type MapStoreFault } from "../support/map-store.js";
-import { check, suiteSeed } from "../support/property.js";
+import { check, scaledRuns, suiteSeed } from "../support/property.js";
 import { lists } from "../support/store-model.js";
 import { tempDirectory } from "../support/temp-directory.js";
 
@@ -38,19 +39,14 @@ const counts = keyValueStore({
 const declared = topology("commands", import.meta.url, { stores: { anything, counts } });
 type Parts = (typeof declared)["parts"];
 
-const commands = fc.commands(
-  [
-    ...storeCommands(declared, {
-      anything: { values: carriedValue() },
-      counts: {
-        values: fc.integer(),
-        updates: { add: fc.tuple(fc.nat(9)), refuse: fc.tuple(fc.integer({ max: 5 })) },
-      },
-    }),
-    ...crashCommands(declared),
-  ],
-  { maxCommands: 25 },
-);
+const storeKinds = storeCommands(declared, {
+  anything: { values: carriedValue() },
+  counts: {
+    values: fc.integer(),
+    updates: { add: fc.tuple(fc.nat(9)), refuse: fc.tuple(fc.integer({ max: 5 })) },
+  },
+});
+const commands = fc.commands([...storeKinds, ...crashCommands(declared)], { maxCommands: 25 });
 
 /** A runtime that is launched again on its directory. */
 class Relaunched {
@@ -99,6 +95,44 @@ describe("store commands — the runtime", () => {
       await real.close();
     });
     await check(property, { runs: 40 });
+  }, 60_000);
+});
+
+describe("store commands — a simulated runtime", () => {
+  const settings = { tasks: 3, threads: 2 };
+
+  it("is a map as well when commits are cut short where the commands ask for it", async () => {
+    const kinds = [...storeKinds, ...crashCommands(declared, { tasks: settings.tasks })];
+    let crashes = 0;
+    const chosen = fc.commands(kinds, { maxCommands: 30 });
+    const property = fc.asyncProperty(chosen, fc.nat(), async (steps, seed) => {
+      await using real = await simulate(declared, { seed, ...settings });
+      const model = storeModels(declared);
+      await fc.asyncModelRun(() => ({ model, real }), steps);
+      await real.heal();
+      await expectModels(model, real);
+      expect(real.stops).toEqual([]);
+      crashes += real.crashes;
+    });
+    await check(property, { runs: 50 });
+    expect(crashes).toBeGreaterThan(scaledRuns(10));
+  }, 60_000);
+
+  it("is a map as well over deaths at any step", async () => {
+    const faults = { processCrash: 0.002, threadCrash: 0.004, commitCrash: 0.02, duplicate: 0.5 };
+    let crashes = 0;
+    const chosen = fc.commands(storeKinds, { maxCommands: 30 });
+    const property = fc.asyncProperty(chosen, fc.nat(), async (steps, seed) => {
+      await using real = await simulate(declared, { seed, faults, ...settings });
+      const model = storeModels(declared);
+      await fc.asyncModelRun(() => ({ model, real }), steps);
+      await real.heal();
+      await expectModels(model, real);
+      expect(real.stops).toEqual([]);
+      crashes += real.crashes;
+    });
+    await check(property, { runs: 50 });
+    expect(crashes).toBeGreaterThan(scaledRuns(10));
   }, 60_000);
 });
 

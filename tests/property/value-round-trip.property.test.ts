@@ -8,8 +8,8 @@ import { describe, expect, it } from "vitest";
 import { PartitaError } from "../../base/errors.js";
 import { decodeValue, encodeValue } from "../../store/value.js";
 import { anyValue, carriedValue } from "../../testing/arbitraries.js";
+import { sameValue } from "../../testing/same-value.js";
 import { check } from "../support/property.js";
-import { sameValue } from "../support/same-value.js";
 
 const refusals = [
   "VALUE_UNDEFINED",

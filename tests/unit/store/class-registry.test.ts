@@ -4,8 +4,8 @@ import { describe, expect, it } from "vitest";
 import { classOf, instanceOf } from "../../../store/class-registry.js";
 import { validate } from "../../../store/schema.js";
 import { decodeValue, encodeValue } from "../../../store/value.js";
+import { sameValue } from "../../../testing/same-value.js";
 import { refusalOf } from "../../support/refusal.js";
-import { sameValue } from "../../support/same-value.js";
 
 class Point {
   readonly x: number;

@@ -6,8 +6,8 @@ import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { decodeValue, encodeValue } from "../../../store/value.js";
 import { carriedValue } from "../../../testing/arbitraries.js";
+import { sameValue } from "../../../testing/same-value.js";
 import { check } from "../../support/property.js";
-import { sameValue } from "../../support/same-value.js";
 
 vi.hoisted(() => {
   process.env["CBOR_NATIVE_ACCELERATION_DISABLED"] = "true";

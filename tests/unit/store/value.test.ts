@@ -5,8 +5,8 @@ import { runInThisContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { limits } from "../../../base/limits.js";
 import { decodeValue, encodeValue } from "../../../store/value.js";
+import { sameValue } from "../../../testing/same-value.js";
 import { refusalOf } from "../../support/refusal.js";
-import { sameValue } from "../../support/same-value.js";
 
 function roundTrip(value: unknown): unknown {
   return decodeValue(encodeValue(value));

@@ -15,8 +15,8 @@ import {
   refusedValue,
   valuesAtLimits,
 } from "../../../testing/arbitraries.js";
+import { sameValue } from "../../../testing/same-value.js";
 import { check, suiteSeed } from "../../support/property.js";
-import { sameValue } from "../../support/same-value.js";
 
 function sampled<T>(arbitrary: fc.Arbitrary<T>, count = 4_000): readonly T[] {
   return fc.sample(arbitrary, { seed: suiteSeed(), numRuns: count });

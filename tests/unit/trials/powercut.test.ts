@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { seededRandom } from "../../../testing/index.js";
 import { broken } from "../../../trials/mutant.js";
-import { mutants } from "../../../trials/powercut/mutants.js";
 import {
   type Cut,
   cuts,
@@ -13,6 +12,7 @@ import {
   imageOf,
   writeImage,
 } from "../../../trials/powercut/image.js";
+import { mutants } from "../../../trials/powercut/mutants.js";
 import { Player } from "../../../trials/powercut/player.js";
 import { type Step, stepsOf } from "../../../trials/powercut/steps.js";
 import { tempDirectory } from "../../support/temp-directory.js";

@@ -1,6 +1,11 @@
 // What "comes back as it was" means for a value: the same types, prototypes, contents and orders.
 
-/** Whether two values cannot be told apart but by identity. Cycles are not expected. */
+/**
+ * Whether two values cannot be told apart but by identity: what a store promises of the value that
+ * comes back. Stricter than deep equality: -0 is not 0, the order of Maps, Sets and properties
+ * counts, an object without a prototype is not one with it. NaN and an invalid date equal
+ * themselves. Values with cycles are not expected: no store carries them.
+ */
 export function sameValue(left: unknown, right: unknown): boolean {
   if (typeof left !== "object" || left === null) return Object.is(left, right);
   if (typeof right !== "object" || right === null) return false;
