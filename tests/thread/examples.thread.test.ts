@@ -10,6 +10,15 @@ describe("examples — as programs with task threads", { timeout: 60_000 }, () =
     ["bank", [/^2000 transfers, \d+ refused$/m, /^50000 cents in all, 50000 paid in$/m]],
     ["counters", [/^page-views: 5000$/m, /^5000 views, 5000 different numbers$/m]],
     ["feature-flags", [/^\d+ pages rendered during the changes, 0 of them mixed$/m]],
+    [
+      "reservations",
+      [
+        /^stock over crashes: held in 100 runs$/m,
+        /^orders at once: held in 100 runs$/m,
+        /^orders at once, carelessly: caught in run \d+$/m,
+        /^ {2}shrunk \d+ times, to \[\[.*\],\[\],\d+\]$/m,
+      ],
+    ],
     ["read-through-cache", [/^100 answers, 4 of them computed$/m, /cached: true$/m]],
     ["sessions", [/^swept: 1000$/m, /^touched after logout: false$/m]],
   ])("runs %s to its end", async (name, lines) => {
