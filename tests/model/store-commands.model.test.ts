@@ -63,7 +63,7 @@ class Relaunched {
   }
 
   static #launch(directory: string): Promise<Runtime<Parts>> {
-    const settings = { tasks: 2, threads: 0, arenaBytes: 1_048_576 };
+    const settings = { tasks: 2, threads: 0, arenaBytes: 1_048_576, handlerTimeoutMs: 0 };
     return launch(declared, { directory, durability: "relaxed", ...settings });
   }
 

@@ -30,7 +30,8 @@ class RuntimeSubject implements StoreSubject {
   }
 
   static #launch(directory: string): Promise<Cluster> {
-    const options = { directory, tasks: 2, threads: 0, arenaBytes: 1_048_576 };
+    const settings = { tasks: 2, threads: 0, arenaBytes: 1_048_576, handlerTimeoutMs: 0 };
+    const options = { directory, ...settings };
     return Cluster.open(declared, clusterOptions({ ...options, durability: "relaxed" }));
   }
 

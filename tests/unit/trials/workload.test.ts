@@ -166,13 +166,16 @@ function without<K, V>(map: ReadonlyMap<K, V>, key: K): Map<K, V> {
   return rest;
 }
 
+/** On this thread; the watchdog's own would need a compiled file. */
+const inline = { tasks: 2, threads: 0, handlerTimeoutMs: 0 };
+
 describe("workload — on a real runtime, launched twice", () => {
   it("leaves what its journal says, and numbers that nobody has used", async () => {
     const directory = tempDirectory();
     const known = nothingKnown();
     for (const life of [1, 2]) {
       const firstInvocation = nextInvocation(known);
-      await using runtime = await launch(topology, { directory, tasks: 2, threads: 0 });
+      await using runtime = await launch(topology, { directory, ...inline });
       const say = (line: string) => learn(known, line);
       const counts = await begin(runtime, say);
       await load(runtime, counts, say, { seed: life, life, firstInvocation, requests: 20 });
@@ -187,7 +190,7 @@ describe("workload — on a real runtime, launched twice", () => {
     const directory = tempDirectory();
     const known = nothingKnown();
     const say = (line: string) => learn(known, line);
-    await using runtime = await launch(topology, { directory, tasks: 2, threads: 0 });
+    await using runtime = await launch(topology, { directory, ...inline });
     const counts = await begin(runtime, say);
     const options = { seed: 1, life: 1, firstInvocation: 1, requests: 3 };
     await load(runtime, counts, say, options);
