@@ -139,7 +139,7 @@ describe("suspects — marks", () => {
     expect(frames).toEqual([7]);
   });
 
-  it("tells at once whom the watchdog has named: that one runs alone, others as usual", async () => {
+  it("tells whom the watchdog has named: that one runs alone, others as usual", async () => {
     // The row of the first message.
     const { harness, client, frames, log } = deadlyBench(1);
     for (const key of ["a", "b", "c"]) await harness.until(client.initiate({ key, what: "hang" }));
