@@ -210,7 +210,7 @@ function commandsOf<Parts extends TopologyParts>(
   const bursts =
     calls.keyCalls.length === 0
       ? []
-      : [fc.array(fc.oneof(...calls.keyCalls), { minLength: 2, maxLength: 6 })];
+      : [fc.array(fc.oneof(...calls.keyCalls), { minLength: 1, maxLength: 6 })];
   return [
     ...[...alone, ...bursts].map((group) => group.map((made) => keyCommand<Parts>(name, made))),
     ...calls.wholeCalls.map((call) => call.map((made) => wholeCommand<Parts>(name, made))),

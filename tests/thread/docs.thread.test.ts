@@ -4,14 +4,15 @@ import { describe, expect, it } from "vitest";
 import { compileSnippets, runSnippet, snippetsOf } from "../support/snippets.js";
 import { tempDirectory } from "../support/temp-directory.js";
 
-describe.each(["README.md"])("docs — %s", (page) => {
+describe.each(["README.md", "docs/TESTING.md"])("docs — %s", { timeout: 120_000 }, (page) => {
   const snippets = snippetsOf(page);
 
   it("shows code that compiles and prints what the page says", () => {
     expect(snippets.length).toBeGreaterThan(0);
     const folder = compileSnippets(page, snippets);
     for (const { kind, name, text } of snippets) {
-      if (kind === "output") expect(runSnippet(folder, name, tempDirectory())).toBe(text);
+      if (kind === "output")
+        expect([name, runSnippet(folder, name, tempDirectory())]).toEqual([name, text]);
     }
   });
 });
