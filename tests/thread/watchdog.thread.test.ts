@@ -64,6 +64,28 @@ describe.each([0, 1])("watchdog — %i task threads", (threads) => {
   });
 });
 
+describe("watchdog — a node that never returns, whenever it is run", () => {
+  it("is a dead letter after three further launches, each of which it stops", async () => {
+    const directory = tempDirectory();
+    const lives = [await lifeOf(directory, 1, "node")];
+    while (lives.at(-1)?.signal === "SIGKILL" && lives.length < 9) {
+      lives.push(await lifeOf(directory, 1, "letters"));
+    }
+    const stops = lives.filter(({ signal }) => signal === "SIGKILL");
+    expect(stops).toHaveLength(4);
+    for (const { errors } of stops) expect(errors).toContain('node "loop" of agent "looper"');
+    const said = lives.at(-1)?.said ?? [];
+    expect(said[0]).toMatch(/^last node node "loop" of agent "looper"/);
+    expect(said.slice(-2)).toEqual(["letter looper loop 3", "closed"]);
+    const before = lives.slice(0, -1).reduce((sum, life) => sum + acknowledged(life.said), 0);
+    expect(before).toBeGreaterThanOrEqual(20);
+    const found = Number(said[1]?.split(" ")[1]);
+    expect(found).toBeGreaterThanOrEqual(before);
+    // One update was under way at each stop.
+    expect(found).toBeLessThanOrEqual(before + stops.length);
+  });
+});
+
 describe("watchdog — what does not set it off", () => {
   it("a process that is stopped for longer than the limit, and goes on", async () => {
     const directory = tempDirectory();

@@ -8,13 +8,23 @@
 //   update      an update that never returns          node     a node that never returns
 //   resumed     one that never returns after an await  updates  updates until its input ends
 //   outside     (threads 0) keeps the launching thread for twice the limit, outside of any handler
+//   letters     waits until there is a dead letter, and says `letter <agent> <node> <attempts>`
 //   exit        (threads 1) an update that ends its thread; the process goes on for twice the limit
 //   inspected   (threads 1) an update that never returns, and an inspector, for twice the limit
 
 import inspector from "node:inspector";
 import { setTimeout as pause } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { agent, keyValueStore, launch, node, string, topology, type } from "../../index.js";
+import {
+  agent,
+  keyValueStore,
+  launch,
+  node,
+  type Runtime,
+  string,
+  topology,
+  type,
+} from "../../index.js";
 
 const counters = keyValueStore({
   key: string,
@@ -49,6 +59,16 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
+async function untilLetter(runtime: Runtime<(typeof stuck)["parts"]>): Promise<void> {
+  for (;;) {
+    for await (const { agent: name, node: step, attempts } of runtime.deadLetters.list()) {
+      say(`letter ${name} ${step} ${attempts}`);
+      return;
+    }
+    await pause(10);
+  }
+}
+
 async function main(): Promise<void> {
   const [directory = "", threads = "", what = "", limit = ""] = process.argv.slice(2);
   const handlerTimeoutMs = Number(limit);
@@ -81,6 +101,7 @@ async function main(): Promise<void> {
     process.stdin.resume();
     while (open) say(`ack ${await store.update("add", "count", 1)}`);
   }
+  if (what === "letters") await untilLetter(runtime);
   if (what === "exit") {
     await store.update("exit", "other").catch((error: Error) => say(error.message));
     await pause(2 * handlerTimeoutMs);
