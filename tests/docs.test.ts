@@ -1,0 +1,54 @@
+// docs/GUARANTEES.md names commands and tests for every promise. Here a name that leads nowhere
+// fails: a guarantee that nothing tries to break is only a sentence.
+
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const root = join(import.meta.dirname, "..");
+const page = readFileSync(join(root, "docs/GUARANTEES.md"), "utf8");
+const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+
+/** The last cell of each row that promises something. */
+const triedBy = Array.from(page.matchAll(/^\| [SL]\d+'? \|.*\| (.*) \|$/gm), ([row, cell = ""]) => {
+  return { id: row.slice(2, row.indexOf(" |")), cell };
+});
+
+/** `tests/unit/store/log`, `replay`: a bare name stands in the folder of the one before. */
+function testsIn(cell: string): string[] {
+  let folder = "";
+  return Array.from(cell.matchAll(/`([^`]+)`/g), ([, name = ""]) => name)
+    .filter((name) => !name.startsWith("npm "))
+    .map((name) => {
+      if (name.includes("/")) folder = name.slice(0, name.lastIndexOf("/"));
+      return name.includes("/") ? name : `${folder}/${name}`;
+    });
+}
+
+describe("guarantees — what tries to break them", () => {
+  it("is said of each", () => {
+    expect(triedBy.length).toBeGreaterThan(15);
+    const ids = new Set(triedBy.map(({ id }) => id));
+    for (const id of ["S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "L1", "L2"]) {
+      expect(ids).toContain(id);
+    }
+  });
+
+  it("is there: commands", () => {
+    const commands = [...page.matchAll(/`npm run ([a-z]+)/g)].map(([, name = ""]) => name);
+    expect(commands.length).toBeGreaterThan(10);
+    expect(commands.filter((name) => scripts[name] === undefined)).toEqual([]);
+    const entryOf = (name: string) => join(root, "trials", name, "main.ts");
+    expect(commands.filter((name) => !existsSync(entryOf(name)))).toEqual([]);
+  });
+
+  it("is there: tests", () => {
+    const named = triedBy.flatMap(({ cell }) => testsIn(cell));
+    expect(named.length).toBeGreaterThan(40);
+    const endings = ["", ".test.ts", ".thread.test.ts", ".property.test.ts", ".model.test.ts"];
+    const missing = named.filter((name) => {
+      return !endings.some((ending) => existsSync(join(root, name + ending)));
+    });
+    expect(missing).toEqual([]);
+  });
+});
