@@ -1,7 +1,8 @@
 // Record — lives of a process that runs the workload, under strace, as steps on a model disk.
 //
-// Each recording has two lives. The first makes the directory and is killed. The second begins with
-// what the first has left: with an odd number the files as they are, with an even one an image of
+// Each recording has two lives. The first makes the directory and is killed: after so many
+// acknowledgements, or in a system call that makes, names or syncs a file, which is often in the
+// middle of its launch. The second begins with what the first has left: with an odd number the files as they are, with an even one an image of
 // them as a power cut would have left it. It recovers, goes on under load and is closed.
 //
 // Owns: running, and the files of a recording: with them it can be had again, to look at one image.
@@ -44,6 +45,9 @@ const arenaBytes = 1_048_576;
 const requests = 420;
 const invocations = 70;
 const limitMs = 180_000;
+/** Share of the first lives that are killed in one of these calls. */
+const killedInCall = 0.4;
+const killingCalls = ["fsync", "mkdir", "rename", "unlink", "fdatasync"] as const;
 /** The data directory is made within the root, by the runtime. */
 const dataFolder = "data";
 
@@ -57,9 +61,12 @@ export async function record(options: RecordOptions): Promise<readonly Recording
   mkdirSync(root, { recursive: true });
   const common = { seed: seed + number, tasks, threads, arenaBytes, requests, invocations };
   const killAfter = 300 + Math.floor(random() * 3_600);
+  const call = killingCalls[Math.floor(random() * killingCalls.length)] ?? "fsync";
+  const nth = 1 + Math.floor(random() * 9);
+  const killIn = random() < killedInCall ? `${call}:signal=KILL:when=${nth}` : undefined;
   const first = new Player(root);
   const firstSpec = { ...common, life: 1, firstInvocation: 1, closeAfter: null, killAfter };
-  const firstSteps = await live(options, first, root, firstSpec);
+  const firstSteps = await live({ ...options, killIn }, first, root, firstSpec);
   const firstLocks = lockFilesIn(folder, 1);
   const closeAfter = random() < 0.5 ? null : 300 + Math.floor(random() * 3_000);
   const secondSpec = { ...common, life: 2, closeAfter, killAfter: null };
@@ -93,7 +100,7 @@ type LifeSpec = Omit<WorkloadSpec, "directory" | "journal">;
 
 /** One life, played to its end. */
 async function live(
-  { folder, childFile, signal }: RecordOptions,
+  { folder, childFile, signal, killIn }: RecordOptions & { readonly killIn?: string | undefined },
   player: Player,
   root: string,
   spec: LifeSpec,
@@ -104,7 +111,9 @@ async function live(
   const isRecorded = existsSync(stopFile);
   if (!isRecorded) {
     const whole = { ...spec, directory: join(root, dataFolder), journal };
-    const options = ["--seccomp-bpf", "-s", "4194304", "-o", trace, "-e", "signal=none"];
+    // Faults need every call to stop: strace 6.1 kills nobody with the filter.
+    const how = killIn === undefined ? ["--seccomp-bpf"] : ["-e", `inject=${killIn}`];
+    const options = [...how, "-s", "4194304", "-o", trace, "-e", "signal=none"];
     const calls = `trace=${recordedCalls.join(",")}`;
     const args = ["--enable-source-maps", childFile, JSON.stringify(whole)];
     const all = { options: [...options, "-e", calls], args, signal, limitMs };

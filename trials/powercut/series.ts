@@ -24,7 +24,7 @@ export interface Series {
   verdict(verdict: ImageVerdict): void;
 }
 
-const imagesPerRecording = 500;
+const imagesPerRecording = 250;
 
 /** Resolves when all images were judged, or the signal has aborted. */
 export async function runSeries(series: Series): Promise<void> {
