@@ -193,8 +193,8 @@ export class Lane {
   }
 
   /**
-   * Counts a request that was lost and will be sent again as one that is on the way, until what is
-   * returned is called: reads of its key go behind it (L4).
+   * Counts a request that is sent until it is answered, over the death of the task, as one that is
+   * on the way, until what is returned is called: reads of its key go behind it (L4).
    */
   hold(kind: Operation, keyHash: number): () => void {
     const held = { operation: kind, keyHash };

@@ -50,22 +50,20 @@ export function journaled(
 /** Sends a request that changes nothing, or nothing twice, until it is answered. */
 async function answered(lane: Lane, request: NodeRequest, first?: Stamp): Promise<Reply> {
   const { kind, table, key, keyHash, argument } = request;
-  let release = (): void => {};
-  for (let stamp = first; ; ) {
-    try {
-      const reply = lane.request(kind, table, key, keyHash, argument, stamp);
-      release();
-      release = () => {};
-      return await reply;
-    } catch (error) {
-      if (!PartitaError.is(error, "TASK_EXITED")) throw error;
-      release = lane.hold(kind, keyHash);
-      await lane.reopened().catch((reason: unknown) => {
-        release();
-        throw reason;
-      });
-      stamp = stamp === undefined ? undefined : { ...stamp, kind: stampKind.again };
+  // From now on, though it may find the lane lost: a read that is called next goes behind it.
+  const release = lane.hold(kind, keyHash);
+  try {
+    for (let stamp = first; ; ) {
+      try {
+        return await lane.request(kind, table, key, keyHash, argument, stamp);
+      } catch (error) {
+        if (!PartitaError.is(error, "TASK_EXITED")) throw error;
+        await lane.reopened();
+        stamp = stamp === undefined ? undefined : { ...stamp, kind: stampKind.again };
+      }
     }
+  } finally {
+    release();
   }
 }
 
