@@ -22,6 +22,8 @@ export type Order =
       readonly phase: string;
       readonly callers: readonly HistoryTask[];
       readonly nodes: readonly HistoryTask[];
+      /** Callers do nothing but look while nodes write, instead of making their calls. */
+      readonly gazes: boolean;
     }
   /** Under load: everything is launched again when it has closed. */
   | { readonly order: "reopen"; readonly number: number }
@@ -55,9 +57,13 @@ function opened(): Runtime<(typeof topology)["parts"]> {
   return runtime;
 }
 
-async function perform({ phase, callers, nodes }: Perform): Promise<void> {
+async function perform({ phase, callers, nodes, gazes }: Perform): Promise<void> {
   const on = opened();
-  const called = callers.map((task) => new HistoryClient(on.store("registers"), task).run());
+  const enough = new AbortController();
+  const called = callers.map((task) => {
+    const client = new HistoryClient(on.store("registers"), task);
+    return gazes ? client.gaze(enough.signal) : client.run();
+  });
   const performed = nodes.map(async (task) => {
     const mark = join(order?.directory ?? "", `mark-${task.client}-${task.callsBefore}`);
     await on
@@ -65,7 +71,9 @@ async function perform({ phase, callers, nodes }: Perform): Promise<void> {
       .invoke({ ...task, mark })
       .catch(unlessGone);
   });
-  await Promise.all([...called, ...performed]);
+  await Promise.all(performed);
+  enough.abort();
+  await Promise.all(called);
   say(`performed-${phase}`);
 }
 

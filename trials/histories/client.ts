@@ -53,6 +53,15 @@ type Registers = Pick<
 >;
 
 const retryMs = 10;
+const burstMs = 4;
+
+/** The newest read of a key. */
+interface Seen {
+  readonly key: string;
+  readonly invoked: number;
+  readonly returned: number;
+  readonly value: Register | undefined;
+}
 
 export class HistoryClient {
   readonly #registers: Registers;
@@ -88,6 +97,39 @@ export class HistoryClient {
       await new Promise((resolve) => setTimeout(resolve, retryMs));
     }
     await Promise.all(this.#underWay);
+  }
+
+  /**
+   * Reads until told to stop, in bursts in which the event loop never turns. Of reads in a row that see
+   * one version it tells the first and the last.
+   */
+  async gaze(signal: AbortSignal): Promise<void> {
+    const seen = new Map<string, Seen>();
+    let call = this.#task.callsBefore;
+    const tell = ({ key, invoked, returned, value }: Seen): void => {
+      call += 1;
+      this.#tell(call, key, invoked, value, returned);
+    };
+    while (!signal.aborted && !this.#closed) {
+      await this.#burst(seen, tell).catch((error: unknown) => this.#failed(error));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    for (const last of seen.values()) tell(last);
+  }
+
+  async #burst(seen: Map<string, Seen>, tell: (one: Seen) => void): Promise<void> {
+    for (const end = performance.now() + burstMs; performance.now() < end; ) {
+      for (const key of this.#task.keys) {
+        const invoked = now();
+        const value = await this.#registers.get(key);
+        const one = { key, invoked, returned: now(), value };
+        const before = seen.get(key);
+        seen.set(key, one);
+        if (before !== undefined && before.value?.version === value?.version) continue;
+        if (before !== undefined) tell(before);
+        tell(one);
+      }
+    }
   }
 
   /** Reads every key once, whatever has to come back before. */
@@ -154,8 +196,18 @@ export class HistoryClient {
   }
 
   #read(call: number, key: string, invoked: number, value: Register | undefined): void {
+    this.#tell(call, key, invoked, value, now());
+  }
+
+  #tell(
+    call: number,
+    key: string,
+    invoked: number,
+    value: Register | undefined,
+    returned: number,
+  ): void {
     const { version, by } = value ?? { version: 0, by: "-" };
-    say(`read ${this.#task.client} ${call} ${key} ${version} ${by} ${invoked} ${now()}`);
+    say(`read ${this.#task.client} ${call} ${key} ${version} ${by} ${invoked} ${returned}`);
   }
 }
 

@@ -1,10 +1,17 @@
 // `npm run histories`: what concurrent clients saw, over restarts, is linearizable key by key.
 
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { huntMutants } from "../mutant-hunt.js";
 import { runTrial, type TrialRun } from "../trial.js";
+import { mutants } from "./mutants.js";
 import { Stage } from "./stage.js";
 
 const child = fileURLToPath(new URL("./child.js", import.meta.url));
+
+/** Histories before a mutant counts as alive. */
+const mutantHistories = 60;
 
 await runTrial(
   {
@@ -15,9 +22,13 @@ await runTrial(
     options: {
       count: { help: "histories, of about 1,000 reads and writes each", default: 200 },
       jobs: { help: "directories side by side, which share the histories", default: 1 },
+      mutants: { help: "break rules of the runtime instead, one at a time", default: false },
     },
   },
   async (run) => {
+    if (run.values.mutants === 1) {
+      return await huntMutants(run, mutants, (dist) => firstViolation(run, dist));
+    }
     const stages = await perform(run);
     const turns = new Map<string, number>();
     for (const stage of stages) {
@@ -34,7 +45,36 @@ await runTrial(
   },
 );
 
-async function perform(run: TrialRun<"count" | "jobs">): Promise<Stage[]> {
+/** What shows that the runtime in `dist` is broken. */
+async function firstViolation(
+  { values, signal }: TrialRun<"count" | "jobs" | "mutants">,
+  dist: string,
+): Promise<string | undefined> {
+  let first: string | undefined;
+  const stage = new Stage({
+    file: join(dist, "trials/histories/child.js"),
+    seed: values.seed,
+    signal,
+    gazes: 0.7,
+    say: (line) => {
+      first ??= line.slice(0, line.indexOf(" (--seed"));
+    },
+  });
+  try {
+    for (let count = 0; count < mutantHistories && first === undefined; count += 1) {
+      if (!signal.aborted) await stage.perform();
+    }
+  } catch (error) {
+    // The process could not go on.
+    first ??= String(error).split("\n")[0];
+  } finally {
+    await stage.dispose();
+    rmSync(stage.directory, { recursive: true, force: true });
+  }
+  return first;
+}
+
+async function perform(run: TrialRun<"count" | "jobs" | "mutants">): Promise<Stage[]> {
   const { values, signal, progress, say } = run;
   const { count, jobs, seed } = values;
   let begun = 0;

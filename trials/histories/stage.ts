@@ -20,6 +20,8 @@ export interface StageOptions {
   readonly file: string;
   readonly seed: number;
   readonly signal: AbortSignal;
+  /** Share of histories in which callers only look on. Default 0.3. */
+  readonly gazes?: number;
   readonly say: (line: string) => void;
 }
 
@@ -48,6 +50,8 @@ export class Stage {
   #life: Life | undefined;
   #history = new History();
   #number = 0;
+  /** In this history callers look on, and nodes write values that soon fill an arena. */
+  #gazes = false;
   #strikes = 0;
   #orders = 0;
 
@@ -63,6 +67,7 @@ export class Stage {
     const name = `h${this.#number}`;
     const keys = Array.from({ length: keysOfHistory }, (_, index) => `${name}-${index}`);
     const turn = this.#strikes >= strikesMax ? "reopen" : this.#oneOf(turns);
+    this.#gazes = this.#random() < (this.#options.gazes ?? 0.3);
     await this.#launched();
     await this.#phase(name, keys, 0, turn);
     await this.#phase(name, keys, 1, "nothing");
@@ -104,8 +109,9 @@ export class Stage {
     this.#order({
       order: "perform",
       phase: label,
-      callers: tasks("main", callers),
+      callers: tasks("main", this.#gazes ? 1 : callers),
       nodes: tasks("node", nodes),
+      gazes: this.#gazes,
     });
     this.#orders += 1;
     const number = this.#orders;
@@ -135,7 +141,7 @@ export class Stage {
       callsBefore: phase * callsOfPhase,
       calls: callsOfPhase,
       window: 1 + Math.floor(this.#random() * 10),
-      paddingBytesMax: 30_000,
+      paddingBytesMax: this.#gazes ? 150_000 : 30_000,
     };
   }
 

@@ -1,11 +1,18 @@
 // `npm run torture`: a process that is killed again and again on one directory keeps its promises.
 
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { huntMutants } from "../mutant-hunt.js";
 import { runTrial, type TrialRun } from "../trial.js";
+import { mutants } from "./mutants.js";
 import { violations } from "./orders.js";
 import { Torment } from "./torment.js";
 
 const child = fileURLToPath(new URL("./child.js", import.meta.url));
+
+/** Cycles before a mutant counts as alive. */
+const mutantCycles = 60;
 
 await runTrial(
   {
@@ -16,9 +23,13 @@ await runTrial(
     options: {
       cycles: { help: "how often it is killed", default: 100 },
       jobs: { help: "directories side by side, which share the cycles", default: 1 },
+      mutants: { help: "break rules of the runtime instead, one at a time", default: false },
     },
   },
   async (run) => {
+    if (run.values.mutants === 1) {
+      return await huntMutants(run, mutants, (dist) => firstViolation(run, dist));
+    }
     const torments = await torture(run);
     const hits = new Map<string, number>();
     for (const torment of torments) {
@@ -37,12 +48,37 @@ await runTrial(
   },
 );
 
+/** What shows that the runtime in `dist` is broken. */
+async function firstViolation(
+  { values, signal }: TrialRun<"cycles" | "jobs" | "mutants">,
+  dist: string,
+): Promise<string | undefined> {
+  let first: string | undefined;
+  const file = join(dist, "trials/torture/child.js");
+  const torment = new Torment({
+    file,
+    seed: values.seed,
+    signal,
+    say: (line) => {
+      first ??= line.slice(0, line.indexOf(" (--seed"));
+    },
+  });
+  try {
+    for (let cycle = 0; cycle < mutantCycles && first === undefined; cycle += 1) {
+      if (!signal.aborted) await torment.cycle();
+    }
+  } finally {
+    rmSync(torment.directory, { recursive: true, force: true });
+  }
+  return first;
+}
+
 async function torture({
   values,
   signal,
   progress,
   say,
-}: TrialRun<"cycles" | "jobs">): Promise<Torment[]> {
+}: TrialRun<"cycles" | "jobs" | "mutants">): Promise<Torment[]> {
   const { cycles, jobs, seed } = values;
   let begun = 0;
   let done = 0;
