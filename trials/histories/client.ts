@@ -100,8 +100,8 @@ export class HistoryClient {
   }
 
   /**
-   * Reads until told to stop, in bursts in which the event loop never turns. Of reads in a row that see
-   * one version it tells the first and the last.
+   * Reads until told to stop, in bursts in which the event loop never turns. Of reads in a row that
+   * see one version it tells the first and the last.
    */
   async gaze(signal: AbortSignal): Promise<void> {
     const seen = new Map<string, Seen>();
