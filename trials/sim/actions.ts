@@ -141,6 +141,21 @@ const once: Action = async (run) => {
   }
 };
 
+/** An update under an id that is refused after it has run: it has changed nothing. */
+const bloat: Action = async (run) => {
+  const name = run.name("bloat");
+  run.forbidden.push(name);
+  const store = run.runtime.store("counts").once(run.runtime.newId());
+  await run.outcome(`bloat ${name}`, async () => {
+    await store.update("bloat", name).then(
+      () => run.violations.push(`S2: ${name} was not refused`),
+      (error: { readonly code?: unknown }) => {
+        if (error.code !== "VALUE_TOO_LARGE") throw error;
+      },
+    );
+  });
+};
+
 /** Begins an invocation; it is acknowledged when its result is there, or when it has begun. */
 async function invoke(
   run: Run,
@@ -247,6 +262,7 @@ const weighted: readonly (readonly [number, Action])[] = [
   [3, ownWrite],
   [6, slot],
   [3, once],
+  [1, bloat],
   [4, transfer],
   [4, chain],
   [3, letter],

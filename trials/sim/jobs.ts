@@ -13,13 +13,14 @@ export interface JobsOptions {
   readonly count: number;
   readonly jobs: number;
   readonly twiceEvery: number;
+  /** Seeds that a thread is given at a time. */
+  readonly chunkSeeds: number;
   /** Ends all threads when it aborts. */
   readonly signal: AbortSignal;
   /** Told after each chunk; `false` ends the run. */
   readonly progress: (total: ChunkResult) => boolean;
 }
 
-const chunkSeeds = 50;
 /** A seed takes milliseconds; on a busy machine, some hundred. */
 const seedMsMax = 20_000;
 
@@ -32,7 +33,7 @@ export async function runJobs(options: JobsOptions): Promise<ChunkResult> {
   const take = (): Chunk | undefined => {
     if (isOver || options.signal.aborted || next >= end) return undefined;
     // Small ones first: what is broken everywhere shows at once.
-    const count = Math.min(next === options.from ? 5 : chunkSeeds, end - next);
+    const count = Math.min(next === options.from ? 5 : options.chunkSeeds, end - next);
     const chunk = { from: next, count };
     next += count;
     return chunk;
@@ -83,7 +84,7 @@ class JobThread {
   /** A thread that ends under a chunk has broken the seed in hand; the rest of it is not run. */
   run(chunk: Chunk): Promise<ChunkResult> {
     const seed = (): number => Number(Atomics.load(new BigUint64Array(this.#current), 0));
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const finish = (result: ChunkResult): void => {
         clearInterval(watch);
         this.#signal.removeEventListener("abort", stop);
@@ -97,7 +98,11 @@ class JobThread {
         const seeds = Math.max(1, seed() - chunk.from + 1);
         finish({ seeds, steps: 0, crashes: 0, broken });
       };
-      const fail = (error: unknown): void => broke(`S9: uncaught: ${String(error)}`);
+      const fail = (error: unknown): void => {
+        // What has not even begun says nothing about a seed.
+        if (seed() > 0) broke(`S9: uncaught: ${String(error)}`);
+        else reject(error);
+      };
       const stop = (): void => {
         this.isGone = true;
         finish({ seeds: 0, steps: 0, crashes: 0, broken: [] });
@@ -119,9 +124,11 @@ class JobThread {
   }
 }
 
-/** The sum of two results; of many broken seeds the first hundred. */
+/** The sum of two results; of many broken seeds the lowest hundred. */
 function added(one: ChunkResult, other: ChunkResult): ChunkResult {
-  const broken: readonly Broken[] = [...one.broken, ...other.broken];
+  const broken: readonly Broken[] = [...one.broken, ...other.broken].sort((a, b) => {
+    return a.seed - b.seed;
+  });
   return {
     seeds: one.seeds + other.seeds,
     steps: one.steps + other.steps,

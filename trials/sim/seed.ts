@@ -26,7 +26,7 @@ export interface SeedOutcome {
 }
 
 /** Steps until everything must be at rest: some hundred times what a run takes. */
-const stepsMax = 100_000;
+const stepsMax = 20_000;
 
 /** Runs a seed; `trace` is told what happens, in words. */
 export async function runSeed(seed: number, trace?: (line: string) => void): Promise<SeedOutcome> {

@@ -32,7 +32,11 @@ export const slots = keyValueStore({ key: string, value: type<string>() });
 export const counts = keyValueStore({
   key: string,
   value: type<number>(),
-  updates: { add: (count = 0, by: number) => count + by },
+  updates: {
+    add: (count = 0, by: number) => count + by,
+    /** Its reply is larger than what is remembered of a call with an id: it is refused. */
+    bloat: (count = 0) => reply(count + 1, "x".repeat(300_000)),
+  },
 });
 
 export const balances = keyValueStore({
