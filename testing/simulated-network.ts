@@ -157,7 +157,9 @@ export class SimulatedNetwork {
 
   #repeat(direction: Direction): void {
     const kept = this.#kept.get(`${direction.from} ${direction.to}`) ?? [];
-    for (const packet of kept.slice(this.#world.pick(kept.length + 1))) {
+    // The newest alone, most of the time: what was lost before it is then missed.
+    const from = this.#world.chance(0.5) ? kept.length - 1 : this.#world.pick(kept.length + 1);
+    for (const packet of kept.slice(Math.max(0, from))) {
       this.#world.tell(() => `${direction.from} -> ${direction.to} again: ${shown(packet)}`);
       this.#carry(direction, packet);
     }

@@ -20,6 +20,8 @@ import { TraceHash } from "./trace-hash.js";
 const stepsPerTurn = 2_048;
 /** How often a line that stalls is passed over before it is taken all the same. */
 const passesMax = 4;
+/** How many of the lines are slow. */
+const slowLines = 0.15;
 /** At most so much time goes by with a step. */
 const stepMsMax = 0.1;
 
@@ -36,10 +38,13 @@ export class Line {
   listed = false;
   /** Passed over until so many steps were made. */
   stalledUntil = 0;
+  /** Passed over most of the time. */
+  readonly isSlow: boolean;
 
-  constructor(name: string, code: number) {
+  constructor(name: string, code: number, isSlow: boolean) {
     this.name = name;
     this.code = code;
+    this.isSlow = isSlow;
   }
 
   get length(): number {
@@ -102,7 +107,7 @@ export class World {
 
   line(name: string): Line {
     this.#lines += 1;
-    return new Line(name, this.#lines);
+    return new Line(name, this.#lines, this.#options.stalls && this.chance(slowLines));
   }
 
   /** A whole number from 0 to `count - 1`. */
@@ -235,13 +240,14 @@ export class World {
         if (line !== undefined) line.listed = false;
         continue;
       }
-      if (!this.#options.stalls || passes >= passesMax || line.stalledUntil <= this.steps) {
-        if (this.#options.stalls && this.chance(1 / 64)) {
-          line.stalledUntil = this.steps + this.pick(128);
-        }
-        return line;
+      if (!this.#options.stalls) return line;
+      const isPassed = line.stalledUntil > this.steps || (line.isSlow && this.chance(0.85));
+      if (isPassed && passes < passesMax) {
+        passes += 1;
+        continue;
       }
-      passes += 1;
+      if (this.chance(1 / 64)) line.stalledUntil = this.steps + this.pick(128);
+      return line;
     }
     return undefined;
   }

@@ -186,7 +186,7 @@ const transfer: Action = async (run) => {
 
 const chain: Action = async (run) => {
   const id = run.name("c");
-  const path = Array.from({ length: 2 + run.pick(4) }, () => `k${run.pick(4)}`);
+  const path = Array.from({ length: 2 + run.pick(4) }, () => `k${run.pick(3)}`);
   const agent = run.runtime.agent("chains");
   const names = path.map((_, hop) => `${id} hop ${hop}`);
   const input = { id, path, hop: 0 };
@@ -212,6 +212,11 @@ const split: Action = async (run) => {
   const names = targets.map((_, part) => `${id} part ${part}`);
   const input = { id, targets };
   await invoke(run, names, `split ${id}`, (options) => agent.invoke(input, options));
+};
+
+/** Many messages at once from one task to another: they follow on each other while it dies. */
+const burst: Action = async (run, client, scenario) => {
+  await Promise.all(Array.from({ length: 5 }, () => chain(run, client, scenario)));
 };
 
 /** An invocation that fails after it has emitted: what it has emitted is nowhere. */
@@ -265,6 +270,7 @@ const weighted: readonly (readonly [number, Action])[] = [
   [1, bloat],
   [4, transfer],
   [4, chain],
+  [1, burst],
   [3, letter],
   [3, split],
   [1, ghost],

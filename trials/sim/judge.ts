@@ -7,8 +7,10 @@
 //   S6 once                        every effect counts 1; transfers keep the sum
 //   L1 progress                    what was acknowledged has had its effects, nothing waits
 
+import type { DeadLetter } from "../../index.js";
 import { checkLinearizable, type SequentialModel } from "../../testing/index.js";
 import type { Run, SlotInput } from "./run.js";
+import type { Split } from "./topology.js";
 
 const slotModel: SequentialModel<string | undefined, SlotInput, unknown> = {
   init: undefined,
@@ -40,6 +42,26 @@ export async function readAll(run: Run): Promise<void> {
     const invoked = run.now();
     const output = await runtime.store("slots").get(key);
     run.slots.push({ key, input: { does: "get" }, output, invoked, returned: run.now() });
+  }
+}
+
+/**
+ * Runs again what was given up because its node was there at too many deaths. Nodes that fail by
+ * themselves stay where they are.
+ */
+export async function replayLetters(run: Run): Promise<void> {
+  const { deadLetters } = run.runtime;
+  const letters: DeadLetter[] = [];
+  for await (const letter of deadLetters.list()) letters.push(letter);
+  const given = new Set(letters.map(({ invocationId }) => invocationId));
+  for (const invocationId of run.failed) {
+    if (!given.has(invocationId))
+      run.violations.push(`L1: ${invocationId} failed without a letter`);
+  }
+  for (const { id, node, message } of letters) {
+    // cast: what the node `split` of this topology is given.
+    const isGhost = node === "split" && (message as Split).targets.length === 0;
+    if (!isGhost) await deadLetters.replay(id);
   }
 }
 

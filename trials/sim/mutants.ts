@@ -10,6 +10,9 @@ export interface BrokenRule extends Mutant {
 
 const append = "this.storage.append(batch.records);";
 
+const submitCompletion =
+  'this.#port.submit(encodeCompleted({ kind: "completed", arrivalNo, ...effects }));';
+
 /** The output gate: nothing leaves before the frame is durable. */
 const gate: readonly BrokenRule[] = [
   {
@@ -201,11 +204,11 @@ const agents: readonly BrokenRule[] = [
     name: "gate-opens-early",
     rule: "a key is released when the completion is committed",
     file: "agents/node-runner.js",
-    find: "const effects = await running;",
-    replace: `const effects = await running;
-        if (gateOf(run) !== undefined)
+    find: submitCompletion,
+    replace: `if (gateOf(run) !== undefined)
             this.#openGate(gateOf(run));
-        this.#startReady();`,
+        this.#startReady();
+        ${submitCompletion}`,
   },
   {
     name: "completion-in-two-frames",
@@ -228,9 +231,9 @@ const agents: readonly BrokenRule[] = [
   {
     name: "effects-of-a-failed-node",
     rule: "what a node has emitted before it failed is nowhere",
-    file: "agents/node-runner.js",
-    find: "emits: [],",
-    replace: "emits: active.effects().emits,",
+    file: "agents/node-function.js",
+    find: "thrown === undefined ? active.effects()",
+    replace: "thrown !== failureOf ? active.effects()",
   },
 ];
 

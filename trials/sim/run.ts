@@ -30,6 +30,8 @@ export class Run implements Stage {
   readonly promised: Promised[] = [];
   /** Effects that must never be. */
   readonly forbidden: string[] = [];
+  /** Invocations that callers were told to have failed: nodes of theirs were given up. */
+  readonly failed = new Set<string>();
   /** Keys that were used, by store. */
   readonly registerKeys = new Set<string>();
   readonly slotKeys = new Set<string>();
@@ -68,7 +70,9 @@ export class Run implements Stage {
   ): Promise<{ readonly value: T } | undefined> {
     this.waiting.add(what);
     const value = await call().catch((error: unknown) => {
-      if (!PartitaError.is(error, "TASK_EXITED")) {
+      if (PartitaError.is(error, "INVOCATION_FAILED")) {
+        this.failed.add(error.details.invocationId);
+      } else if (!PartitaError.is(error, "TASK_EXITED")) {
         this.violations.push(`S8: ${what} was refused: ${String(error)}`);
       }
       return unknown;

@@ -14,7 +14,7 @@ export function scenarioOf(seed: number, random: () => number): Scenario {
   const among = <T>(...choices: readonly [T, ...T[]]): T => {
     return choices[Math.floor(random() * choices.length)] ?? choices[0];
   };
-  const tasks = among(1, 2, 2, 3, 3, 4);
+  const tasks = among(1, 2, 2, 3, 3, 4, 4);
   const isWeak = random() < 0.1;
   return {
     clients: among(1, 2, 3),
@@ -23,10 +23,10 @@ export function scenarioOf(seed: number, random: () => number): Scenario {
     options: {
       seed,
       tasks,
-      threads: Math.min(tasks, among(0, 1, 2, 2, 3)),
+      threads: Math.min(tasks, among(0, 1, 2, 2, 3, 3)),
       durability: isWeak ? among("interval", "relaxed") : "durable",
       arenaBytes: among(16_384, 16_384, 65_536, 1_048_576),
-      streamWindowMessages: among(1, 1, 2, 4_096),
+      streamWindowMessages: among(1, 1, 2, 4_096, 4_096),
       mailbox: { messagesMax: among(1, 2, 65_536) },
       stalls: random() < 0.7,
       faults: faultsOf(random, isWeak),
@@ -43,9 +43,9 @@ function faultsOf(random: () => number, isWeak: boolean): FaultOptions {
     busyRead,
     powerCut,
     processCrash: random() < 0.6 ? 0.004 : 0,
-    threadCrash: random() < 0.6 ? 0.008 : 0,
+    threadCrash: random() < 0.6 ? 0.012 : 0,
     commitCrash: random() < 0.7 ? 0.03 : 0,
-    duplicate: random() < 0.7 ? 0.5 : 0,
+    duplicate: random() < 0.7 ? 1 : 0,
     crashesMax: 1 + Math.floor(random() * 4),
   };
 }

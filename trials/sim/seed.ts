@@ -10,7 +10,7 @@ import { seededRandom } from "../../testing/index.js";
 import { beginSimulation, runtimeOf } from "../../testing/simulate.js";
 import type { Simulation } from "../../testing/simulation.js";
 import { chooseAction } from "./actions.js";
-import { judge, readAll } from "./judge.js";
+import { judge, readAll, replayLetters } from "./judge.js";
 import { Run } from "./run.js";
 import { type Scenario, scenarioOf } from "./scenario.js";
 import { enter } from "./stage.js";
@@ -63,7 +63,7 @@ async function play(simulation: Simulation, run: Run, scenario: Scenario): Promi
   });
   await unlessIdle(simulation, run, Promise.all(clients));
   await unlessIdle(simulation, run, simulation.heal());
-  await unlessIdle(simulation, run, replayGivenUp(run));
+  await unlessIdle(simulation, run, replayLetters(run));
   await unlessIdle(simulation, run, simulation.heal());
   await unlessIdle(simulation, run, readAll(run));
   if (run.pick(2) === 0) {
@@ -82,13 +82,6 @@ async function play(simulation: Simulation, run: Run, scenario: Scenario): Promi
       epoch,
     ),
   );
-}
-
-/** What met death after death, without having caused one, was given up: it is done all the same. */
-async function replayGivenUp(run: Run): Promise<void> {
-  for await (const { id, reason } of run.runtime.deadLetters.list()) {
-    if (reason.includes("is not run again")) await run.runtime.deadLetters.replay(id);
-  }
 }
 
 async function playClient(run: Run, name: string, scenario: Scenario): Promise<void> {

@@ -67,7 +67,8 @@ describe("simulated poison — a node that kills each time it runs", () => {
       for (const { id } of others) expect(await client.get(id).result()).toMatch(/^[abcd]$/);
       const letters = await lettersOf(simulated);
       expect(letters).toMatchObject([{ key: "bad", node: "work", attempts: 3 }]);
-      expect(runs.filter((key) => key === "bad").length).toBe(4);
+      // The first death is not counted; one that comes between the mark and the run is.
+      expect([3, 4]).toContain(runs.filter((key) => key === "bad").length);
 
       strike = () => {};
       await simulated.deadLetters.discard(letters[0]?.id ?? "");
