@@ -67,12 +67,20 @@ export async function checkImages(
   await Promise.all(checks);
 }
 
-/** Half of all images lie near a step that is no plain append: most steps are. */
+/**
+ * Half of all images lie near a step that is no plain append, and half of those near one that makes
+ * a name or takes it away: most steps are neither.
+ */
 function momentOf(steps: readonly Step[], rare: readonly number[], random: () => number): number {
-  if (rare.length === 0 || random() < 0.5) return Math.floor(random() * (steps.length + 1));
-  const near = (rare[Math.floor(random() * rare.length)] ?? 0) + Math.floor(random() ** 3 * 60) - 2;
-  return Math.min(Math.max(near, 0), steps.length);
+  const chance = random();
+  if (rare.length === 0 || chance < 0.5) return Math.floor(random() * (steps.length + 1));
+  const naming = rare.filter((index) => namingKinds.has(steps[index]?.kind ?? ""));
+  const among = chance < 0.75 || naming.length === 0 ? rare : naming;
+  const near = (among[Math.floor(random() * among.length)] ?? 0) + Math.floor(random() ** 3 * 60);
+  return Math.min(Math.max(near - 2, 0), steps.length);
 }
+
+const namingKinds: ReadonlySet<string> = new Set(["make", "remove", "rename"]);
 
 /** Steps that make, rename or remove names, and those on files other than segments. */
 function rareSteps(steps: readonly Step[]): number[] {

@@ -2,8 +2,9 @@
 //
 // Each recording has two lives. The first makes the directory and is killed: after so many
 // acknowledgements, or in a system call that makes, names or syncs a file, which is often in the
-// middle of its launch. The second begins with what the first has left: with an odd number the files as they are, with an even one an image of
-// them as a power cut would have left it. It recovers, goes on under load and is closed.
+// middle of its launch. The second begins with what the first has left: with an odd number the
+// files as they are, with an even one an image of them as a power cut would have left it. It
+// recovers, goes on under load and is closed.
 //
 // Owns: running, and the files of a recording: with them it can be had again, to look at one image.
 // Leaves to others: what the traces say (steps.ts), images (image.ts).
@@ -55,8 +56,9 @@ const dataFolder = "data";
 export async function record(options: RecordOptions): Promise<readonly Recording[]> {
   const { folder, number, seed } = options;
   const random = seededRandom(seed * 1_009 + number);
+  // A thread of one task syncs by itself, one of several tasks lets syncs overlap.
   const tasks = 2 + Math.floor(random() * 2);
-  const threads = 1 + Math.floor(random() * 2);
+  const threads = random() < 0.3 ? 1 : 2;
   const root = join(folder, "root");
   mkdirSync(root, { recursive: true });
   const common = { seed: seed + number, tasks, threads, arenaBytes, requests, invocations };
