@@ -55,8 +55,12 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "the store operations of a node are carried out again",
-    file: "runtime/call-records.js",
-    find: "const isCall = stamp.kind === stampKind.call;",
-    replace: "const isCall = stamp.kind === stampKind.call; if (!isCall) return undefined;",
+    file: "runtime/operation-journal.js",
+    find: "of rows) {",
+    replace: "of []) {",
+    also: {
+      find: "this.#recorded === undefined ? stampKind.first : stampKind.again",
+      replace: "stampKind.first",
+    },
   },
 ];

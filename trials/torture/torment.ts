@@ -16,8 +16,7 @@ import { pause, within } from "../within.js";
 import type { StrikeOrder } from "./orders.js";
 import { Expectations } from "./record/expectations.js";
 
-/** So long may a process need until it serves and has finished what was accepted. */
-const recoveryMsMax = 60_000;
+const recoveryMsDefault = 60_000;
 const stoppedMs = 40;
 const closeMsMax = 30_000;
 const strikeMsMax = 1_500;
@@ -29,6 +28,8 @@ export interface TormentOptions {
   readonly file: string;
   readonly seed: number;
   readonly signal: AbortSignal;
+  /** So long may a process need until it serves and has finished what was accepted. Default 60 s. */
+  readonly recoveryMsMax?: number;
   readonly say: (line: string) => void;
 }
 
@@ -43,12 +44,14 @@ export class Torment {
   readonly #seed: number;
   readonly #signal: AbortSignal;
   readonly #random: () => number;
+  readonly #recoveryMsMax: number;
   #cycle = 0;
 
-  constructor({ file, seed, signal, say }: TormentOptions) {
+  constructor({ file, seed, signal, recoveryMsMax, say }: TormentOptions) {
     this.#file = file;
     this.#seed = seed;
     this.#signal = signal;
+    this.#recoveryMsMax = recoveryMsMax ?? recoveryMsDefault;
     this.#random = seededRandom(seed);
     this.expectations = new Expectations((line) => {
       say(`${line} (--seed ${seed}, cycle ${this.#cycle}, directory ${this.directory})`);
@@ -92,11 +95,11 @@ export class Torment {
   async #live(fate: Fate): Promise<void> {
     const life = this.#launch(fate);
     try {
-      const isBack = await within(recoveryMsMax, this.#signal, life.heard("recovered"));
+      const isBack = await within(this.#recoveryMsMax, this.#signal, life.heard("recovered"));
       if (this.#signal.aborted) return;
       if (isBack !== true) {
         if (isBack === false) await this.#diedOfItself("while it recovered", life);
-        else this.expectations.bad("lost", `it does not serve after ${recoveryMsMax} ms`);
+        else this.expectations.bad("lost", `it does not serve after ${this.#recoveryMsMax} ms`);
         return;
       }
       this.expectations.judge();
