@@ -28,7 +28,7 @@ export interface TormentOptions {
   readonly file: string;
   readonly seed: number;
   readonly signal: AbortSignal;
-  /** So long may a process need until it serves and has finished what was accepted. Default 60 s. */
+  /** Time a process has to serve and to finish what was accepted. Default 60,000 ms. */
   readonly recoveryMsMax?: number;
   readonly say: (line: string) => void;
 }
