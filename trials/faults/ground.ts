@@ -14,6 +14,8 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { arenaStart } from "../../store/arena.js";
+import { readFrame } from "../../store/frame.js";
 import { straced } from "../strace/strace.js";
 import { type Call, readTrace } from "../strace/trace-reader.js";
 import type { WorkloadSpec } from "../workload/child.js";
@@ -134,11 +136,16 @@ function killing({ killIn }: Ending, template: string): readonly string[] {
 function tear(template: string): void {
   const log = join(template, "t0000", "log");
   const newest = readdirSync(log).sort().at(-1) ?? "";
-  const bytes = readFileSync(join(log, newest));
-  let end = bytes.length;
-  while (end > 0 && bytes[end - 1] === 0) end -= 1;
+  const bytes = new Uint8Array(readFileSync(join(log, newest)));
+  // Not the first zero behind the last byte that is none: a frame may end in zeros.
+  let end = arenaStart;
+  for (;;) {
+    const frame = readFrame(bytes, end, bytes.length);
+    if (typeof frame === "string") break;
+    end += frame.byteLength;
+  }
   const descriptor = openSync(join(log, newest), "r+");
-  writeSync(descriptor, Buffer.alloc(64, 0xaa), 0, 64, Math.ceil(end / 8) * 8);
+  writeSync(descriptor, Buffer.alloc(64, 0xaa), 0, 64, end);
   closeSync(descriptor);
 }
 
