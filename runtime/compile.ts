@@ -54,8 +54,16 @@ export function plannedStores(
   return planned;
 }
 
+const shapeHashes = new WeakMap<Topology, string>();
+
 /** Hash of a topology's structure: names, codecs, edges; no functions. */
 export function shapeHash(declared: Topology): string {
+  const known = shapeHashes.get(declared) ?? hashOfShape(declared);
+  shapeHashes.set(declared, known);
+  return known;
+}
+
+function hashOfShape(declared: Topology): string {
   const names = topologyNames(declared.parts);
   const agents = Object.entries(declared.parts.agents ?? {}).sort(byName);
   const shape = {

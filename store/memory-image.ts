@@ -140,6 +140,9 @@ export class Image {
 }
 
 function nameOf(key: Uint8Array): string {
+  // cast: the function reads numbers from whatever is like an array.
+  const codes = key as unknown as number[];
+  if (key.length <= 32) return String.fromCharCode.apply(null, codes);
   return Buffer.from(key.buffer, key.byteOffset, key.length).toString("latin1");
 }
 

@@ -12,7 +12,7 @@ export interface Client {
 export type Action = (run: Run, client: Client, scenario: Scenario) => Promise<void>;
 
 function keyOf(run: Run, { keys }: Scenario, kind: string): string {
-  return `${kind}${run.pick(keys)}`;
+  return run.key(kind, keys);
 }
 
 /** A write or read of a register, by a client or by `modify`. */
@@ -60,7 +60,7 @@ const scan: Action = async (run) => {
   await run.outcome("scan", async () => {
     const found: { readonly key: string; readonly version: number; readonly value: string }[] = [];
     for await (const [key, { version, by }] of store.entries()) {
-      found.push({ key, version, value: by });
+      if (key.startsWith(run.prefix)) found.push({ key, version, value: by });
     }
     const returned = run.now();
     if (new Set(found.map(({ key }) => key)).size !== found.length) {
@@ -121,7 +121,7 @@ const slot: Action = async (run, _client, scenario) => {
   } else {
     const cleared = await run.outcome("clear", () => store.clear());
     for (let index = 0; index < scenario.keys; index += 1) {
-      noted(`s${index}`, { does: "clear" }, cleared);
+      noted(`${run.prefix}s${index}`, { does: "clear" }, cleared);
     }
   }
 };
@@ -177,8 +177,7 @@ async function invoke(
 
 const transfer: Action = async (run) => {
   const id = run.name("t");
-  const from = `a${run.pick(3)}`;
-  const input = { id, from, to: `a${run.pick(3)}`, amount: 1 + run.pick(9) };
+  const input = { id, from: run.key("a", 3), to: run.key("a", 3), amount: 1 + run.pick(9) };
   const agent = run.runtime.agent("transfers");
   const names = [`${id} debit`, `${id} credit`];
   await invoke(run, names, `transfer ${id}`, (options) => agent.invoke(input, options));
@@ -186,7 +185,7 @@ const transfer: Action = async (run) => {
 
 const chain: Action = async (run) => {
   const id = run.name("c");
-  const path = Array.from({ length: 2 + run.pick(4) }, () => `k${run.pick(3)}`);
+  const path = Array.from({ length: 2 + run.pick(4) }, () => run.key("k", 3));
   const agent = run.runtime.agent("chains");
   const names = path.map((_, hop) => `${id} hop ${hop}`);
   const input = { id, path, hop: 0 };
@@ -194,7 +193,7 @@ const chain: Action = async (run) => {
 };
 
 const letter: Action = async (run, client, scenario) => {
-  const sender = `sender${run.pick(2)}`;
+  const sender = run.key("sender", 2);
   const input = { sender, receiver: keyOf(run, scenario, "receiver") };
   const agent = run.runtime.agent("letters");
   const what = `${client.name} sends ${sender} to ${input.receiver}`;
@@ -207,7 +206,7 @@ const letter: Action = async (run, client, scenario) => {
 
 const split: Action = async (run) => {
   const id = run.name("p");
-  const targets = Array.from({ length: 1 + run.pick(3) }, (_, index) => `k${index}${run.pick(3)}`);
+  const targets = Array.from({ length: 1 + run.pick(3) }, (_, index) => run.key(`k${index}`, 3));
   const agent = run.runtime.agent("splits");
   const names = targets.map((_, part) => `${id} part ${part}`);
   const input = { id, targets };
@@ -239,7 +238,7 @@ const visit: Action = async (run, client, scenario) => {
   const operations = Array.from({ length: 1 + run.pick(3) }, () => {
     return { key: keyOf(run, scenario, "r"), writes: run.pick(2) === 0 };
   });
-  const input = { id, key: `k${run.pick(3)}`, registers: operations };
+  const input = { id, key: run.key("k", 3), registers: operations };
   const agent = run.runtime.agent("visits");
   await run.outcome(`${client.name} visits ${id}`, () => agent.invoke(input));
 };
@@ -249,7 +248,7 @@ const begun: Action = async (run) => {
   const id = run.name("b");
   const promised = { names: [`${id} hop 0`, `${id} hop 1`], acknowledged: false };
   run.promised.push(promised);
-  const path = [`k${run.pick(4)}`, `k${run.pick(4)}`];
+  const path = [run.key("k", 4), run.key("k", 4)];
   const agent = run.runtime.agent("chains");
   const began = await run.outcome(`begin ${id}`, () => agent.initiate({ id, path, hop: 0 }));
   if (began === undefined) return;

@@ -103,13 +103,16 @@ async function judgeEffects(run: Run): Promise<void> {
     }
   }
   let sum = 0;
-  for await (const [, balance] of runtime.store("balances").entries()) sum += balance;
+  for await (const [account, balance] of runtime.store("balances").entries()) {
+    if (account.startsWith(run.prefix)) sum += balance;
+  }
   if (sum !== 0) run.violations.push(`S6: transfers have made ${sum} out of nothing`);
 }
 
 async function judgeInboxes(run: Run): Promise<void> {
   const { runtime } = run;
   for await (const [receiver, { last, wrong }] of runtime.store("inboxes").entries()) {
+    if (!receiver.startsWith(run.prefix)) continue;
     for (const problem of wrong) run.violations.push(`S3: to ${receiver}, ${problem}`);
     for (const [sender, number] of Object.entries(last)) {
       const sent = await runtime.store("counts").get(`${sender} to ${receiver}`);

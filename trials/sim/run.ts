@@ -38,13 +38,18 @@ export class Run implements Stage {
   readonly violations: string[] = [];
   /** Calls that have not returned, in words. */
   readonly waiting = new Set<string>();
+  /** What all of its names and keys begin with. */
+  readonly prefix: string;
+  /** Its clients do nothing any more. */
+  isOver = false;
   readonly #visited = new Map<string, { invoked: number; operation?: VersionedOperation }>();
   #time = 0;
   #names = 0;
 
-  constructor(runtime: SimulatedRuntime<SimParts>, random: () => number) {
+  constructor(runtime: SimulatedRuntime<SimParts>, random: () => number, prefix = "") {
     this.runtime = runtime;
     this.random = random;
+    this.prefix = prefix;
   }
 
   /** A moment later than all others so far. */
@@ -56,7 +61,12 @@ export class Run implements Stage {
   /** A name that nothing else has. */
   name(kind: string): string {
     this.#names += 1;
-    return `${kind}${this.#names}`;
+    return `${this.prefix}${kind}${this.#names}`;
+  }
+
+  /** One of `count` keys of a kind. */
+  key(kind: string, count: number): string {
+    return `${this.prefix}${kind}${this.pick(count)}`;
   }
 
   pick(count: number): number {
@@ -68,6 +78,7 @@ export class Run implements Stage {
     what: string,
     call: () => Promise<T>,
   ): Promise<{ readonly value: T } | undefined> {
+    if (this.isOver) return await new Promise(() => {});
     this.waiting.add(what);
     const value = await call().catch((error: unknown) => {
       if (PartitaError.is(error, "INVOCATION_FAILED")) {

@@ -8,6 +8,11 @@ export interface Scenario {
   readonly actionsEach: number;
   /** Keys of each kind. */
   readonly keys: number;
+  /**
+   * A weak mode and power cuts: what was before them may be gone, so what comes afterwards is
+   * judged alone. Streams must go on behind what one of their ends has lost.
+   */
+  readonly isLossy: boolean;
 }
 
 export function scenarioOf(seed: number, random: () => number): Scenario {
@@ -15,8 +20,10 @@ export function scenarioOf(seed: number, random: () => number): Scenario {
     return choices[Math.floor(random() * choices.length)] ?? choices[0];
   };
   const tasks = among(1, 2, 2, 3, 3, 4, 4);
-  const isWeak = random() < 0.1;
+  const isLossy = random() < 0.05;
+  const isWeak = isLossy || random() < 0.1;
   return {
+    isLossy,
     clients: among(1, 2, 3),
     actionsEach: among(3, 4, 6),
     keys: among(1, 2, 3),
@@ -29,15 +36,14 @@ export function scenarioOf(seed: number, random: () => number): Scenario {
       streamWindowMessages: among(1, 1, 2, 4_096, 4_096),
       mailbox: { messagesMax: among(1, 2, 65_536) },
       stalls: random() < 0.7,
-      faults: faultsOf(random, isWeak),
+      faults: faultsOf(random, isLossy ? 0.8 : isWeak ? 0 : 0.5),
     },
   };
 }
 
-function faultsOf(random: () => number, isWeak: boolean): FaultOptions {
+/** The weak modes promise nothing over a power cut, and everything over a kill. */
+function faultsOf(random: () => number, powerCut: number): FaultOptions {
   const busyRead = random() < 0.5 ? 0.2 : 0;
-  // The weak modes promise nothing over a power cut, and everything over a kill.
-  const powerCut = isWeak ? 0 : 0.5;
   if (random() < 0.1) return { busyRead, powerCut };
   return {
     busyRead,

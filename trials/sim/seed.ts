@@ -38,11 +38,13 @@ export async function runSeed(seed: number, trace?: (line: string) => void): Pro
     simTopology,
     trace === undefined ? options : { ...options, trace },
   );
-  const run = new Run(runtimeOf<SimParts>(simulation), random);
+  const prefix = scenario.isLossy ? "after " : "";
+  const run = new Run(runtimeOf<SimParts>(simulation), random, prefix);
   enter(run);
   const limit = simulation.limit(stepsMax);
   try {
-    await Promise.race([limit, play(simulation, run, scenario)]);
+    const played = scenario.isLossy ? playLossy(simulation, run, scenario) : undefined;
+    await Promise.race([limit, played ?? play(simulation, run, scenario)]);
   } catch (error) {
     run.violations.push(`L1: ${error instanceof Error ? error.message : String(error)}`);
   } finally {
@@ -58,10 +60,7 @@ export async function runSeed(seed: number, trace?: (line: string) => void): Pro
 
 async function play(simulation: Simulation, run: Run, scenario: Scenario): Promise<void> {
   await simulation.serving();
-  const clients = Array.from({ length: scenario.clients }, (_, index) => {
-    return playClient(run, `client${index}`, scenario);
-  });
-  await unlessIdle(simulation, run, Promise.all(clients));
+  await unlessIdle(simulation, run, playClients(run, scenario));
   await unlessIdle(simulation, run, simulation.heal());
   await unlessIdle(simulation, run, replayLetters(run));
   await unlessIdle(simulation, run, simulation.heal());
@@ -72,6 +71,27 @@ async function play(simulation: Simulation, run: Run, scenario: Scenario): Promi
     await unlessIdle(simulation, run, simulation.heal());
     await unlessIdle(simulation, run, readAll(run));
   }
+  await judgeAll(simulation, run, scenario);
+}
+
+/** Power cuts in a weak mode: afterwards all is as sound as ever, for what comes afterwards. */
+async function playLossy(simulation: Simulation, run: Run, scenario: Scenario): Promise<void> {
+  await simulation.serving();
+  const before = new Run(run.runtime, run.random, "before ");
+  enter(before);
+  void playClients(before, scenario);
+  await simulation.advance(1 + run.pick(15));
+  before.isOver = true;
+  await unlessIdle(simulation, run, simulation.crash());
+  await unlessIdle(simulation, run, simulation.heal());
+  enter(run);
+  await unlessIdle(simulation, run, playClients(run, scenario));
+  await unlessIdle(simulation, run, simulation.heal());
+  await unlessIdle(simulation, run, readAll(run));
+  await judgeAll(simulation, run, scenario);
+}
+
+async function judgeAll(simulation: Simulation, run: Run, scenario: Scenario): Promise<void> {
   await unlessIdle(simulation, run, judge(run));
   const storages = scenario.options.tasks ?? 0;
   const found = Array.from({ length: storages }, (_, task) => simulation.site.opened(task)?.inner);
@@ -82,6 +102,13 @@ async function play(simulation: Simulation, run: Run, scenario: Scenario): Promi
       epoch,
     ),
   );
+}
+
+async function playClients(run: Run, scenario: Scenario): Promise<void> {
+  const clients = Array.from({ length: scenario.clients }, (_, index) => {
+    return playClient(run, `client${index}`, scenario);
+  });
+  await Promise.all(clients);
 }
 
 async function playClient(run: Run, name: string, scenario: Scenario): Promise<void> {
