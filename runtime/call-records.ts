@@ -61,16 +61,23 @@ export class CallRecords {
   #count = 0;
   #changed = false;
   #agesCheckedMs = 0;
+  /**
+   * A run that says it is the first may not be: its task may have forgotten one that this task
+   * knows, in a power cut in a weak mode.
+   */
+  readonly #mayBeForgotten: boolean;
 
   constructor(
     storage: TaskStorage,
     overlay: Overlay,
     now: () => number,
     retention: CallRetention = retentionDefault,
+    mayBeForgotten = false,
   ) {
     this.#overlay = overlay;
     this.#retention = retention;
     this.#now = now;
+    this.#mayBeForgotten = mayBeForgotten;
     const [marks] = storage.page(systemTable.calls, { to: Uint8Array.of(1) }, 1);
     if (marks === undefined || marks.key.length !== marksKey.length) return;
     const reader = new ByteReader(marks.value);
@@ -84,7 +91,7 @@ export class CallRecords {
    * @throws PartitaError ID_REUSED, ID_EXPIRED: only for ids of clients
    */
   find(stamp: Stamp, digest: number): Reply | undefined {
-    if (stamp.kind === stampKind.first) return undefined;
+    if (this.#isFirst(stamp)) return undefined;
     const isCall = stamp.kind === stampKind.call;
     const table = isCall ? systemTable.calls : systemTable.operations;
     const bytes = this.#overlay.encoded(this.#overlay.row(table, stamp.id));
@@ -106,8 +113,7 @@ export class CallRecords {
   remember(stamp: Stamp, digest: number, reply: Reply): void {
     const row = encodeRecord(digest, reply, stamp.reads);
     if (stamp.kind !== stampKind.call) {
-      const isFirst = stamp.kind === stampKind.first;
-      this.#overlay.overwrite(systemTable.operations, stamp.id, row, isFirst);
+      this.#overlay.overwrite(systemTable.operations, stamp.id, row, this.#isFirst(stamp));
       return;
     }
     this.#overlay.setBytes(this.#overlay.row(systemTable.calls, stamp.id), row);
@@ -116,6 +122,11 @@ export class CallRecords {
     }
     this.#count += 1;
     this.#changed = true;
+  }
+
+  /** No operation of this id was carried out before, for certain. */
+  #isFirst(stamp: Stamp): boolean {
+    return stamp.kind === stampKind.first && !this.#mayBeForgotten;
   }
 
   /** Deletes the record of a node's operation in the frame in hand. */

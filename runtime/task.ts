@@ -107,7 +107,9 @@ export class Task {
     checkStreamRows(parts.taskId, parts.storage, parts.epoch, this.boot.unclean);
     this.#marks = new Marks(parts.storage, parts.epoch);
     const now = (): number => parts.system.now();
-    this.#calls = new CallRecords(parts.storage, this.#overlay, now, parts.callRetention);
+    const isWeak = parts.durability !== "durable" || this.boot.lossy;
+    const { callRetention } = parts;
+    this.#calls = new CallRecords(parts.storage, this.#overlay, now, callRetention, isWeak);
     const windowMessages = parts.streamWindowMessages ?? limits.streamWindowMessages;
     this.outbox = new Outbox(parts.taskId, parts.storage, parts.epoch, windowMessages);
     const senders = (parts.threadCount + 1) * limits.laneMessagesMax;

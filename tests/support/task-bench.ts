@@ -26,6 +26,7 @@ import { hashKey } from "../../store/key-hash.js";
 import { MemoryStorage } from "../../store/memory-storage.js";
 import { type } from "../../store/schema.js";
 import type { TaskStorage } from "../../store/storage.js";
+import type { Durability } from "../../store/task-storage.js";
 import { decodeValue, encodeValue } from "../../store/value.js";
 import { planOf } from "./host-cluster.js";
 import { ManualSystem } from "./manual-system.js";
@@ -70,6 +71,7 @@ export interface BenchSettings {
   readonly batchBytesMax?: number;
   readonly valueBytesMax?: number;
   readonly callRetention?: CallRetention;
+  readonly durability?: Durability;
 }
 
 /** A reply as its caller gets it. */
@@ -93,7 +95,7 @@ export class TaskBench {
       threadCount: 0,
       epoch: 1,
       storage: this.storage,
-      durability: "durable",
+      durability: settings.durability ?? "durable",
       stores: plannedStores(declared, plan),
       system: this.system,
       batchBytesMax: settings.batchBytesMax ?? limits.batchBytesMax,

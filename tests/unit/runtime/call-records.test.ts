@@ -68,6 +68,22 @@ function codeOf(reply: unknown): unknown {
     : undefined;
 }
 
+describe("call records — an operation of a node that says it is the first", () => {
+  const first = { ...stampOf(1), kind: stampKind.first };
+
+  it.each(["interval", "relaxed"] as const)(
+    "was carried out before, in mode %s: its task forgot that in a power cut",
+    (durability) => {
+      const on = new TaskBench({ updates, storage: MemoryStorage.create(), durability });
+      on.ask(add(first, "a", 5));
+      on.run();
+      on.ask(add(first, "a", 5));
+      expect(on.run().map(answer)).toEqual([5]);
+      expect(on.stored("a")).toBe(5);
+    },
+  );
+});
+
 describe("call records — a call that comes again", () => {
   it("gets the first reply and changes nothing, within one batch and later", () => {
     const on = bench(MemoryStorage.create());
