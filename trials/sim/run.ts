@@ -35,6 +35,8 @@ export class Run implements Stage {
   /** Keys that were used, by store. */
   readonly registerKeys = new Set<string>();
   readonly slotKeys = new Set<string>();
+  /** Receivers of which a letter was given up, and replayed when others had come. */
+  readonly replayedReceivers = new Set<string>();
   readonly violations: string[] = [];
   /** Calls that have not returned, in words. */
   readonly waiting = new Set<string>();

@@ -45,21 +45,15 @@ export const balances = keyValueStore({
   updates: { add: (balance = 0, by: number) => balance + by },
 });
 
-/** What a receiver has taken: the last number of each sender, and what did not follow on it. */
-export interface Inbox {
-  readonly last: Readonly<Record<string, number>>;
-  readonly wrong: readonly string[];
-}
+/** What a receiver has taken: the numbers of each sender's messages, in the order they came. */
+export type Inbox = Readonly<Record<string, readonly number[]>>;
 
 export const inboxes = keyValueStore({
   key: string,
   value: type<Inbox>(),
   updates: {
     take: (inbox: Inbox | undefined, sender: string, number: number) => {
-      const { last, wrong } = inbox ?? { last: {}, wrong: [] };
-      const expected = (last[sender] ?? 0) + 1;
-      const problem = number === expected ? [] : [`${sender} sent ${number}, not ${expected}`];
-      return { last: { ...last, [sender]: number }, wrong: [...wrong, ...problem] };
+      return { ...inbox, [sender]: [...(inbox?.[sender] ?? []), number] };
     },
   },
 });
