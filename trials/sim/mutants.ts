@@ -127,7 +127,9 @@ const streams: readonly BrokenRule[] = [
     name: "row-not-written",
     rule: "a message's row is in the frame that caused it",
     file: "runtime/outbox.js",
-    find: "records.push(streamRecord(systemTable.outbox, this.#key(stream, sequence), bytes, true, nextVersion()));",
+    find:
+      "records.push(streamRecord(systemTable.outbox, this.#key(stream, sequence), bytes, " +
+      "true, nextVersion()));",
     replace: "void [stream, sequence, bytes];",
   },
   {

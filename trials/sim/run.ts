@@ -75,7 +75,7 @@ export class Run implements Stage {
     return Math.floor(this.random() * count);
   }
 
-  /** A call's outcome: its value, or nothing when that is unknown. Other refusals are violations. */
+  /** A call's outcome: its value, or nothing when unknown. Other refusals are violations. */
   async outcome<T>(
     what: string,
     call: () => Promise<T>,

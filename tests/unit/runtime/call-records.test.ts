@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { ByteWriter } from "../../../base/byte-writer.js";
 import { limits } from "../../../base/limits.js";
 import { callId, parseCallId } from "../../../runtime/call-id.js";
+import { operationId } from "../../../runtime/operation-id.js";
 import {
   noBytes,
   operation,
@@ -69,7 +70,8 @@ function codeOf(reply: unknown): unknown {
 }
 
 describe("call records — an operation of a node that says it is the first", () => {
-  const first = { ...stampOf(1), kind: stampKind.first };
+  const id = operationId(new Uint8Array(24).fill(7), 0);
+  const first: Stamp = { kind: stampKind.first, id, reads: noBytes };
 
   it.each(["interval", "relaxed"] as const)(
     "was carried out before, in mode %s: its task forgot that in a power cut",
