@@ -62,8 +62,11 @@ export async function replayLetters(run: Run): Promise<void> {
     // cast: what the node `split` of this topology is given.
     const isGhost = node === "split" && (message as Split).targets.length === 0;
     if (isGhost) continue;
-    // cast: what the node `receive` is given.
-    if (node === "receive") run.replayedReceivers.add((message as Letter).receiver);
+    // A `send` that was given up may have taken its number already.
+    if (node === "send" || node === "receive") {
+      // cast: what both nodes are given.
+      run.replayedReceivers.add((message as Letter).receiver);
+    }
     await deadLetters.replay(id);
   }
 }
