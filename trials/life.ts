@@ -53,6 +53,10 @@ export class Life {
     });
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   get hasEnded(): boolean {
     return this.#hasEnded;
   }

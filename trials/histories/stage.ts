@@ -35,7 +35,7 @@ const keysOfHistory = 10;
 const callsOfPhase = 40;
 const turnMsMax = 90;
 /** So long may a phase, a launch or a restart take. */
-const waitMsMax = 60_000;
+const waitMsMax = 300_000;
 /** A runtime starts threads again ten times. */
 const strikesMax = 8;
 
@@ -53,6 +53,7 @@ export class Stage {
   /** In this history callers look on, and nodes write values that soon fill an arena. */
   #gazes = false;
   #strikes = 0;
+  #failed = false;
   #orders = 0;
 
   constructor(options: StageOptions) {
@@ -79,10 +80,11 @@ export class Stage {
     this.#check(turn);
   }
 
-  /** Ends the process, and removes the directory unless it shows a violation. */
+  /** Ends the process, and removes the directory unless it shows what went wrong. */
   async dispose(): Promise<void> {
     await this.#life?.kill();
-    if (this.violations === 0) rmSync(this.directory, { recursive: true, force: true });
+    if (this.violations === 0 && !this.#failed)
+      rmSync(this.directory, { recursive: true, force: true });
   }
 
   #check(turn: Turn): void {
@@ -172,10 +174,14 @@ export class Stage {
     if (life === undefined || this.#options.signal.aborted) return;
     const isHeard = await within(waitMsMax, this.#options.signal, life.heard(word));
     if (isHeard === true || this.#options.signal.aborted) return;
-    if (isHeard === undefined) throw new Error(`no "${word}" within ${waitMsMax} ms`);
+    this.#failed = true;
+    const where = `history ${this.#number}, --seed ${this.#options.seed}, ${this.directory}`;
+    if (isHeard === undefined) {
+      throw new Error(`no "${word}" within ${waitMsMax} ms (${where}, pid ${life.pid})`);
+    }
     const { status, signal, errors } = await life.ended;
     const why = `${life.said("failed")} ${errors}`.trim();
-    throw new Error(`the process ended (status ${status}, signal ${signal}): ${why}`);
+    throw new Error(`the process ended (status ${status}, signal ${signal}): ${why} (${where})`);
   }
 
   #oneOf<T>(list: readonly [T, ...T[]] | readonly T[]): T {

@@ -59,7 +59,7 @@ async function firstViolation(
     file,
     seed: values.seed,
     signal,
-    recoveryMsMax: 15_000,
+    recoveryMsMax: 30_000,
     say: (line) => {
       first ??= line.slice(0, line.indexOf(" (--seed"));
     },
