@@ -119,7 +119,10 @@ export async function makeGrounds(options: GroundOptions): Promise<readonly Grou
     // Enough for the arenas to be swapped, and their checkpoints to end before the close.
     const missing = acksPerArena * 1.9 - (killAfter % acksPerArena);
     const requests = Math.ceil(missing / clients);
-    const second = { ...short, threads, requests, life: 2, firstInvocation };
+    // A thread that may be started again is no way past a failed write.
+    const onThreadExit = index % 2 === 0 ? "stop" : "restart";
+    const shape = { threads, requests, onThreadExit } as const;
+    const second = { ...short, ...shape, life: 2, firstInvocation };
     grounds.push(await groundOf(options, `again-${index}`, template, known, second));
   }
   return grounds;

@@ -33,6 +33,7 @@ export interface WorkloadSpec {
   readonly killAfter: number | null;
   /** Marks of the disk guard; the runtime's own when it is left out. */
   readonly diskLowBytes?: number;
+  readonly onThreadExit?: "stop" | "restart";
 }
 
 async function run(spec: WorkloadSpec): Promise<void> {
@@ -46,9 +47,10 @@ async function run(spec: WorkloadSpec): Promise<void> {
     if (acks === spec.killAfter) process.kill(process.pid, "SIGKILL");
     if (acks === spec.closeAfter) whenAcks();
   };
-  const { diskLowBytes } = spec;
+  const { diskLowBytes, onThreadExit = "stop" } = spec;
   const marks = diskLowBytes === undefined ? {} : { diskLowBytes };
-  const runtime = await launch(topology, { directory, tasks, threads, arenaBytes, ...marks });
+  const options = { directory, tasks, threads, arenaBytes, onThreadExit, ...marks };
+  const runtime = await launch(topology, options);
   say("launched");
   const counts = await begin(runtime, say);
   const requests = spec.requests ?? Number.POSITIVE_INFINITY;
@@ -56,8 +58,8 @@ async function run(spec: WorkloadSpec): Promise<void> {
     whenAcks = resolve;
   });
   const invocations = spec.invocations ?? requests;
-  const options = { seed, life, firstInvocation, requests, invocations };
-  const loading = load(runtime, counts, say, options);
+  const asked = { seed, life, firstInvocation, requests, invocations };
+  const loading = load(runtime, counts, say, asked);
   await (spec.closeAfter === null ? loading : Promise.race([loading, closing]));
   say("closing");
   await runtime.close();
