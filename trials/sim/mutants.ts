@@ -145,6 +145,31 @@ const streams: readonly BrokenRule[] = [
   },
 ];
 
+/** Weak modes over a power cut: what one task has lost, others know. */
+const losses: readonly BrokenRule[] = [
+  {
+    name: "no-handshake",
+    rule: "a stream goes on behind what its destination has applied",
+    file: "runtime/handshake.js",
+    find: "if (acknowledged <= mark && mark < next)",
+    replace: "if (acknowledged <= mark)",
+  },
+  {
+    name: "forgotten-before-it-is-durable",
+    rule: "a source may forget what is on the device of the destination",
+    file: "runtime/marks.js",
+    find: "this.#storage.batchDurable < this.#batch",
+    replace: "this.#batch < 0",
+  },
+  {
+    name: "first-operations-believed",
+    rule: "a task that may have forgotten a run looks for records of its operations",
+    file: "runtime/call-records.js",
+    find: "stamp.kind === stampKind.first && !this.#mayBeForgotten",
+    replace: "stamp.kind === stampKind.first",
+  },
+];
+
 /** Tasks: versions, undo, recovery, own writes, ids. */
 const tasks: readonly BrokenRule[] = [
   {
@@ -239,4 +264,10 @@ const agents: readonly BrokenRule[] = [
   },
 ];
 
-export const simMutants: readonly BrokenRule[] = [...gate, ...streams, ...tasks, ...agents];
+export const simMutants: readonly BrokenRule[] = [
+  ...gate,
+  ...streams,
+  ...losses,
+  ...tasks,
+  ...agents,
+];
