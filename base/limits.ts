@@ -167,6 +167,10 @@ assert(limits.valueBytesMax + limits.keyBytesMax <= limits.laneBytesMax, "a requ
 assert(limits.laneBytesMax <= limits.laneWaitingBytesMax, "what fits a lane may wait for it");
 assert(limits.diskReserveBytes <= limits.diskLowBytes, "work is refused before it is held up");
 assert(limits.batchBytesMax <= limits.checkpointStepBytesMax, "a batch fits a checkpoint step");
+assert(
+  limits.arenaBytesMin / 4 > limits.operationReadBytesMax,
+  "a batch, a value and its call record fit an arena",
+);
 assert(limits.arenaBytesMin <= limits.arenaBytesDefault, "the default arena is large enough");
 assert(limits.valueBytesMax < limits.arenaBytesDefault, "the largest value fits a default arena");
 assert(

@@ -113,10 +113,10 @@ export class CallRecords {
   remember(stamp: Stamp, digest: number, reply: Reply): void {
     const row = encodeRecord(digest, reply, stamp.reads);
     if (stamp.kind !== stampKind.call) {
-      this.#overlay.overwrite(systemTable.operations, stamp.id, row, this.#isFirst(stamp));
+      this.#overlay.record(systemTable.operations, stamp.id, row, this.#isFirst(stamp));
       return;
     }
-    this.#overlay.setBytes(this.#overlay.row(systemTable.calls, stamp.id), row);
+    this.#overlay.record(systemTable.calls, stamp.id, row, false);
     if (this.#count === 0 || Buffer.compare(stamp.id, this.#oldest) < 0) {
       this.#oldest = stamp.id.slice();
     }

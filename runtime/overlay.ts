@@ -15,6 +15,7 @@
 
 import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
+import { limits } from "../base/limits.js";
 import { hashKey } from "../store/key-hash.js";
 import type { KeyRange, RecordWrite, StoredRow, TableId, TaskStorage } from "../store/storage.js";
 import { decodeValue, encodeValue } from "../store/value.js";
@@ -60,6 +61,9 @@ export interface OverlayBounds {
 }
 
 const notDecoded: unique symbol = Symbol("not decoded");
+
+/** What a call record has around its reply and reads. */
+const recordSpareBytes = 64;
 
 /** Bytes of a record around its key and value, for the size of a batch. */
 const recordOverheadBytes = 40;
@@ -153,6 +157,10 @@ export class Overlay {
    */
   setBytes(row: Row, bytes: Uint8Array): void {
     this.#fitting(bytes);
+    this.#setBytes(row, bytes);
+  }
+
+  #setBytes(row: Row, bytes: Uint8Array): void {
     this.#change(row, true, bytes.slice());
     row.value = notDecoded;
     this.#dirtyBytes += bytes.length;
@@ -171,6 +179,16 @@ export class Overlay {
   ): void {
     this.#fitting(bytes);
     this.setBytes(this.#blindRow(table, key, fresh, keyHash), bytes);
+  }
+
+  /**
+   * The same for a call record (call-records.ts): a reply as large as a value, and what was read
+   * before it, fit. The frame that holds value and record fits an arena, of which a value takes at
+   * most a quarter.
+   */
+  record(table: TableId, key: Uint8Array, bytes: Uint8Array, fresh: boolean): void {
+    this.#fitting(bytes, this.#valueBytesMax + limits.operationReadBytesMax + recordSpareBytes);
+    this.#setBytes(this.#blindRow(table, key, fresh, hashKey(key)), bytes);
   }
 
   /** Removes the key. */
@@ -280,8 +298,7 @@ export class Overlay {
     });
   }
 
-  #fitting(bytes: Uint8Array): Uint8Array {
-    const valueBytesMax = this.#valueBytesMax;
+  #fitting(bytes: Uint8Array, valueBytesMax: number = this.#valueBytesMax): Uint8Array {
     if (bytes.length <= valueBytesMax) return bytes;
     const details = { where: "a row of this task", valueBytes: bytes.length, valueBytesMax };
     throw new PartitaError("VALUE_TOO_LARGE", details);

@@ -15,7 +15,6 @@ import { type DiskState, diskLevel } from "./disk-state.js";
 import type { Host } from "./host.js";
 import type { Lane } from "./lane.js";
 import { ownerOf } from "./partition.js";
-import { noBytes, operation } from "./protocol.js";
 import type { System } from "./system.js";
 
 export class Router {
@@ -81,16 +80,6 @@ export class Router {
   /** Refuses every later call; those on the way still get their replies. The first reason stays. */
   refuse(reason: PartitaError): void {
     this.#refusal ??= reason;
-  }
-
-  /** Resolves when every write of this thread that is on the way is committed. */
-  async settleWrites(): Promise<void> {
-    const barriers: Promise<unknown>[] = [];
-    for (let task = 0; task < this.taskCount; task += 1) {
-      const lane = this.lane(task);
-      if (lane.writes > 0) barriers.push(lane.request(operation.barrier, 0, noBytes, 0, noBytes));
-    }
-    await Promise.all(barriers);
   }
 
   async closeReaders(): Promise<void> {

@@ -95,7 +95,8 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
   }
 
   entries(options: EntriesOptions<unknown> = {}): AsyncIterable<readonly [unknown, unknown]> {
-    return scanEntries(this.#router, this.#store, options);
+    const ask = this.#journal === undefined ? undefined : answeredRead;
+    return scanEntries(this.#router, this.#store, options, ask);
   }
 
   put(key: unknown, value: unknown): Promise<void> {

@@ -14,11 +14,20 @@ import type { EntriesOptions } from "../store/key-value-store.js";
 import type { KeyRange, StoredRow } from "../store/storage.js";
 import { decodeValue } from "../store/value.js";
 import { checkCallOptions } from "./call-checks.js";
+import type { Lane } from "./lane.js";
+import type { NodeRequest } from "./node-operations.js";
 import { decodePage, encodePageRequest } from "./page-message.js";
 import type { PlannedStore } from "./plan.js";
-import { noBytes, operation } from "./protocol.js";
+import { noBytes, operation, type Reply } from "./protocol.js";
 import { checked } from "./refusal.js";
 import type { Router } from "./router.js";
+
+/** Sends a request that changes nothing: once, or for a node until it is answered. */
+type Ask = (lane: Lane, request: NodeRequest) => Promise<Reply>;
+
+const askOnce: Ask = (lane, { kind, table, key, keyHash, argument }) => {
+  return lane.request(kind, table, key, keyHash, argument);
+};
 
 interface Cursor {
   readonly task: number;
@@ -42,6 +51,7 @@ export async function* scanEntries(
   router: Router,
   store: PlannedStore,
   options: EntriesOptions<unknown>,
+  ask: Ask = askOnce,
 ): AsyncGenerator<readonly [unknown, unknown], void, void> {
   router.assertOpen();
   checkCallOptions("entries", options, entriesOptions);
@@ -55,7 +65,7 @@ export async function* scanEntries(
   const limit = checkedLimit(options.limit);
   const pageRows = Math.min(limit, limits.entriesPageRows);
   options.signal?.throwIfAborted();
-  await router.settleWrites();
+  await settleWrites(router, ask);
   const cursors: Cursor[] = [];
   for (let task = 0; task < router.taskCount; task += 1) {
     cursors.push({ task, range, rows: [], index: 0, ended: false });
@@ -64,7 +74,7 @@ export async function* scanEntries(
     options.signal?.throwIfAborted();
     for (const cursor of cursors) {
       if (cursor.index === cursor.rows.length && !cursor.ended) {
-        await fill(router, store.table, cursor, pageRows);
+        await fill(router, ask, store.table, cursor, pageRows);
       }
     }
     const next = first(cursors, options.reverse === true);
@@ -75,13 +85,14 @@ export async function* scanEntries(
 
 async function fill(
   router: Router,
+  ask: Ask,
   table: number,
   cursor: Cursor,
   pageRows: number,
 ): Promise<void> {
   router.assertOpen();
   let rows = router.reader(cursor.task).page(table, cursor.range, pageRows);
-  if (rows === "busy") rows = await askOwner(router, table, cursor, pageRows);
+  if (rows === "busy") rows = await askOwner(router, ask, table, cursor, pageRows);
   cursor.rows = rows;
   cursor.index = 0;
   cursor.ended = rows.length === 0;
@@ -96,13 +107,28 @@ async function fill(
 /** The same page from the owner, whom nobody overtakes. */
 async function askOwner(
   router: Router,
+  ask: Ask,
   table: number,
   cursor: Cursor,
   limit: number,
 ): Promise<readonly StoredRow[]> {
   const argument = encodePageRequest({ range: cursor.range, limit });
   const lane = router.lane(cursor.task);
-  return decodePage(checked(await lane.request(operation.page, table, noBytes, 0, argument)).bytes);
+  const request = { kind: operation.page, table, key: noBytes, keyHash: 0, argument };
+  return decodePage(checked(await ask(lane, request)).bytes);
+}
+
+/** Resolves when every write of this thread that is on the way is committed. */
+async function settleWrites(router: Router, ask: Ask): Promise<void> {
+  const barrier = {
+    kind: operation.barrier,
+    table: 0,
+    key: noBytes,
+    keyHash: 0,
+    argument: noBytes,
+  };
+  const lanes = Array.from({ length: router.taskCount }, (_, task) => router.lane(task));
+  await Promise.all(lanes.filter(({ writes }) => writes > 0).map((lane) => ask(lane, barrier)));
 }
 
 /** Takes the smallest (or, reversed, the greatest) key of all cursors. */

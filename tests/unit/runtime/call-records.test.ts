@@ -15,6 +15,7 @@ import {
   writeRequest,
 } from "../../../runtime/protocol.js";
 import { systemTable } from "../../../runtime/system-table.js";
+import { reply } from "../../../store/declaration.js";
 import { string } from "../../../store/key.js";
 import { MemoryStorage } from "../../../store/memory-storage.js";
 import { encodeValue } from "../../../store/value.js";
@@ -29,6 +30,7 @@ const updates = {
     return "done";
   },
   grow: (_: unknown, bytes: number) => "x".repeat(bytes),
+  boast: (_: unknown, bytes: number) => reply("small", "x".repeat(bytes)),
 };
 
 /** The `n`-th call's id, `ageMs` before the bench's clock. */
@@ -138,9 +140,15 @@ describe("call records — a call that comes again", () => {
     expect(on.run().map(answer)).toEqual(["done"]);
   });
 
+  it("records a reply as large as the largest value", () => {
+    const on = new TaskBench({ updates, valueBytesMax: 2_000 });
+    on.ask(update(stampOf(1), "grow", "a", 1_990), update(stampOf(1), "grow", "a", 1_990));
+    expect(on.run().map(answer)).toEqual(["x".repeat(1_990), "x".repeat(1_990)]);
+  });
+
   it("leaves no effect when its reply is too large to be recorded", () => {
     const on = new TaskBench({ updates, valueBytesMax: 2_000 });
-    on.ask(add(stampOf(1), "a", 5), update(stampOf(2), "grow", "a", 1_990));
+    on.ask(add(stampOf(1), "a", 5), update(stampOf(2), "boast", "a", 80_000));
     expect(on.run().map(codeOf)).toEqual([undefined, "VALUE_TOO_LARGE"]);
     expect(on.stored("a")).toBe(5);
   });

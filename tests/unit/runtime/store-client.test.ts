@@ -5,6 +5,7 @@ import { z } from "zod";
 import { PartitaError } from "../../../base/errors.js";
 import { limits } from "../../../base/limits.js";
 import { Host } from "../../../runtime/host.js";
+import { OperationJournal } from "../../../runtime/operation-journal.js";
 import { section } from "../../../runtime/protocol.js";
 import { topology } from "../../../runtime/topology.js";
 import { keyValueStore } from "../../../store/declaration.js";
@@ -313,18 +314,43 @@ describe("router — after close", () => {
     ];
     expect(one).not.toBe(two);
   });
+});
 
-  it("settles the writes on the way and no other task's lane", async () => {
+describe("store client — scans and writes on the way", () => {
+  const firstOf = async (store: AnyStoreClient): Promise<unknown> => {
+    for await (const entry of store.entries()) return entry;
+    return undefined;
+  };
+
+  it("settles the writes on the way and asks no other task", async () => {
     const bench = opened();
-    bench.store.put(keyOwnedBy(1, 3), 1).catch(() => {});
+    const key = keyOwnedBy(1, 3);
+    bench.store.put(key, 1).catch(() => {});
     const { router } = bench.cluster.thread(0);
     const writes = (): number[] => [0, 1, 2].map((task) => router.lane(task).writes);
     expect(writes()).toEqual([0, 1, 0]);
-    await settledOf(bench, router.settleWrites());
+    expect(await settledOf(bench, firstOf(bench.store))).toEqual([key, 1]);
     expect(writes()).toEqual([0, 0, 0]);
     const before = bench.requests();
-    await router.settleWrites();
+    await settledOf(bench, firstOf(bench.store));
     expect(bench.requests()).toBe(before);
+  });
+
+  it("lets a node's scan wait, as its write does, for a task that has died", async () => {
+    const bench = opened();
+    const key = keyOwnedBy(1, 3);
+    const thread = bench.cluster.thread(0);
+    const journal = new OperationJournal(new Uint8Array(24));
+    const store = thread.nodePort(0).store("anything", journal);
+    const details = { taskIds: [1], threadId: 1, reason: "a test" };
+    thread.host.lose([1], new PartitaError("TASK_EXITED", details));
+    const written = store.put(key, 1);
+    const found = firstOf(store);
+    await bench.system.settle();
+    expect(thread.router.lane(1).writes).toBe(1);
+    thread.host.reopen([1]);
+    expect(await settledOf(bench, found)).toEqual([key, 1]);
+    await written;
   });
 });
 
