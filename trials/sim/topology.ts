@@ -35,7 +35,7 @@ export const counts = keyValueStore({
   updates: {
     add: (count = 0, by: number) => count + by,
     /** Its reply is larger than what is remembered of a call with an id: it is refused. */
-    bloat: (count = 0) => reply(count + 1, "x".repeat(300_000)),
+    bloat: (count = 0) => reply(count + 1, "x".repeat(600_000)),
   },
 });
 
