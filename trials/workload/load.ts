@@ -6,7 +6,7 @@
 // Invariants:
 //   W1. A line is written before its request is sent, and in the same turn in which its answer
 //       arrives (K1).
-//   W2. An error of a request ends its client; after CLOSED and DISK_LOW the others go on.
+//   W2. An error of a request ends its client; CLOSED and DISK_LOW are quiet ends.
 
 import { PartitaError, type Runtime } from "../../index.js";
 import { seededRandom } from "../../testing/index.js";
@@ -71,13 +71,19 @@ export async function begin(runtime: Workload, say: Journal): Promise<ReadonlyMa
   return counts;
 }
 
-/** Runs all clients to their end. */
+/**
+ * Runs all clients to their end. Refused with DISK_LOW, all of them end: what was accepted can wait
+ * for room as long as it likes.
+ */
 export async function load(
   runtime: Workload,
   counts: ReadonlyMap<string, number>,
   say: Journal,
-  options: LoadOptions,
+  given: LoadOptions,
 ): Promise<void> {
+  const low = new AbortController();
+  const signals = given.signal === undefined ? [low.signal] : [low.signal, given.signal];
+  const options = { ...given, signal: AbortSignal.any(signals), low: low.signal };
   const clients: Promise<void>[] = [];
   for (let log = 0; log < logCount; log += 1) {
     const name = `log-${log}`;
@@ -88,14 +94,19 @@ export async function load(
   }
   clients.push(invocations(runtime, "move", moveWindow, say, options));
   clients.push(invocations(runtime, "chain", chainWindow, say, options));
-  const ended = await Promise.allSettled(clients);
-  for (const outcome of ended) {
-    if (outcome.status === "fulfilled") continue;
-    if (!PartitaError.is(outcome.reason)) throw outcome.reason;
-    const { code } = outcome.reason;
-    say(`error ${code}`);
-    if (code !== "CLOSED" && code !== "DISK_LOW") throw outcome.reason;
-  }
+  const ends = clients.map(async (client) => {
+    const error = await client.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    if (error === undefined || error === low.signal.reason) return;
+    if (!PartitaError.is(error)) throw error;
+    say(`error ${error.code}`);
+    if (error.code === "DISK_LOW") low.abort(error);
+    else if (error.code !== "CLOSED") throw error;
+  });
+  const ended = await Promise.allSettled(ends);
+  for (const outcome of ended) if (outcome.status === "rejected") throw outcome.reason;
 }
 
 async function appends(
@@ -140,7 +151,7 @@ async function invocations(
   kind: "move" | "chain",
   window: number,
   say: Journal,
-  options: LoadOptions,
+  options: LoadOptions & { readonly low: AbortSignal },
 ): Promise<void> {
   const { seed, life, requests, invocations: count = requests, firstInvocation, signal } = options;
   const random = seededRandom(seed * 37 + life * 11 + kind.length);
@@ -155,7 +166,7 @@ async function invocations(
         ? await runtime.agent("move").initiate({ move: number, ...message })
         : await runtime.agent("chain").initiate({ chain: number, hops: hopsOf(number) });
     say(`ack ${kind} ${number} ${begun.id}`);
-    await begun.result();
+    await begun.result({ signal: options.low });
     say(`done ${kind} ${number}`);
   };
   await windowed(count, window, signal, (index) => run(firstInvocation + index));
