@@ -6,12 +6,12 @@
 //   Y1. After a process has ended, what the model would show to the next one is what is really
 //       there: `look` says where it is not.
 
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type Known, learn, nothingKnown } from "../workload/known.js";
 import { Disk, File, type FileChange, Folder, type NameChange, type Node } from "./disk.js";
 import type { ImageFolder } from "./image.js";
-import type { Step } from "./steps.js";
+import type { NameStep, Step } from "./steps.js";
 
 interface RunningWrite {
   readonly kind: "write";
@@ -32,6 +32,8 @@ export class Player {
   readonly known: Known;
   readonly #handles = new Map<number, Node>();
   readonly #running = new Map<number, RunningWrite | RunningSync>();
+  /** Changes of names in which threads were killed. */
+  readonly #unsure: NameStep[] = [];
 
   /** Begins with an image, all of it durable, and what is known of it. */
   constructor(root: string, image: ImageFolder = new Map(), known: Known = nothingKnown()) {
@@ -55,6 +57,9 @@ export class Player {
         return;
       case "rename":
         disk.rename(step.path, step.to);
+        return;
+      case "perhaps":
+        this.#unsure.push(step.step);
         return;
       case "open": {
         const node = disk.find(step.path);
@@ -110,10 +115,13 @@ export class Player {
   }
 
   /**
-   * The process has ended and the directory is as it left it: of calls that were under way, how
-   * many bytes they have written. Throws where the model and the directory differ otherwise.
+   * The process has ended and the directory is as it left it: of calls that were under way, which
+   * have changed names, and how many bytes they have written. Throws where the model and the
+   * directory differ otherwise.
    */
-  look(): Step {
+  look(): Step[] {
+    const changed = this.#unsure.splice(0).filter((step) => this.#tookEffect(step));
+    for (const step of changed) this.play(step);
     const written: Record<number, number> = {};
     for (const [id, running] of this.#running) {
       if (running.kind !== "write") continue;
@@ -123,7 +131,14 @@ export class Player {
     const stop: Step = { kind: "stop", written };
     this.play(stop);
     this.#compare(this.disk.root, this.disk.root.path);
-    return stop;
+    return [...changed, stop];
+  }
+
+  #tookEffect(step: NameStep): boolean {
+    if (step.kind === "make") return existsSync(step.path);
+    // What the model does not have, an earlier call has taken away.
+    if (this.disk.find(step.path) === undefined || existsSync(step.path)) return false;
+    return step.kind === "remove" || existsSync(step.to);
   }
 
   #stop(written: Readonly<Record<number, number>>): void {
@@ -139,6 +154,7 @@ export class Player {
       });
     }
     this.#running.clear();
+    this.#unsure.length = 0;
     this.#handles.clear();
   }
 

@@ -131,14 +131,14 @@ async function live(
   const steps = stepsOf(readFileSync(trace), { root, journal }, spec.life * 10_000_000);
   for (const step of steps) player.play(step);
   if (isRecorded) {
-    // cast: this program has written it.
-    const stop = JSON.parse(readFileSync(stopFile, "utf8")) as Step;
-    player.play(stop);
-    return [...steps, stop];
+    // cast: this program has written them.
+    const ending = JSON.parse(readFileSync(stopFile, "utf8")) as Step[];
+    for (const step of ending) player.play(step);
+    return [...steps, ...ending];
   }
-  const stop = player.look();
-  writeFileSync(stopFile, JSON.stringify(stop));
-  return [...steps, stop];
+  const ending = player.look();
+  writeFileSync(stopFile, JSON.stringify(ending));
+  return [...steps, ...ending];
 }
 
 function keepLockFiles(root: string, folder: string, life: number): void {

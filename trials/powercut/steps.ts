@@ -17,12 +17,18 @@ import {
   bytesOf,
 } from "../strace/trace-reader.js";
 
+/** A change of names. */
+export type NameStep =
+  | { readonly kind: "make"; readonly path: string; readonly node: "file" | "folder" }
+  | { readonly kind: "remove"; readonly path: string }
+  | { readonly kind: "rename"; readonly path: string; readonly to: string };
+
 /** What happened, in the order of the trace. Handles and numbers are unique in a recording. */
 export type Step =
   | { readonly kind: "line"; readonly text: string }
-  | { readonly kind: "make"; readonly path: string; readonly node: "file" | "folder" }
-  | { readonly kind: "remove"; readonly path: string }
-  | { readonly kind: "rename"; readonly path: string; readonly to: string }
+  | NameStep
+  /** A thread was killed in this call: whether it took effect, the disk says. */
+  | { readonly kind: "perhaps"; readonly step: NameStep }
   | { readonly kind: "open"; readonly path: string; readonly handle: number }
   | {
       readonly kind: "write";
@@ -140,7 +146,10 @@ class Translation {
 
   ends(call: Call): void {
     // `= ?`: its thread was killed in it, and the disk has to be looked at.
-    if (Number.isNaN(returned(call))) return;
+    if (Number.isNaN(returned(call))) {
+      for (const step of this.#changedNames(call)) this.steps.push({ kind: "perhaps", step });
+      return;
+    }
     const running = this.#running.get(call);
     if (running !== undefined) {
       this.#running.delete(call);
@@ -186,36 +195,55 @@ class Translation {
   }
 
   #named(call: Call): void {
+    this.steps.push(...this.#changedNames(call));
+  }
+
+  /** What a call does to names within the scene. */
+  #changedNames(call: Call): NameStep[] {
     const [first, second, third, fourth] = call.args;
-    const from = this.#path(call.name.endsWith("at") || call.name === "renameat2" ? second : first);
+    const isAt = call.name.endsWith("at") || call.name === "renameat2";
+    const path = this.#path(isAt ? second : first);
+    const inside = path !== undefined && this.#isInside(path);
     switch (call.name) {
       case "mkdir":
       case "mkdirat":
-        this.#push(from, (path) => ({ kind: "make", path, node: "folder" }));
-        return;
+        return inside ? [{ kind: "make", path, node: "folder" }] : [];
       case "unlink":
       case "unlinkat":
       case "rmdir":
-        this.#push(from, (path) => ({ kind: "remove", path }));
-        return;
+        return inside ? [{ kind: "remove", path }] : [];
       case "rename":
       case "renameat":
       case "renameat2": {
         const to = this.#path(call.name === "rename" ? second : fourth) ?? "";
-        this.#push(from, (path) => ({ kind: "rename", path, to }));
-        return;
+        return inside ? [{ kind: "rename", path, to }] : [];
       }
-      default: {
+      case "open":
+      case "openat": {
+        const flags = call.args[isAt ? 2 : 1] ?? "";
+        return inside && flags.includes("O_CREAT") ? [{ kind: "make", path, node: "file" }] : [];
+      }
+      case "link":
+      case "linkat":
+      case "symlink":
+      case "symlinkat": {
         const paths = [first, second, third, fourth].map((text) => this.#path(text));
-        const touched = paths.find((path) => path !== undefined && this.#isInside(path));
-        if (touched === undefined) return;
+        const touched = paths.find((each) => each !== undefined && this.#isInside(each));
+        if (touched === undefined) return [];
         throw new RangeError(`the model does not know ${call.name} on ${touched}`);
       }
+      default:
+        return this.#unknownTo(call);
     }
   }
 
-  #push(path: string | undefined, step: (path: string) => Step): void {
-    if (path !== undefined && this.#isInside(path)) this.steps.push(step(path));
+  /** Calls that change no names, unless one is new to the model. */
+  #unknownTo(call: Call): NameStep[] {
+    const touched = call.args
+      .map((text) => this.#path(text))
+      .find((each) => each !== undefined && this.#isInside(each));
+    if (touched === undefined || /^(?:p?writev?|pwrite64)$/.test(call.name)) return [];
+    throw new RangeError(`the model does not know ${call.name} on ${touched}`);
   }
 
   #mapped(call: Call): void {

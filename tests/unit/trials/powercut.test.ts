@@ -1,6 +1,6 @@
 // Power cut — the model disk, the images that it may leave, and what system calls mean.
 
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { seededRandom } from "../../../testing/index.js";
@@ -188,5 +188,48 @@ describe("power cut — mutants", () => {
 
   it("have names of their own", () => {
     expect(new Set(mutants.map(({ name }) => name)).size).toBe(mutants.length);
+  });
+});
+
+describe("power cut — names that a killed thread was changing", () => {
+  /** Plays calls in a real folder that is left as `end` makes it, and says what the model has. */
+  function looked(
+    calls: (root: string) => readonly string[],
+    end: (root: string) => void,
+  ): unknown {
+    const root = tempDirectory();
+    const player = new Player(root);
+    const trace = Buffer.from(`${calls(root).join("\n")}\n`, "latin1");
+    for (const step of stepsOf(trace, { root, journal: "/j" }, 1)) player.play(step);
+    end(root);
+    player.look();
+    return cut(player, "all");
+  }
+
+  const made = (root: string) => `1 mkdir(${hex(`${root}/new`)}, 0700) = 0`;
+  const rmdir = (root: string) => [made(root), `1 rmdir(${hex(`${root}/new`)}) = ?`];
+  const rename = (root: string) => [
+    made(root),
+    `1 rename(${hex(`${root}/new`)}, ${hex(`${root}/old`)}) = ?`,
+  ];
+  const mkdir = (root: string) => [`1 mkdir(${hex(`${root}/new`)}, 0700) = ?`];
+  const leave = (name: string) => (root: string) => mkdirSync(join(root, name));
+
+  it("are as the folder has them: the call took effect, or it did not", () => {
+    expect(looked(rmdir, () => {})).toEqual({});
+    expect(looked(rmdir, leave("new"))).toEqual({ new: {} });
+    expect(looked(rename, leave("old"))).toEqual({ old: {} });
+    expect(looked(rename, leave("new"))).toEqual({ new: {} });
+    expect(looked(mkdir, leave("new"))).toEqual({ new: {} });
+    expect(looked(mkdir, () => {})).toEqual({});
+  });
+
+  it("are wrong when nobody was changing them", () => {
+    expect(() =>
+      looked(
+        (root) => [made(root)],
+        () => {},
+      ),
+    ).toThrow("the model says new");
   });
 });
