@@ -1,14 +1,14 @@
 // Partita's public surface: everything a user imports, by name.
 
 export { agent, type AgentDeclaration } from "./agents/agent.js";
-export type { AgentClient, Invocation, InvokeOptions } from "./agents/client.js";
-export type { NodeContext } from "./agents/context.js";
+export type { AgentClient, Invocation, InvokeOptions } from "./agents/client/client.js";
+export type { NodeContext } from "./agents/declare/context.js";
 export type {
   DeadLetter,
   DeadLetterClient,
   DeadLetterListOptions,
-} from "./agents/dead-letter-client.js";
-export { node, type NodeDeclaration } from "./agents/node.js";
+} from "./agents/client/dead-letter-client.js";
+export { node, type NodeDeclaration } from "./agents/declare/node.js";
 export type { ErrorDetails, PartitaErrorCode } from "./base/errors.js";
 export { PartitaError } from "./base/errors.js";
 export { launch, type Runtime, type RuntimeStats } from "./launch.js";

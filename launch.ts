@@ -1,13 +1,16 @@
 // Launch — from a topology to a running one: the typed façade that users hold.
 //
 // Owns: the types that lead from a topology's declarations to its clients. Leaves to others:
-// everything that runs (runtime/cluster.ts) and the agents' clients (agents/client.ts). Here, and
-// only here, runtime and agents meet.
+// everything that runs (runtime/cluster.ts) and the agents' clients (agents/client/client.ts). Here,
+// and only here, runtime and agents meet.
 
 import type { AgentDeclaration } from "./agents/agent.js";
-import { type AgentClient, createAgentClients } from "./agents/client.js";
-import { createDeadLetterClient, type DeadLetterClient } from "./agents/dead-letter-client.js";
-import { OutcomeWaiters } from "./agents/outcome-waiters.js";
+import { type AgentClient, createAgentClients } from "./agents/client/client.js";
+import {
+  createDeadLetterClient,
+  type DeadLetterClient,
+} from "./agents/client/dead-letter-client.js";
+import { OutcomeWaiters } from "./agents/client/outcome-waiters.js";
 import { PartitaError } from "./base/errors.js";
 import { checkCallOptions, nameShown } from "./runtime/call-checks.js";
 import { newCallId } from "./runtime/call-id.js";

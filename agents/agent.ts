@@ -13,8 +13,8 @@ import {
   agentDefinition,
   defineAgent,
   shapeOf,
-} from "./definition.js";
-import { agentProblems } from "./definition-problems.js";
+} from "./declare/definition.js";
+import { agentProblems } from "./declare/definition-problems.js";
 import { agentProgram } from "./execution.js";
 import type {
   AgentInputOf,
@@ -22,7 +22,7 @@ import type {
   AgentShape,
   CheckedShape,
   NodeFunctions,
-} from "./shape.js";
+} from "./declare/shape.js";
 
 declare const agentTypes: unique symbol;
 

@@ -33,11 +33,11 @@ import type {
   Turn,
 } from "../runtime/task-program.js";
 import { hashKey } from "../store/key-hash.js";
-import { DeadLetters } from "./dead-letters.js";
-import { type AgentDefinition, definitionOf } from "./definition.js";
-import { FailedNodes, forgetOperations } from "./failed-nodes.js";
-import { childNodeId, placementOf, xorOf } from "./invocation-id.js";
-import { Invocations } from "./invocations.js";
+import { DeadLetters } from "./node/dead-letters.js";
+import { type AgentDefinition, definitionOf } from "./declare/definition.js";
+import { FailedNodes, forgetOperations } from "./node/failed-nodes.js";
+import { childNodeId, placementOf, xorOf } from "./wire/invocation-id.js";
+import { Invocations } from "./home/invocations.js";
 import {
   type CompletedMessage,
   decodeAgentMessage,
@@ -46,12 +46,12 @@ import {
   encodeRun,
   laneOf,
   type RunMessage,
-} from "./message.js";
-import { messageBounds } from "./message-bounds.js";
-import { NodeQueue } from "./node-queue.js";
-import { NodeRunner, type RunnerBounds, runnerBoundsDefault } from "./node-runner.js";
-import { PlainRound } from "./plain-round.js";
-import { encodeLetterPage, type PoisonMessage } from "./poison-message.js";
+} from "./wire/message.js";
+import { messageBounds } from "./wire/message-bounds.js";
+import { NodeQueue } from "./node/node-queue.js";
+import { NodeRunner, type RunnerBounds, runnerBoundsDefault } from "./node/node-runner.js";
+import { PlainRound } from "./node/plain-round.js";
+import { encodeLetterPage, type PoisonMessage } from "./wire/poison-message.js";
 
 /** Bounds of an agent program; tests make them small. */
 export interface ProgramBounds extends RunnerBounds {

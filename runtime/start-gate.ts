@@ -1,8 +1,8 @@
 // Start gate — whether the nodes of one thread may start, as the disk guard has it.
 //
 // Owns: the wait until they may again. Leaves to others: the level (disk-guard.ts), which node is
-// next (agents/node-runner.ts). A timer on this thread and not a call from the launching one: only
-// a thread that was refused looks again, and nothing has to be told to threads that start anew.
+// next (agents/node/node-runner.ts). A timer on this thread and not a call from the launching one:
+// only a thread that was refused looks again, and nothing has to be told to threads that start anew.
 
 import { limits } from "../base/limits.js";
 import { type DiskState, diskLevel } from "./disk-state.js";

@@ -1,8 +1,8 @@
 // Topology problems — everything wrong with a topology's definition, found at once.
 //
 // Owns: names, kinds and references at the level of the topology. Leaves to others: what is wrong
-// inside an agent (agents/definition.ts, through ProgramEntry.problems) or a store's own options
-// (store/declaration.ts, which refuses them when the store is declared).
+// inside an agent (agents/declare/definition.ts, through ProgramEntry.problems) or a store's own
+// options (store/declaration.ts, which refuses them when the store is declared).
 // Each problem names a path, the offender and what would have been valid.
 
 import { limits } from "../base/limits.js";

@@ -1,8 +1,8 @@
 // Living clients — clients that go on over the deaths of a simulated process: each call goes to the
 // life that serves then, or waits for the next.
 
-import type { AgentClient, Invocation, WaitOptions } from "../agents/client.js";
-import type { DeadLetterClient } from "../agents/dead-letter-client.js";
+import type { AgentClient, Invocation, WaitOptions } from "../agents/client/client.js";
+import type { DeadLetterClient } from "../agents/client/dead-letter-client.js";
 import type { ErasedUpdates } from "../store/declaration.js";
 import type { EntriesOptions, KeyValueStore } from "../store/key-value-store.js";
 import type { Serving, Simulation } from "./simulation.js";

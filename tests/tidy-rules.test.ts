@@ -224,7 +224,7 @@ describe("rules — what comes from outside", () => {
     ["store/a.ts", 'const folder = new URL("../", import.meta.url);'],
     ["examples/bank/main.ts", 'import { readFileSync } from "node:fs";'],
     ["tests/unit/a.test.ts", 'import { a } from "../../runtime/task.js";'],
-    ["store/a.ts", '// import { a } from "../agents/node.js";'],
+    ["store/a.ts", '// import { a } from "../agents/declare/node.js";'],
   ])("accepts in %s: %s", (path, text) => {
     expect(said(importDirections, path, text)).toEqual([]);
   });
@@ -232,7 +232,7 @@ describe("rules — what comes from outside", () => {
   it.each([
     ["lmdb", "store/log.ts", "store/environment.ts"],
     ["cbor-x", "runtime/protocol.ts", "store/value.ts"],
-    ["comlink/dist/esm/node-adapter.mjs", "agents/client.ts", "runtime/control.ts"],
+    ["comlink/dist/esm/node-adapter.mjs", "agents/client/client.ts", "runtime/control.ts"],
     ["piscina", "store/checkpoint.ts", "runtime/checkpoint-pool.ts"],
   ])("keeps %s out of %s", (specifier, path, home) => {
     const text = `import { a } from "${specifier}";`;

@@ -11,10 +11,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { agent } from "../../agents/agent.js";
-import { type AgentClient, createAgentClients } from "../../agents/client.js";
+import { type AgentClient, createAgentClients } from "../../agents/client/client.js";
 import { agentProgram } from "../../agents/execution.js";
-import { decodeAgentMessage, encodeRun } from "../../agents/message.js";
-import { node } from "../../agents/node.js";
+import { decodeAgentMessage, encodeRun } from "../../agents/wire/message.js";
+import { node } from "../../agents/declare/node.js";
 import type { ProgramClientPort, TaskProgramFactory } from "../../runtime/task-program.js";
 import { keyValueStore } from "../../store/declaration.js";
 import { string } from "../../store/key.js";

@@ -4,7 +4,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { agent } from "../../agents/agent.js";
-import { node } from "../../agents/node.js";
+import { node } from "../../agents/declare/node.js";
 import { ByteReader } from "../../base/byte-reader.js";
 import { ByteWriter } from "../../base/byte-writer.js";
 import type { ReceivedSection } from "../../runtime/mailbox.js";

@@ -1,14 +1,14 @@
 // Typed clients of the agents that run in a program harness.
 
 import type { AgentDeclaration } from "../../agents/agent.js";
-import { type AgentClient, createAgentClients } from "../../agents/client.js";
+import { type AgentClient, createAgentClients } from "../../agents/client/client.js";
 import {
   createDeadLetterClient,
   type DeadLetter,
   type DeadLetterClient,
   type DeadLetterListOptions,
-} from "../../agents/dead-letter-client.js";
-import { OutcomeWaiters } from "../../agents/outcome-waiters.js";
+} from "../../agents/client/dead-letter-client.js";
+import { OutcomeWaiters } from "../../agents/client/outcome-waiters.js";
 import type { ProgramHarness } from "./program-harness.js";
 
 /** Clients on one new thread of the harness. */

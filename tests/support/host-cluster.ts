@@ -5,7 +5,7 @@
 // one thread: tests choose when packets arrive and what storages do. Owns: the wiring of
 // runtime/hosting.ts for storages in memory. Leaves to others: everything that is wired.
 
-import { type AgentClient, createAgentClients } from "../../agents/client.js";
+import { type AgentClient, createAgentClients } from "../../agents/client/client.js";
 import { limits } from "../../base/limits.js";
 import { assignTables, plannedStores, programEntries, shapeHash } from "../../runtime/compile.js";
 import { inlineCompute } from "../../runtime/compute.js";

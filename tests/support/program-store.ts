@@ -3,7 +3,7 @@
 // Every operation waits until the harness lets it happen, so that node functions overlap in all the
 // ways that the seed finds. Keys are told apart by their JSON.
 
-import type { AnyStoreClient } from "../../agents/node-store.js";
+import type { AnyStoreClient } from "../../agents/node/node-store.js";
 import type { TaskPort } from "../../runtime/task-program.js";
 
 /** A named function as store declarations have it. */

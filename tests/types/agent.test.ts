@@ -4,9 +4,9 @@
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { z } from "zod";
 import { type AgentDeclaration, agent } from "../../agents/agent.js";
-import type { AgentClient, Invocation } from "../../agents/client.js";
-import { node } from "../../agents/node.js";
-import type { CheckedShape, EmitTarget, Refused } from "../../agents/shape.js";
+import type { AgentClient, Invocation } from "../../agents/client/client.js";
+import { node } from "../../agents/declare/node.js";
+import type { CheckedShape, EmitTarget, Refused } from "../../agents/declare/shape.js";
 import { keyValueStore, reply } from "../../store/declaration.js";
 import { integer, string } from "../../store/key.js";
 import { type } from "../../store/schema.js";

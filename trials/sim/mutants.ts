@@ -223,14 +223,14 @@ const agents: readonly BrokenRule[] = [
   {
     name: "gate-always-open",
     rule: "one invocation of a node runs at a time for each key",
-    file: "agents/node-runner.js",
+    file: "agents/node/node-runner.js",
     find: "if (waiting !== undefined) {",
     replace: "if (waiting === this) {",
   },
   {
     name: "gate-opens-early",
     rule: "a key is released when the completion is committed",
-    file: "agents/node-runner.js",
+    file: "agents/node/node-runner.js",
     find: submitCompletion,
     replace: `if (gateOf(run) !== undefined)
             this.#openGate(gateOf(run));
@@ -258,7 +258,7 @@ const agents: readonly BrokenRule[] = [
   {
     name: "effects-of-a-failed-node",
     rule: "what a node has emitted before it failed is nowhere",
-    file: "agents/node-function.js",
+    file: "agents/node/node-function.js",
     find: "thrown === undefined ? active.effects()",
     replace: "thrown !== failureOf ? active.effects()",
   },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
-import { node } from "../../../agents/node.js";
+import { node } from "../../../agents/declare/node.js";
 import { topology } from "../../../runtime/topology.js";
 import { type } from "../../../store/schema.js";
 import { clientsOf } from "../../support/agent-clients.js";

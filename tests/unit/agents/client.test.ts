@@ -4,8 +4,8 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { agent } from "../../../agents/agent.js";
-import { invocationTable } from "../../../agents/invocation-record.js";
-import { node } from "../../../agents/node.js";
+import { invocationTable } from "../../../agents/home/invocation-record.js";
+import { node } from "../../../agents/declare/node.js";
 import { PartitaError } from "../../../base/errors.js";
 import { type } from "../../../store/schema.js";
 import { clientsOf } from "../../support/agent-clients.js";

@@ -4,7 +4,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { agent } from "../../../agents/agent.js";
-import { node } from "../../../agents/node.js";
+import { node } from "../../../agents/declare/node.js";
 import { PartitaError } from "../../../base/errors.js";
 import { limits } from "../../../base/limits.js";
 import { type } from "../../../store/schema.js";

@@ -3,11 +3,11 @@
 
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
-import { createDeadLetterClient } from "../../../agents/dead-letter-client.js";
+import { createDeadLetterClient } from "../../../agents/client/dead-letter-client.js";
 import { agentProgram } from "../../../agents/execution.js";
-import { node } from "../../../agents/node.js";
-import { queueTable } from "../../../agents/node-queue.js";
-import { OutcomeWaiters } from "../../../agents/outcome-waiters.js";
+import { node } from "../../../agents/declare/node.js";
+import { queueTable } from "../../../agents/node/node-queue.js";
+import { OutcomeWaiters } from "../../../agents/client/outcome-waiters.js";
 import { limits } from "../../../base/limits.js";
 import { type } from "../../../store/schema.js";
 import { clientsOf, lettersOf } from "../../support/agent-clients.js";

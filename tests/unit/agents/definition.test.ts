@@ -3,9 +3,9 @@
 
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
-import { definitionOf } from "../../../agents/definition.js";
-import { agentProblems } from "../../../agents/definition-problems.js";
-import { node } from "../../../agents/node.js";
+import { definitionOf } from "../../../agents/declare/definition.js";
+import { agentProblems } from "../../../agents/declare/definition-problems.js";
+import { node } from "../../../agents/declare/node.js";
 import type { TopologyNames, TopologyProblem } from "../../../runtime/task-program.js";
 import { type } from "../../../store/schema.js";
 import { balances } from "./fixtures.js";

@@ -3,16 +3,16 @@
 
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
-import { decodeFailure } from "../../../agents/failure.js";
-import { parseInvocationId, placementOf } from "../../../agents/invocation-id.js";
+import { decodeFailure } from "../../../agents/wire/failure.js";
+import { parseInvocationId, placementOf } from "../../../agents/wire/invocation-id.js";
 import {
   decodeRecord,
   type InvocationRecord,
   invocationTable,
-} from "../../../agents/invocation-record.js";
-import { encodeAwait, encodeInitiate } from "../../../agents/message.js";
-import { node } from "../../../agents/node.js";
-import { queueTable } from "../../../agents/node-queue.js";
+} from "../../../agents/home/invocation-record.js";
+import { encodeAwait, encodeInitiate } from "../../../agents/wire/message.js";
+import { node } from "../../../agents/declare/node.js";
+import { queueTable } from "../../../agents/node/node-queue.js";
 import { type } from "../../../store/schema.js";
 import { clientsOf } from "../../support/agent-clients.js";
 import { latch } from "../../support/latch.js";

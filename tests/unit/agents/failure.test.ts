@@ -9,7 +9,7 @@ import {
   failureBytesMax,
   failureDetails,
   failureText,
-} from "../../../agents/failure.js";
+} from "../../../agents/wire/failure.js";
 import { PartitaError } from "../../../base/errors.js";
 
 const where = { node: "debit", nodeInvocationId: "0123456789abcdef", attempt: 0 };

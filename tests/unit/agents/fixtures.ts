@@ -1,8 +1,8 @@
 // What several tests of agents share: a store, and the smallest agent there is.
 
 import { agent } from "../../../agents/agent.js";
-import type { AgentClient } from "../../../agents/client.js";
-import { node } from "../../../agents/node.js";
+import type { AgentClient } from "../../../agents/client/client.js";
+import { node } from "../../../agents/declare/node.js";
 import { keyValueStore } from "../../../store/declaration.js";
 import { string } from "../../../store/key.js";
 import { type } from "../../../store/schema.js";

@@ -14,7 +14,7 @@ import {
   parseInvocationId,
   placementOf,
   randomPlacement,
-} from "../../../agents/invocation-id.js";
+} from "../../../agents/wire/invocation-id.js";
 import { PartitaError } from "../../../base/errors.js";
 import { check } from "../../support/property.js";
 import { seededRandom } from "../../../testing/seeded-random.js";

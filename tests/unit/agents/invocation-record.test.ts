@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { failuresBytesMax, failuresMax } from "../../../agents/failure-list.js";
+import { failuresBytesMax, failuresMax } from "../../../agents/wire/failure-list.js";
 import {
   decodeRecord,
   encodeRecord,
@@ -11,7 +11,7 @@ import {
   type InvocationState,
   outcomeOf,
   withFailure,
-} from "../../../agents/invocation-record.js";
+} from "../../../agents/home/invocation-record.js";
 import { check } from "../../support/property.js";
 
 const bytes = fc.uint8Array({ maxLength: 30 });

@@ -2,9 +2,9 @@
 
 import { expect } from "vitest";
 import { agent } from "../../../agents/agent.js";
-import type { AgentClient } from "../../../agents/client.js";
+import type { AgentClient } from "../../../agents/client/client.js";
 import { agentProgram, type ProgramBounds } from "../../../agents/execution.js";
-import { node } from "../../../agents/node.js";
+import { node } from "../../../agents/declare/node.js";
 import type { TaskPort } from "../../../runtime/task-program.js";
 import { type } from "../../../store/schema.js";
 import { clientsOf, type HarnessClients } from "../../support/agent-clients.js";

@@ -4,8 +4,8 @@
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
 import { agentProgram } from "../../../agents/execution.js";
-import { messageBounds } from "../../../agents/message-bounds.js";
-import { node } from "../../../agents/node.js";
+import { messageBounds } from "../../../agents/wire/message-bounds.js";
+import { node } from "../../../agents/declare/node.js";
 import { limits } from "../../../base/limits.js";
 import { type } from "../../../store/schema.js";
 import { clientsOf } from "../../support/agent-clients.js";

@@ -12,7 +12,7 @@ import {
   encodeForget,
   encodeInitiate,
   encodeRun,
-} from "../../../agents/message.js";
+} from "../../../agents/wire/message.js";
 import {
   type AwaitReply,
   decodeNotice,
@@ -20,13 +20,13 @@ import {
   encodeNotice,
   encodeReply,
   type Outcome,
-} from "../../../agents/outcome.js";
+} from "../../../agents/wire/outcome.js";
 import {
   decodeLetterPage,
   encodeLetterPage,
   encodePoison,
-} from "../../../agents/poison-message.js";
-import { decodeMessage, encodeMessage } from "../../../agents/wire-field.js";
+} from "../../../agents/wire/poison-message.js";
+import { decodeMessage, encodeMessage } from "../../../agents/wire/wire-field.js";
 import { check } from "../../support/property.js";
 
 const name = fc.stringMatching(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/);

@@ -4,8 +4,8 @@
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
 import { agentProgram } from "../../../agents/execution.js";
-import { node } from "../../../agents/node.js";
-import { queueTable } from "../../../agents/node-queue.js";
+import { node } from "../../../agents/declare/node.js";
+import { queueTable } from "../../../agents/node/node-queue.js";
 import type { TaskPort } from "../../../runtime/task-program.js";
 import { type } from "../../../store/schema.js";
 import { clientsOf } from "../../support/agent-clients.js";

@@ -3,11 +3,11 @@
 
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
-import type { NodeContext } from "../../../agents/context.js";
-import { node } from "../../../agents/node.js";
-import type { NodeOperations } from "../../../agents/node-store.js";
-import { NodeStore } from "../../../agents/node-store.js";
-import type { AgentShape } from "../../../agents/shape.js";
+import type { NodeContext } from "../../../agents/declare/context.js";
+import { node } from "../../../agents/declare/node.js";
+import type { NodeOperations } from "../../../agents/node/node-store.js";
+import { NodeStore } from "../../../agents/node/node-store.js";
+import type { AgentShape } from "../../../agents/declare/shape.js";
 import { PartitaError } from "../../../base/errors.js";
 import type { TaskPort } from "../../../runtime/task-program.js";
 import { type } from "../../../store/schema.js";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { node, nodeOptions } from "../../../agents/node.js";
+import { node, nodeOptions } from "../../../agents/declare/node.js";
 import { type } from "../../../store/schema.js";
 
 describe("node", () => {

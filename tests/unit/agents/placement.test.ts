@@ -4,8 +4,8 @@
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
 import { agentProgram } from "../../../agents/execution.js";
-import { parseInvocationId, placementOf } from "../../../agents/invocation-id.js";
-import { node } from "../../../agents/node.js";
+import { parseInvocationId, placementOf } from "../../../agents/wire/invocation-id.js";
+import { node } from "../../../agents/declare/node.js";
 import type { ProgramEntry, TaskProgramFactory } from "../../../runtime/task-program.js";
 import { hashKey } from "../../../store/key-hash.js";
 import { type } from "../../../store/schema.js";

@@ -3,12 +3,12 @@
 
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
-import { DeadLetters, deadLetterTable, parseLetterId } from "../../../agents/dead-letters.js";
-import { parseInvocationId, placementOf } from "../../../agents/invocation-id.js";
-import { invocationTable } from "../../../agents/invocation-record.js";
-import { node } from "../../../agents/node.js";
-import { queueTable } from "../../../agents/node-queue.js";
-import { numberKey } from "../../../agents/number-key.js";
+import { DeadLetters, deadLetterTable, parseLetterId } from "../../../agents/node/dead-letters.js";
+import { parseInvocationId, placementOf } from "../../../agents/wire/invocation-id.js";
+import { invocationTable } from "../../../agents/home/invocation-record.js";
+import { node } from "../../../agents/declare/node.js";
+import { queueTable } from "../../../agents/node/node-queue.js";
+import { numberKey } from "../../../agents/wire/number-key.js";
 import type { TaskPort } from "../../../runtime/task-program.js";
 import { type } from "../../../store/schema.js";
 import { seededRandom } from "../../../testing/seeded-random.js";

@@ -3,8 +3,8 @@
 // ever.
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
-import type { AgentClient } from "../../../agents/client.js";
-import { node } from "../../../agents/node.js";
+import type { AgentClient } from "../../../agents/client/client.js";
+import { node } from "../../../agents/declare/node.js";
 import { callId } from "../../../runtime/call-id.js";
 import { systemTable } from "../../../runtime/system-table.js";
 import { topology } from "../../../runtime/topology.js";

@@ -3,8 +3,8 @@
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
 import { agentProgram } from "../../../agents/execution.js";
-import { invocationTable } from "../../../agents/invocation-record.js";
-import { node } from "../../../agents/node.js";
+import { invocationTable } from "../../../agents/home/invocation-record.js";
+import { node } from "../../../agents/declare/node.js";
 import type { TaskProgramFactory } from "../../../runtime/task-program.js";
 import { type } from "../../../store/schema.js";
 import { clientsOf } from "../../support/agent-clients.js";

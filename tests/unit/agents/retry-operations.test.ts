@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
-import { node } from "../../../agents/node.js";
+import { node } from "../../../agents/declare/node.js";
 import { runtimeOver } from "../../../launch.js";
 import { systemTable } from "../../../runtime/system-table.js";
 import { topology } from "../../../runtime/topology.js";

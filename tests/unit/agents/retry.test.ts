@@ -3,10 +3,10 @@
 
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
-import { deadLetterTable } from "../../../agents/dead-letters.js";
+import { deadLetterTable } from "../../../agents/node/dead-letters.js";
 import { agentProgram } from "../../../agents/execution.js";
-import { node } from "../../../agents/node.js";
-import { queueTable } from "../../../agents/node-queue.js";
+import { node } from "../../../agents/declare/node.js";
+import { queueTable } from "../../../agents/node/node-queue.js";
 import { seededRandom } from "../../../testing/seeded-random.js";
 import { type } from "../../../store/schema.js";
 import { clientsOf, lettersOf } from "../../support/agent-clients.js";

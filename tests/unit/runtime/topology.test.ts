@@ -2,7 +2,7 @@
 // different in another thread.
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
-import { node } from "../../../agents/node.js";
+import { node } from "../../../agents/declare/node.js";
 import { PartitaError } from "../../../base/errors.js";
 import { limits } from "../../../base/limits.js";
 import { assignTables, plannedStores, shapeHash } from "../../../runtime/compile.js";

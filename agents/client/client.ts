@@ -13,16 +13,16 @@
 //       for one key arrive in the order of the calls.
 //   C3. Errors are thrown from the async function that the user awaits: the stack names his line.
 
-import { PartitaError } from "../base/errors.js";
-import { limits } from "../base/limits.js";
-import { checkOptionNames, optionInvalid } from "../base/options.js";
-import { type CallId, formatCallId, parseCallId } from "../runtime/call-id.js";
-import type { ProgramClientPort, ProgramEntry } from "../runtime/task-program.js";
-import { hashKey } from "../store/key-hash.js";
-import { validate } from "../store/schema.js";
-import { encodeDynamicKey } from "../store/tuple-key.js";
-import { type AgentDefinition, definitionOf } from "./definition.js";
-import { decodeFailure, errorOf, failureDetails } from "./failure.js";
+import { PartitaError } from "../../base/errors.js";
+import { limits } from "../../base/limits.js";
+import { checkOptionNames, optionInvalid } from "../../base/options.js";
+import { type CallId, formatCallId, parseCallId } from "../../runtime/call-id.js";
+import type { ProgramClientPort, ProgramEntry } from "../../runtime/task-program.js";
+import { hashKey } from "../../store/key-hash.js";
+import { validate } from "../../store/schema.js";
+import { encodeDynamicKey } from "../../store/tuple-key.js";
+import { type AgentDefinition, definitionOf } from "../declare/definition.js";
+import { decodeFailure, errorOf, failureDetails } from "../wire/failure.js";
 import {
   formatInvocationId,
   type InvocationId,
@@ -32,11 +32,11 @@ import {
   placementOf,
   placementOfCall,
   randomPlacement,
-} from "./invocation-id.js";
-import { encodeAwait, encodeInitiate } from "./message.js";
-import { decodeReply, type FailedOutcome } from "./outcome.js";
+} from "../wire/invocation-id.js";
+import { encodeAwait, encodeInitiate } from "../wire/message.js";
+import { decodeReply, type FailedOutcome } from "../wire/outcome.js";
 import { type Answer, OutcomeWaiters } from "./outcome-waiters.js";
-import { decodeMessage, encodeMessage } from "./wire-field.js";
+import { decodeMessage, encodeMessage } from "../wire/wire-field.js";
 
 /** Options of everything that waits. */
 export interface WaitOptions {

@@ -8,8 +8,8 @@
 //   L1. A list takes at most `failuresMax` failures of about `failuresBytesMax` bytes in all.
 //   L2. The first failure stays: it says what began. Those in between go first.
 
-import type { ByteReader } from "../base/byte-reader.js";
-import type { ByteWriter } from "../base/byte-writer.js";
+import type { ByteReader } from "../../base/byte-reader.js";
+import type { ByteWriter } from "../../base/byte-writer.js";
 import { readList, writeList } from "./wire-field.js";
 
 /** Failures that a row keeps: enough to see what went wrong, and it stays small. */

@@ -5,9 +5,9 @@
 // hands over here), what they do (failed-nodes.ts, execution.ts).
 // Invariant M1 of message.ts.
 
-import { ByteReader } from "../base/byte-reader.js";
-import type { ByteWriter } from "../base/byte-writer.js";
-import { assert } from "../base/invariant.js";
+import { ByteReader } from "../../base/byte-reader.js";
+import type { ByteWriter } from "../../base/byte-writer.js";
+import { assert } from "../../base/invariant.js";
 import { type FailureList, readFailures, writeFailures } from "./failure-list.js";
 import type { InvocationId, NodeInvocationId } from "./invocation-id.js";
 import { type RecordedOperations, readRecorded, writeRecorded } from "./recorded-operations.js";

@@ -5,20 +5,20 @@
 // (failed-nodes.ts), who waits for what (outcome-waiters.ts).
 // Invariants C1 and C3 of client.ts.
 
-import type { InvocationFailureDetails } from "../base/error-codes.js";
-import { PartitaError } from "../base/errors.js";
-import { checkOptionNames, optionInvalid } from "../base/options.js";
-import { show } from "../base/show.js";
-import type { ProgramClientPort } from "../runtime/task-program.js";
-import { type DynamicKey, decodeDynamicKey } from "../store/tuple-key.js";
+import type { InvocationFailureDetails } from "../../base/error-codes.js";
+import { PartitaError } from "../../base/errors.js";
+import { checkOptionNames, optionInvalid } from "../../base/options.js";
+import { show } from "../../base/show.js";
+import type { ProgramClientPort } from "../../runtime/task-program.js";
+import { type DynamicKey, decodeDynamicKey } from "../../store/tuple-key.js";
 import { checkWaitOptions, type WaitOptions, waited } from "./client.js";
-import { formatLetterId, parseLetterId } from "./dead-letters.js";
-import { decodeFailure, failureDetails } from "./failure.js";
-import { formatInvocationId, formatNodeId } from "./invocation-id.js";
-import { decodeRun } from "./message.js";
+import { formatLetterId, parseLetterId } from "../node/dead-letters.js";
+import { decodeFailure, failureDetails } from "../wire/failure.js";
+import { formatInvocationId, formatNodeId } from "../wire/invocation-id.js";
+import { decodeRun } from "../wire/message.js";
 import type { OutcomeWaiters } from "./outcome-waiters.js";
-import { decodeLetterPage, encodePoison, type ListedLetter } from "./poison-message.js";
-import { decodeMessage } from "./wire-field.js";
+import { decodeLetterPage, encodePoison, type ListedLetter } from "../wire/poison-message.js";
+import { decodeMessage } from "../wire/wire-field.js";
 
 /** A node invocation that was given up: its message, and what went wrong. */
 export interface DeadLetter {

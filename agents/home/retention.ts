@@ -8,10 +8,10 @@
 //   G2. A record is deleted in whatever frame is in hand; at most `deletesMax` for each message, so
 //       no frame grows beyond a bound on its account.
 
-import { assert } from "../base/invariant.js";
-import type { TaskPort, Turn } from "../runtime/task-program.js";
-import { Fifo } from "./fifo.js";
-import { invocationIdOf, invocationName } from "./invocation-id.js";
+import { assert } from "../../base/invariant.js";
+import type { TaskPort, Turn } from "../../runtime/task-program.js";
+import { Fifo } from "../fifo.js";
+import { invocationIdOf, invocationName } from "../wire/invocation-id.js";
 import { decodeRecord, hasEnded, invocationTable } from "./invocation-record.js";
 
 /** Records looked at for one message: more than one begins with it, so that a backlog shrinks. */

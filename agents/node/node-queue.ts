@@ -17,14 +17,14 @@
 //   Q4. A row's state goes with it, in one frame. Of states the attempts and deaths are in memory
 //       too, as committed.
 
-import { ByteReader } from "../base/byte-reader.js";
-import { ByteWriter } from "../base/byte-writer.js";
-import { assert } from "../base/invariant.js";
-import type { TaskPort, Turn } from "../runtime/task-program.js";
-import { type FailureList, noFailures, readFailures, writeFailures } from "./failure-list.js";
-import { decodeRun, type RunMessage } from "./message.js";
-import { numberKey, numberOfKey } from "./number-key.js";
-import { written } from "./wire-field.js";
+import { ByteReader } from "../../base/byte-reader.js";
+import { ByteWriter } from "../../base/byte-writer.js";
+import { assert } from "../../base/invariant.js";
+import type { TaskPort, Turn } from "../../runtime/task-program.js";
+import { type FailureList, noFailures, readFailures, writeFailures } from "../wire/failure-list.js";
+import { decodeRun, type RunMessage } from "../wire/message.js";
+import { numberKey, numberOfKey } from "../wire/number-key.js";
+import { written } from "../wire/wire-field.js";
 
 /** Table of these rows; the key is the number, big-endian. Part of the on-disk format. */
 export const queueTable = 9;

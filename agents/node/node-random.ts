@@ -1,6 +1,6 @@
 // Node random — the numbers that a node draws: the same in every run of the same node invocation.
 
-import type { NodeInvocationId } from "./invocation-id.js";
+import type { NodeInvocationId } from "../wire/invocation-id.js";
 
 /**
  * Uniform numbers in [0, 1) that follow from the id alone, so that a run after a crash goes the

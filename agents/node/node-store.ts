@@ -5,7 +5,7 @@
 // operations do (the runtime's KeyValueStore), what happens to those still under way when the node
 // function returns (active-node.ts).
 
-import type { TaskPort } from "../runtime/task-program.js";
+import type { TaskPort } from "../../runtime/task-program.js";
 
 /** A store of the topology, whatever its types. */
 export type AnyStoreClient = ReturnType<TaskPort["store"]>;

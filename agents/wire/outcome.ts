@@ -4,9 +4,9 @@
 // others: who decides an outcome (execution.ts), the record that keeps it (invocation-record.ts),
 // what clients make of it (client.ts).
 
-import { ByteReader } from "../base/byte-reader.js";
-import type { ByteWriter } from "../base/byte-writer.js";
-import { assert } from "../base/invariant.js";
+import { ByteReader } from "../../base/byte-reader.js";
+import type { ByteWriter } from "../../base/byte-writer.js";
+import { assert } from "../../base/invariant.js";
 import type { InvocationId } from "./invocation-id.js";
 import { readId, readList, readText, writeList, writeText, written } from "./wire-field.js";
 

@@ -10,11 +10,11 @@
 //   W2. A waiter is settled once and forgotten with that, whatever comes after.
 //   W3. When a home task is lost every waiter of it is rejected: the task forgets whom to notify.
 
-import { InvariantViolation } from "../base/invariant.js";
-import type { ProgramClientPort } from "../runtime/task-program.js";
-import { formatLetterId } from "./dead-letters.js";
-import { type InvocationId, invocationName } from "./invocation-id.js";
-import { type AwaitReply, decodeNotice } from "./outcome.js";
+import { InvariantViolation } from "../../base/invariant.js";
+import type { ProgramClientPort } from "../../runtime/task-program.js";
+import { formatLetterId } from "../node/dead-letters.js";
+import { type InvocationId, invocationName } from "../wire/invocation-id.js";
+import { type AwaitReply, decodeNotice } from "../wire/outcome.js";
 
 /** What a waiter is told. */
 export type Answer =

@@ -12,8 +12,8 @@
 //   D2. A node invocation's id follows from its parent's and its place among the parent's emits,
 //       so a node that is run again after a crash gives its children the same ids.
 
-import { PartitaError } from "../base/errors.js";
-import { hashKey } from "../store/key-hash.js";
+import { PartitaError } from "../../base/errors.js";
+import { hashKey } from "../../store/key-hash.js";
 
 /** Sixteen bytes. */
 export type InvocationId = Uint8Array;

@@ -6,11 +6,11 @@
 //
 // Invariant N1. `defineAgent` is called only with parts in which `agentProblems` has found nothing.
 
-import { assert } from "../base/invariant.js";
-import { limits } from "../base/limits.js";
-import type { ProgramEntry, TopologyNames } from "../runtime/task-program.js";
-import type { Schema } from "../store/schema.js";
-import type { DynamicKey } from "../store/tuple-key.js";
+import { assert } from "../../base/invariant.js";
+import { limits } from "../../base/limits.js";
+import type { ProgramEntry, TopologyNames } from "../../runtime/task-program.js";
+import type { Schema } from "../../store/schema.js";
+import type { DynamicKey } from "../../store/tuple-key.js";
 import { nodeOptions } from "./node.js";
 
 /** Where an agent's declaration keeps its definition. */

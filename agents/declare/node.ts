@@ -6,8 +6,8 @@
 // (definition-problems.ts reports all problems of a topology at once, so nothing is refused
 // here), what runs (agent.ts).
 
-import type { Schema } from "../store/schema.js";
-import type { DynamicKey } from "../store/tuple-key.js";
+import type { Schema } from "../../store/schema.js";
+import type { DynamicKey } from "../../store/tuple-key.js";
 
 declare const nodeTypes: unique symbol;
 

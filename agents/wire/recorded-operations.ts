@@ -1,8 +1,8 @@
 // Recorded operations — where the store operations of a node invocation are recorded, in bytes:
 // what a row keeps of them until it can tell those tasks to forget.
 
-import type { ByteReader } from "../base/byte-reader.js";
-import type { ByteWriter } from "../base/byte-writer.js";
+import type { ByteReader } from "../../base/byte-reader.js";
+import type { ByteWriter } from "../../base/byte-writer.js";
 
 /** Numbers of a node invocation's store operations that a task has recorded. */
 export interface RecordedOperations {

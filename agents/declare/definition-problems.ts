@@ -8,12 +8,12 @@
 // Each problem has a path (`agents.transfer.nodes.debit.to`), names the offender, and lists what
 // would have been valid.
 
-import { PartitaError } from "../base/errors.js";
-import { limits } from "../base/limits.js";
-import { isName, nameRule } from "../base/name.js";
-import { show } from "../base/show.js";
-import type { TopologyNames, TopologyProblem } from "../runtime/task-program.js";
-import { checkSchema } from "../store/schema.js";
+import { PartitaError } from "../../base/errors.js";
+import { limits } from "../../base/limits.js";
+import { isName, nameRule } from "../../base/name.js";
+import { show } from "../../base/show.js";
+import type { TopologyNames, TopologyProblem } from "../../runtime/task-program.js";
+import { checkSchema } from "../../store/schema.js";
 import type { AgentParts } from "./definition.js";
 import { nodeOptions } from "./node.js";
 

@@ -6,19 +6,19 @@
 //
 // Invariants E1, E3 and E4 of execution.ts.
 
-import { PartitaError } from "../base/errors.js";
-import { assert } from "../base/invariant.js";
-import type { TaskPort, Turn } from "../runtime/task-program.js";
-import { hashKey } from "../store/key-hash.js";
-import type { AgentDefinition } from "./definition.js";
-import { decodeFailure, nodeFailureText } from "./failure.js";
+import { PartitaError } from "../../base/errors.js";
+import { assert } from "../../base/invariant.js";
+import type { TaskPort, Turn } from "../../runtime/task-program.js";
+import { hashKey } from "../../store/key-hash.js";
+import type { AgentDefinition } from "../declare/definition.js";
+import { decodeFailure, nodeFailureText } from "../wire/failure.js";
 import {
   entryNodeId,
   type InvocationId,
   invocationName,
   placementOf,
   xorOf,
-} from "./invocation-id.js";
+} from "../wire/invocation-id.js";
 import {
   decodeRecord,
   encodeRecord,
@@ -35,10 +35,10 @@ import {
   type InitiateMessage,
   laneOf,
   type RunMessage,
-} from "./message.js";
-import type { MessageBounds } from "./message-bounds.js";
-import { encodeNotice, encodeReply } from "./outcome.js";
-import { encodePoison, type ReportMessage, type ReviveMessage } from "./poison-message.js";
+} from "../wire/message.js";
+import type { MessageBounds } from "../wire/message-bounds.js";
+import { encodeNotice, encodeReply } from "../wire/outcome.js";
+import { encodePoison, type ReportMessage, type ReviveMessage } from "../wire/poison-message.js";
 import { Retention } from "./retention.js";
 
 const pending: InvocationState = { kind: "pending" };

@@ -3,9 +3,9 @@
 // Owns: how a name, an id, a key, a list and a user's value stand in bytes. Leaves to others: which
 // fields make what (message.ts, outcome.ts, invocation-record.ts).
 
-import type { ByteReader } from "../base/byte-reader.js";
-import { ByteWriter } from "../base/byte-writer.js";
-import { decodeValue, encodeValue } from "../store/value.js";
+import type { ByteReader } from "../../base/byte-reader.js";
+import { ByteWriter } from "../../base/byte-writer.js";
+import { decodeValue, encodeValue } from "../../store/value.js";
 import { type InvocationId, invocationIdBytes, type NodeInvocationId } from "./invocation-id.js";
 
 /**

@@ -10,24 +10,24 @@
 //   V2. `effects` is asked for after `finish` has resolved: nothing can be added then.
 //   V3. No rejection of an operation is ever unhandled, whether the function awaits it or not.
 
-import { ByteReader } from "../base/byte-reader.js";
-import { ByteWriter } from "../base/byte-writer.js";
-import { PartitaError } from "../base/errors.js";
-import { limits } from "../base/limits.js";
-import { optionInvalid } from "../base/options.js";
-import { noteDigest } from "../runtime/node-operations.js";
-import { OperationJournal, type RecalledRow } from "../runtime/operation-journal.js";
-import type { TaskPort } from "../runtime/task-program.js";
-import { validate } from "../store/schema.js";
-import { encodeDynamicKey } from "../store/tuple-key.js";
-import type { AgentDefinition, NodeDefinition } from "./definition.js";
-import { formatInvocationId, formatNodeId, operationPrefix } from "./invocation-id.js";
-import type { Emit, NodeEnd, RunMessage } from "./message.js";
-import type { MessageBounds } from "./message-bounds.js";
+import { ByteReader } from "../../base/byte-reader.js";
+import { ByteWriter } from "../../base/byte-writer.js";
+import { PartitaError } from "../../base/errors.js";
+import { limits } from "../../base/limits.js";
+import { optionInvalid } from "../../base/options.js";
+import { noteDigest } from "../../runtime/node-operations.js";
+import { OperationJournal, type RecalledRow } from "../../runtime/operation-journal.js";
+import type { TaskPort } from "../../runtime/task-program.js";
+import { validate } from "../../store/schema.js";
+import { encodeDynamicKey } from "../../store/tuple-key.js";
+import type { AgentDefinition, NodeDefinition } from "../declare/definition.js";
+import { formatInvocationId, formatNodeId, operationPrefix } from "../wire/invocation-id.js";
+import type { Emit, NodeEnd, RunMessage } from "../wire/message.js";
+import type { MessageBounds } from "../wire/message-bounds.js";
 import { type NodeOperations, NodeStore } from "./node-store.js";
 import { randomOf } from "./node-random.js";
-import type { RecordedOperations } from "./recorded-operations.js";
-import { decodeMessage, encodeMessage } from "./wire-field.js";
+import type { RecordedOperations } from "../wire/recorded-operations.js";
+import { decodeMessage, encodeMessage } from "../wire/wire-field.js";
 
 /** What surrounds an emitted message in its row, keys aside. */
 const emitOverheadBytes = 128;

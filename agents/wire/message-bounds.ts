@@ -5,8 +5,8 @@
 // Owns: the arithmetic. Leaves to others: what a row may take (the storage), refusing
 // (active-node.ts, execution.ts).
 
-import { assert } from "../base/invariant.js";
-import { limits } from "../base/limits.js";
+import { assert } from "../../base/invariant.js";
+import { limits } from "../../base/limits.js";
 import { failureBytesMax } from "./failure.js";
 import { failuresBytesMax } from "./failure-list.js";
 

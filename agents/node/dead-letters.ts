@@ -13,14 +13,14 @@
 //       `lettersMax` of them no more are added, but counted as dropped: none is lost silently.
 //   B2. The counts move in the frame that adds or removes a letter.
 
-import { ByteReader } from "../base/byte-reader.js";
-import { ByteWriter } from "../base/byte-writer.js";
-import { PartitaError } from "../base/errors.js";
-import { assert } from "../base/invariant.js";
-import { limits } from "../base/limits.js";
-import { show } from "../base/show.js";
-import type { TaskPort, Turn } from "../runtime/task-program.js";
-import { numberKey, numberOfKey } from "./number-key.js";
+import { ByteReader } from "../../base/byte-reader.js";
+import { ByteWriter } from "../../base/byte-writer.js";
+import { PartitaError } from "../../base/errors.js";
+import { assert } from "../../base/invariant.js";
+import { limits } from "../../base/limits.js";
+import { show } from "../../base/show.js";
+import type { TaskPort, Turn } from "../../runtime/task-program.js";
+import { numberKey, numberOfKey } from "../wire/number-key.js";
 import {
   type LetterInfo,
   type LetterPage,
@@ -28,8 +28,8 @@ import {
   type ListedLetter,
   readLetterInfo,
   writeLetterInfo,
-} from "./poison-message.js";
-import { written } from "./wire-field.js";
+} from "../wire/poison-message.js";
+import { written } from "../wire/wire-field.js";
 
 /** Table of these rows. Part of the on-disk format. */
 export const deadLetterTable = 10;

@@ -11,17 +11,17 @@
 //       number is kept. While the invocation is pending the newest failure finds room; afterwards
 //       no failure that was there when it failed goes.
 
-import { ByteReader } from "../base/byte-reader.js";
-import { assert } from "../base/invariant.js";
+import { ByteReader } from "../../base/byte-reader.js";
+import { assert } from "../../base/invariant.js";
 import {
   type FailureList,
   readFailures,
   withLate,
   withNewest,
   writeFailures,
-} from "./failure-list.js";
-import type { NodeInvocationId } from "./invocation-id.js";
-import type { Outcome } from "./outcome.js";
+} from "../wire/failure-list.js";
+import type { NodeInvocationId } from "../wire/invocation-id.js";
+import type { Outcome } from "../wire/outcome.js";
 import {
   readName,
   readNodeId,
@@ -30,7 +30,7 @@ import {
   writeNodeId,
   writeText,
   written,
-} from "./wire-field.js";
+} from "../wire/wire-field.js";
 
 /** Table of these rows; the key is the invocation's id. Part of the on-disk format. */
 export const invocationTable = 8;

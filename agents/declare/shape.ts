@@ -8,9 +8,9 @@
 // `Refused<"...">`, so that the error reads as a sentence. definition-problems.ts says the same
 // at run time.
 
-import type { StoreDeclaration } from "../store/declaration.js";
-import type { KeyValueStore } from "../store/key-value-store.js";
-import type { Schema, SchemaValue } from "../store/schema.js";
+import type { StoreDeclaration } from "../../store/declaration.js";
+import type { KeyValueStore } from "../../store/key-value-store.js";
+import type { Schema, SchemaValue } from "../../store/schema.js";
 import type { NodeContext } from "./context.js";
 import type { AnyNode, MessageOf, NodeInputOf, TargetOf } from "./node.js";
 

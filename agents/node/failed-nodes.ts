@@ -15,27 +15,27 @@
 //   P3. A letter runs again once for each time it was replayed, and not before its home task has
 //       made the invocation pending again: whoever then asks for the result waits for the new one.
 
-import { PartitaError } from "../base/errors.js";
-import { assert } from "../base/invariant.js";
-import { limits } from "../base/limits.js";
-import type { TaskPort, Turn } from "../runtime/task-program.js";
+import { PartitaError } from "../../base/errors.js";
+import { assert } from "../../base/invariant.js";
+import { limits } from "../../base/limits.js";
+import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import { type DeadLetters, formatLetterId } from "./dead-letters.js";
-import type { AgentDefinition } from "./definition.js";
-import { decodeFailure, encodeFailure, nodeFailureText } from "./failure.js";
-import { withNewest } from "./failure-list.js";
-import { formatNodeId, operationPrefix, placementOf } from "./invocation-id.js";
+import type { AgentDefinition } from "../declare/definition.js";
+import { decodeFailure, encodeFailure, nodeFailureText } from "../wire/failure.js";
+import { withNewest } from "../wire/failure-list.js";
+import { formatNodeId, operationPrefix, placementOf } from "../wire/invocation-id.js";
 import {
   type CompletedMessage,
   decodeRun,
   encodeAck,
   encodeForget,
   type RunMessage,
-} from "./message.js";
+} from "../wire/message.js";
 import type { NodeQueue } from "./node-queue.js";
 import type { NodeRunner } from "./node-runner.js";
-import { encodeNotice } from "./outcome.js";
-import { type BuryMessage, encodePoison } from "./poison-message.js";
-import { firstRecorded, type RecordedOperations } from "./recorded-operations.js";
+import { encodeNotice } from "../wire/outcome.js";
+import { type BuryMessage, encodePoison } from "../wire/poison-message.js";
+import { firstRecorded, type RecordedOperations } from "../wire/recorded-operations.js";
 
 /** Numbers of store operations that a letter keeps: its row is small beside its message's. */
 const recordedMax = 16_384;

@@ -23,19 +23,19 @@
 //       so. One that has such a mark already, or that the watchdog names, is a suspect: it waits
 //       for `runSuspects`. One with `suspectDeathsMax` marks is buried unrun.
 
-import { PartitaError } from "../base/errors.js";
-import { assert } from "../base/invariant.js";
-import { limits } from "../base/limits.js";
-import type { TaskPort } from "../runtime/task-program.js";
+import { PartitaError } from "../../base/errors.js";
+import { assert } from "../../base/invariant.js";
+import { limits } from "../../base/limits.js";
+import type { TaskPort } from "../../runtime/task-program.js";
 import { ActiveNode } from "./active-node.js";
-import type { AgentDefinition, NodeDefinition } from "./definition.js";
-import { Fifo } from "./fifo.js";
-import { operationPrefix } from "./invocation-id.js";
-import { encodeCompleted, type RunMessage } from "./message.js";
-import { type MessageBounds, messageBounds } from "./message-bounds.js";
+import type { AgentDefinition, NodeDefinition } from "../declare/definition.js";
+import { Fifo } from "../fifo.js";
+import { operationPrefix } from "../wire/invocation-id.js";
+import { encodeCompleted, type RunMessage } from "../wire/message.js";
+import { type MessageBounds, messageBounds } from "../wire/message-bounds.js";
 import { failureOf, runFunction } from "./node-function.js";
 import type { NodeQueue } from "./node-queue.js";
-import { encodePoison } from "./poison-message.js";
+import { encodePoison } from "../wire/poison-message.js";
 import { Suspects } from "./suspects.js";
 
 /** What a runner may hold at once. */

@@ -10,9 +10,9 @@
 //   K2. Those that have met the fewest deaths come first: what has met none but this one is most
 //       likely innocent, and is done when the culprit's turn comes.
 
-import { assert } from "../base/invariant.js";
-import { limits } from "../base/limits.js";
-import type { TaskPort } from "../runtime/task-program.js";
+import { assert } from "../../base/invariant.js";
+import { limits } from "../../base/limits.js";
+import type { TaskPort } from "../../runtime/task-program.js";
 
 interface Suspect {
   readonly arrivalNo: number;

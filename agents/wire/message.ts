@@ -10,11 +10,11 @@
 //   M1. Decoded ids, keys and values are views of the message: whoever keeps them keeps its bytes.
 //   M2. A `run` message is also the durable row of its node invocation (node-queue.ts): one layout.
 
-import { ByteReader } from "../base/byte-reader.js";
-import type { ByteWriter } from "../base/byte-writer.js";
-import { assert } from "../base/invariant.js";
-import { operationPrefixBytes } from "../runtime/operation-id.js";
-import type { MessageOrigin, Turn } from "../runtime/task-program.js";
+import { ByteReader } from "../../base/byte-reader.js";
+import type { ByteWriter } from "../../base/byte-writer.js";
+import { assert } from "../../base/invariant.js";
+import { operationPrefixBytes } from "../../runtime/operation-id.js";
+import type { MessageOrigin, Turn } from "../../runtime/task-program.js";
 import type { InvocationId, NodeInvocationId } from "./invocation-id.js";
 import { type PoisonMessage, readPoison } from "./poison-message.js";
 import {

@@ -1,11 +1,11 @@
 // Node function — one run of a user's function, and what it comes to.
 
 import type { ActiveNode, NodeEffects } from "./active-node.js";
-import type { NodeDefinition } from "./definition.js";
-import { encodeFailure } from "./failure.js";
-import { formatNodeId } from "./invocation-id.js";
-import type { RunMessage } from "./message.js";
-import { decodeMessage } from "./wire-field.js";
+import type { NodeDefinition } from "../declare/definition.js";
+import { encodeFailure } from "../wire/failure.js";
+import { formatNodeId } from "../wire/invocation-id.js";
+import type { RunMessage } from "../wire/message.js";
+import { decodeMessage } from "../wire/wire-field.js";
 
 /** Runs a node function to its end, operations that it has not awaited included. */
 export async function runFunction(

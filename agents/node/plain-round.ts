@@ -1,6 +1,6 @@
 // Plain round — on which task each plain emit of one node invocation runs.
 
-import type { TaskPort } from "../runtime/task-program.js";
+import type { TaskPort } from "../../runtime/task-program.js";
 
 /**
  * The first emit stays on the emitter's task; each further one takes the next task of a round in

@@ -7,11 +7,11 @@
 // `failureBytesMax`: an error that does not fit loses its causes and details, then the end of its
 // texts.
 
-import type { InvocationFailureDetails } from "../base/error-codes.js";
-import { type ErrorWire, fromWire, toWire } from "../base/error-wire.js";
-import { PartitaError } from "../base/errors.js";
-import { cutText } from "../base/text.js";
-import { decodeValue, encodeValue } from "../store/value.js";
+import type { InvocationFailureDetails } from "../../base/error-codes.js";
+import { type ErrorWire, fromWire, toWire } from "../../base/error-wire.js";
+import { PartitaError } from "../../base/errors.js";
+import { cutText } from "../../base/text.js";
+import { decodeValue, encodeValue } from "../../store/value.js";
 
 /** One failure: a frame holds several with everything else that a message brings about. */
 export const failureBytesMax: number = 32 * 1024;
