@@ -1,8 +1,8 @@
 // Launch — from a topology to a running one: the typed façade that users hold.
 //
 // Owns: the types that lead from a topology's declarations to its clients. Leaves to others:
-// everything that runs (runtime/cluster.ts) and the agents' clients (agents/client/client.ts). Here,
-// and only here, runtime and agents meet.
+// everything that runs (runtime/cluster.ts) and the agents' clients (agents/client/client.ts).
+// Here, and only here, runtime and agents meet.
 
 import type { AgentDeclaration } from "./agents/agent.js";
 import { type AgentClient, createAgentClients } from "./agents/client/client.js";

@@ -2,7 +2,8 @@
 //
 // Owns: the wait until they may again. Leaves to others: the level (disk-guard.ts), which node is
 // next (agents/node/node-runner.ts). A timer on this thread and not a call from the launching one:
-// only a thread that was refused looks again, and nothing has to be told to threads that start anew.
+// only a thread that was refused looks again, and nothing has to be told to threads that start
+// anew.
 
 import { limits } from "../base/limits.js";
 import { type DiskState, diskLevel } from "./disk-state.js";
