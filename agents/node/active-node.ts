@@ -1,8 +1,8 @@
-// Active node — one run of a node function: its context, and what it has asked for so far.
+// Active node — one run of a node function, and what it has asked for so far.
 //
 // Owns: the buffer of emits and result, the rules between them, the operations under way. Leaves
-// to others: which run comes when (node-runner.ts), what its effects do once it has returned
-// (execution.ts).
+// to others: the context through which the function asks (active-context.ts), which run comes when
+// (node-runner.ts), what its effects do once it has returned (execution.ts).
 //
 // Invariants:
 //   V1. Emits and results are checked and encoded when they are given: what is changed later in a
@@ -21,11 +21,11 @@ import type { TaskPort } from "../../runtime/task-program.js";
 import { validate } from "../../store/schema.js";
 import { encodeDynamicKey } from "../../store/tuple-key.js";
 import type { AgentDefinition, NodeDefinition } from "../declare/definition.js";
-import { formatInvocationId, formatNodeId, operationPrefix } from "../wire/invocation-id.js";
+import { operationPrefix } from "../wire/invocation-id.js";
 import type { Emit, NodeEnd, RunMessage } from "../wire/message.js";
 import type { MessageBounds } from "../wire/message-bounds.js";
-import { type NodeOperations, NodeStore } from "./node-store.js";
-import { randomOf } from "./node-random.js";
+import { ActiveContext } from "./active-context.js";
+import type { NodeOperations } from "./node-store.js";
 import type { RecordedOperations } from "../wire/recorded-operations.js";
 import { decodeMessage, encodeMessage } from "../wire/wire-field.js";
 
@@ -243,88 +243,4 @@ const nowDigest: number = noteDigest(noName);
 function assertFits(where: string, messageBytes: number, messageBytesMax: number): void {
   if (messageBytes <= messageBytesMax) return;
   throw new PartitaError("MESSAGE_TOO_LARGE", { where, messageBytes, messageBytesMax });
-}
-
-/**
- * The NodeContext of a run, its types erased: agent.ts has checked them against the agent's
- * shape.
- */
-class ActiveContext {
-  readonly #active: ActiveNode;
-  readonly #run: RunMessage;
-  readonly #definition: AgentDefinition;
-  readonly #port: TaskPort;
-  #stores: object | undefined;
-  #compute: object | undefined;
-  #random: (() => number) | undefined;
-
-  constructor(active: ActiveNode, run: RunMessage, definition: AgentDefinition, port: TaskPort) {
-    this.#active = active;
-    this.#run = run;
-    this.#definition = definition;
-    this.#port = port;
-  }
-
-  get stores(): object {
-    this.#stores ??= byName(this.#definition.stores, (own, name) => {
-      return new NodeStore(this.#active, own, this.#port.store(name, this.#active.journal));
-    });
-    return this.#stores;
-  }
-
-  get compute(): object {
-    this.#compute ??= byName(this.#definition.compute, (own, name) => {
-      return (...args: readonly unknown[]) =>
-        this.#active.operation(`compute.${own}`, () =>
-          this.#port.compute(name, args, { signal: this.#active.signal }),
-        );
-    });
-    return this.#compute;
-  }
-
-  get signal(): AbortSignal {
-    return this.#active.signal;
-  }
-
-  get invocationId(): string {
-    return formatInvocationId(this.#run.invocationId);
-  }
-
-  get nodeInvocationId(): string {
-    return formatNodeId(this.#run.nodeInvocationId);
-  }
-
-  emit(target: string, message: unknown): void {
-    this.#active.emit(target, message);
-  }
-
-  result(value: unknown): void {
-    this.#active.result(value);
-  }
-
-  get idempotencyKey(): string {
-    return `${this.invocationId}-${this.nodeInvocationId}`;
-  }
-
-  run(name: string, fn: () => unknown): Promise<unknown> {
-    return this.#active.run(name, fn);
-  }
-
-  now(): number {
-    return this.#active.now();
-  }
-
-  random(): number {
-    this.#random ??= randomOf(this.#run.nodeInvocationId);
-    return this.#random();
-  }
-}
-
-function byName<T>(
-  names: ReadonlyMap<string, string>,
-  make: (own: string, name: string) => T,
-): Readonly<Record<string, T>> {
-  return Object.freeze(
-    Object.fromEntries(Array.from(names, ([own, name]) => [own, make(own, name)])),
-  );
 }

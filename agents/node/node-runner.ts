@@ -1,7 +1,8 @@
 // Node runner — decides which node function runs when, and runs it, outside of any frame.
 //
-// Owns: the gates of keys, the bound on what runs at once, what of the queue is held in memory.
-// Leaves to others: the queue on disk (node-queue.ts), a function's context and effects
+// Owns: what is ready, the bound on what runs at once, starting it.
+// Leaves to others: the queue on disk (node-queue.ts), who has a key and who waits for it
+// (gates.ts), what of the queue is held in memory (kept-rows.ts), a function's context and effects
 // (active-node.ts), what becomes of them (execution.ts and failed-nodes.ts, to which they go as
 // messages), the turns of suspects (suspects.ts).
 //
@@ -11,8 +12,7 @@
 //       it is parked it keeps the gate.
 //   R2. At most `runningNodesMax` functions run, and one suspect; those that may run start in the
 //       order of arrival, a parked one when its pause is over. A pause holds no place among them.
-//   R3. Of what waits, only a number is kept for certain; rows are kept within `rowsKeptMax` and
-//       `rowsKeptBytesMax`, the rest is read back when its turn comes.
+//   R3. Of what waits, only a number is kept for certain: the row is read back when its turn comes.
 //   R4. Nothing starts before `begin`: what is refused at the start has run nothing. After `abort`
 //       nothing starts and nothing is submitted: rows stay for the next launch.
 //   R5. While the port says no (a disk that is all but full), nothing starts; what is ready counts
@@ -33,17 +33,16 @@ import { Fifo } from "../fifo.js";
 import { operationPrefix } from "../wire/invocation-id.js";
 import { encodeCompleted, type RunMessage } from "../wire/message.js";
 import { type MessageBounds, messageBounds } from "../wire/message-bounds.js";
+import { Gates, gateOf } from "./gates.js";
+import { type KeptBounds, KeptRows } from "./kept-rows.js";
 import { failureOf, runFunction } from "./node-function.js";
 import type { NodeQueue } from "./node-queue.js";
 import { encodePoison } from "../wire/poison-message.js";
 import { Suspects } from "./suspects.js";
 
 /** What a runner may hold at once. */
-export interface RunnerBounds {
+export interface RunnerBounds extends KeptBounds {
   readonly runningNodesMax: number;
-  /** Rows that wait, kept decoded so that they need not be read back. */
-  readonly rowsKeptMax: number;
-  readonly rowsKeptBytesMax: number;
   /** The largest row that a task's storage takes: bounds messages and results. */
   readonly rowBytesMax: number;
 }
@@ -74,10 +73,8 @@ export class NodeRunner {
   readonly #messageBounds: MessageBounds;
   /** May run as soon as there is room: plain, or in possession of their gate. */
   readonly #ready = new Fifo<number>();
-  /** Gates that somebody possesses, with those who wait for them. */
-  readonly #gates = new Map<string, Fifo<number>>();
-  readonly #kept = new Map<number, RunMessage>();
-  #keptBytes = 0;
+  readonly #gates = new Gates();
+  readonly #kept: KeptRows;
   /** From when it may start until its completion, or that it is parked, is committed. */
   readonly #running = new Map<number, Running>();
   /** The port has said no, and what is ready waits for it (R5). */
@@ -101,6 +98,7 @@ export class NodeRunner {
     this.#agents = agents;
     this.#queue = queue;
     this.#bounds = bounds;
+    this.#kept = new KeptRows(bounds);
     this.#messageBounds = messageBounds(bounds.rowBytesMax);
     this.#suspects = new Suspects(port);
     port.onMayStart(() => {
@@ -130,14 +128,9 @@ export class NodeRunner {
    */
   enqueue(arrivalNo: number, run: RunMessage): void {
     this.assertDeclared(run);
-    this.#keep(arrivalNo, run);
+    this.#kept.keep(arrivalNo, run);
     const gate = gateOf(run);
-    const waiting = gate === undefined ? undefined : this.#gates.get(gate);
-    if (waiting !== undefined) {
-      waiting.push(arrivalNo);
-      return;
-    }
-    if (gate !== undefined) this.#gates.set(gate, new Fifo());
+    if (gate !== undefined && !this.#gates.enter(gate, arrivalNo)) return;
     this.#admit(arrivalNo);
     this.#startReady();
   }
@@ -155,7 +148,8 @@ export class NodeRunner {
     const running = this.#ended(arrivalNo);
     if (running === undefined) return;
     this.#marked.delete(arrivalNo);
-    if (running.gate !== undefined) this.#openGate(running.gate);
+    const next = running.gate === undefined ? undefined : this.#gates.leave(running.gate);
+    if (next !== undefined) this.#admit(next);
     this.#startReady();
   }
 
@@ -163,7 +157,7 @@ export class NodeRunner {
   parked(arrivalNo: number, pauseMs: number): void {
     const running = this.#ended(arrivalNo);
     if (running === undefined) return;
-    this.#keep(arrivalNo, running.run);
+    this.#kept.keep(arrivalNo, running.run);
     const again = (): void => {
       this.#pauses.delete(arrivalNo);
       this.#ready.push(arrivalNo);
@@ -240,12 +234,6 @@ export class NodeRunner {
     return boot.unclean && this.#queue.isRecovered(arrivalNo) && !this.#marked.has(arrivalNo);
   }
 
-  #openGate(gate: string): void {
-    const next = this.#gates.get(gate)?.shift();
-    if (next === undefined) this.#gates.delete(gate);
-    else this.#admit(next);
-  }
-
   #startReady(): void {
     const starting: number[] = [];
     while (
@@ -265,7 +253,7 @@ export class NodeRunner {
   #begin(arrivalNos: readonly number[]): void {
     const unmarked: number[] = [];
     for (const arrivalNo of arrivalNos) {
-      const run = this.#takeKept(arrivalNo) ?? this.#queue.read(arrivalNo);
+      const run = this.#kept.take(arrivalNo) ?? this.#queue.read(arrivalNo);
       const { attempts, deaths, replayed } = this.#queue.stateOf(arrivalNo);
       const rerun = attempts > 0 || replayed || this.#queue.isRecovered(arrivalNo);
       const gate = gateOf(run);
@@ -360,26 +348,4 @@ export class NodeRunner {
     }
     return { agent, node };
   }
-
-  #keep(arrivalNo: number, run: RunMessage): void {
-    const { rowsKeptMax, rowsKeptBytesMax } = this.#bounds;
-    if (this.#kept.size >= rowsKeptMax || this.#keptBytes >= rowsKeptBytesMax) return;
-    this.#kept.set(arrivalNo, run);
-    this.#keptBytes += run.message.length;
-  }
-
-  #takeKept(arrivalNo: number): RunMessage | undefined {
-    const run = this.#kept.get(arrivalNo);
-    if (run === undefined) return undefined;
-    this.#kept.delete(arrivalNo);
-    this.#keptBytes -= run.message.length;
-    return run;
-  }
-}
-
-function gateOf(run: RunMessage): string | undefined {
-  if (run.key === undefined) return undefined;
-  const { buffer, byteOffset, byteLength } = run.key;
-  const key = Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
-  return `${run.agent} ${run.node} ${key}`;
 }

@@ -1,0 +1,96 @@
+// Active context — what a node function is given as `ctx`: names and getters over its active node.
+//
+// Owns: what is made when it is first asked for (stores, compute functions, random numbers). Leaves
+// to others: every rule and every effect (active-node.ts).
+
+import type { TaskPort } from "../../runtime/task-program.js";
+import type { AgentDefinition } from "../declare/definition.js";
+import { formatInvocationId, formatNodeId } from "../wire/invocation-id.js";
+import type { RunMessage } from "../wire/message.js";
+import type { ActiveNode } from "./active-node.js";
+import { randomOf } from "./node-random.js";
+import { NodeStore } from "./node-store.js";
+
+/**
+ * The NodeContext of a run, its types erased: agent.ts has checked them against the agent's
+ * shape.
+ */
+export class ActiveContext {
+  readonly #active: ActiveNode;
+  readonly #run: RunMessage;
+  readonly #definition: AgentDefinition;
+  readonly #port: TaskPort;
+  #stores: object | undefined;
+  #compute: object | undefined;
+  #random: (() => number) | undefined;
+
+  constructor(active: ActiveNode, run: RunMessage, definition: AgentDefinition, port: TaskPort) {
+    this.#active = active;
+    this.#run = run;
+    this.#definition = definition;
+    this.#port = port;
+  }
+
+  get stores(): object {
+    this.#stores ??= byName(this.#definition.stores, (own, name) => {
+      return new NodeStore(this.#active, own, this.#port.store(name, this.#active.journal));
+    });
+    return this.#stores;
+  }
+
+  get compute(): object {
+    this.#compute ??= byName(this.#definition.compute, (own, name) => {
+      return (...args: readonly unknown[]) =>
+        this.#active.operation(`compute.${own}`, () =>
+          this.#port.compute(name, args, { signal: this.#active.signal }),
+        );
+    });
+    return this.#compute;
+  }
+
+  get signal(): AbortSignal {
+    return this.#active.signal;
+  }
+
+  get invocationId(): string {
+    return formatInvocationId(this.#run.invocationId);
+  }
+
+  get nodeInvocationId(): string {
+    return formatNodeId(this.#run.nodeInvocationId);
+  }
+
+  emit(target: string, message: unknown): void {
+    this.#active.emit(target, message);
+  }
+
+  result(value: unknown): void {
+    this.#active.result(value);
+  }
+
+  get idempotencyKey(): string {
+    return `${this.invocationId}-${this.nodeInvocationId}`;
+  }
+
+  run(name: string, fn: () => unknown): Promise<unknown> {
+    return this.#active.run(name, fn);
+  }
+
+  now(): number {
+    return this.#active.now();
+  }
+
+  random(): number {
+    this.#random ??= randomOf(this.#run.nodeInvocationId);
+    return this.#random();
+  }
+}
+
+function byName<T>(
+  names: ReadonlyMap<string, string>,
+  make: (own: string, name: string) => T,
+): Readonly<Record<string, T>> {
+  return Object.freeze(
+    Object.fromEntries(Array.from(names, ([own, name]) => [own, make(own, name)])),
+  );
+}
