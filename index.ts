@@ -1,7 +1,8 @@
 // Partita's public surface: everything a user imports, by name.
 
 export { agent, type AgentDeclaration } from "./agents/agent.js";
-export type { AgentClient, Invocation, InvokeOptions } from "./agents/client/client.js";
+export type { AgentClient, InvokeOptions } from "./agents/client/client.js";
+export type { Invocation } from "./agents/client/invocation.js";
 export type { NodeContext } from "./agents/declare/context.js";
 export type {
   DeadLetter,

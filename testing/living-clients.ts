@@ -1,8 +1,9 @@
 // Living clients — clients that go on over the deaths of a simulated process: each call goes to the
 // life that serves then, or waits for the next.
 
-import type { AgentClient, Invocation, WaitOptions } from "../agents/client/client.js";
+import type { AgentClient } from "../agents/client/client.js";
 import type { DeadLetterClient } from "../agents/client/dead-letter-client.js";
+import type { Invocation } from "../agents/client/invocation.js";
 import type { ErasedUpdates } from "../store/declaration.js";
 import type { EntriesOptions, KeyValueStore } from "../store/key-value-store.js";
 import type { Serving, Simulation } from "./simulation.js";
@@ -21,6 +22,9 @@ const storeMethods = [
   "update",
   "modify",
 ] as const satisfies readonly (keyof AnyStore)[];
+
+/** Those that return a promise of a plain value; others are written out in `living`. */
+const invocationMethods = ["result"] as const satisfies readonly (keyof Invocation<unknown>)[];
 
 const onceMethods = ["put", "delete", "update"] as const satisfies readonly (keyof AnyStore)[];
 
@@ -66,7 +70,9 @@ export function livingAgent(simulation: Simulation, name: string): AnyAgent {
   });
   const living = (id: string): Invocation<unknown> => ({
     id,
-    result: (options?: WaitOptions) => client((agent) => agent.get(id).result(options)),
+    ...calls(invocationMethods, (call: (invocation: Invocation<unknown>) => Promise<unknown>) => {
+      return client((agent) => call(agent.get(id)));
+    }),
   });
   return {
     invoke: (input, options) => client((agent) => agent.invoke(input, options)),

@@ -11,7 +11,7 @@ import { checkOptionNames, optionInvalid } from "../../base/options.js";
 import { show } from "../../base/show.js";
 import type { ProgramClientPort } from "../../runtime/task-program.js";
 import { type DynamicKey, decodeDynamicKey } from "../../store/tuple-key.js";
-import { checkWaitOptions, type WaitOptions, waited } from "./client.js";
+import { checkWaitOptions, type WaitOptions, waited } from "./waiting.js";
 import { formatLetterId, parseLetterId } from "../node/dead-letters.js";
 import { decodeFailure, failureDetails } from "../wire/failure.js";
 import { formatInvocationId, formatNodeId } from "../wire/invocation-id.js";

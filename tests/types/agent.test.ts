@@ -4,7 +4,8 @@
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { z } from "zod";
 import { type AgentDeclaration, agent } from "../../agents/agent.js";
-import type { AgentClient, Invocation } from "../../agents/client/client.js";
+import type { AgentClient } from "../../agents/client/client.js";
+import type { Invocation } from "../../agents/client/invocation.js";
 import { node } from "../../agents/declare/node.js";
 import type { CheckedShape, EmitTarget, Refused } from "../../agents/declare/shape.js";
 import { keyValueStore, reply } from "../../store/declaration.js";
