@@ -35,14 +35,14 @@ import type {
 import { hashKey } from "../store/key-hash.js";
 import { DeadLetters } from "./node/dead-letters.js";
 import { type AgentDefinition, definitionOf } from "./declare/definition.js";
+import { type EmitRecord, encodeAck } from "./wire/ack.js";
 import { FailedNodes, forgetOperations } from "./node/failed-nodes.js";
-import { childNodeId, placementOf, xorOf } from "./wire/invocation-id.js";
+import { childNodeId, placementOf } from "./wire/invocation-id.js";
 import { Invocations } from "./home/invocations.js";
 import {
   type CompletedMessage,
   decodeAgentMessage,
   decodeRun,
-  encodeAck,
   encodeRun,
   laneOf,
   type RunMessage,
@@ -193,27 +193,21 @@ class AgentProgram implements TaskProgram {
   }
 
   #complete(turn: Turn, message: CompletedMessage): void {
-    const { arrivalNo, emits, end, recorded } = message;
+    const { arrivalNo, attempt, end, carry, trace, recorded } = message;
     const taken = decodeRun(this.#queue.take(turn, arrivalNo));
-    const { agent, invocationId, nodeInvocationId } = taken;
+    const { invocationId, nodeInvocationId, node, scope } = taken;
     const round = new PlainRound(this.#port);
-    let xor = nodeInvocationId;
-    for (const [index, { node, key, message: emitted }] of emits.entries()) {
-      const child = childNodeId(nodeInvocationId, index);
-      xor = xorOf(xor, child);
-      const run: RunMessage = {
-        kind: "run",
-        agent,
-        invocationId,
-        node,
-        nodeInvocationId: child,
-        key,
-        message: emitted,
-      };
-      turn.send(this.#ownerOf(key) ?? round.next(), encodeRun(run));
-    }
+    const emits = message.emits.map((emit, index): EmitRecord => {
+      const id = childNodeId(nodeInvocationId, index);
+      const task = this.#ownerOf(emit.key) ?? round.next();
+      const run: RunMessage = { ...taken, attempt, ...emit, nodeInvocationId: id };
+      turn.send(task, encodeRun(run));
+      return { id, task, ...emit };
+    });
     const home = this.#port.ownerOf(placementOf(invocationId));
-    turn.send(home, encodeAck({ kind: "ack", invocationId, xor, end }));
+    const task = this.#port.taskId;
+    const ended = { node, scope, attempt, task, end, emits, carry, trace };
+    turn.send(home, encodeAck({ kind: "ack", invocationId, nodeInvocationId, ...ended }));
     forgetOperations(turn, taken, recorded);
     turn.afterCommit(() => this.#runner.completed(arrivalNo));
   }

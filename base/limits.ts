@@ -100,6 +100,10 @@ export const limits = {
 
   /** Node functions that run at a time on one task. */
   runningNodesMax: 1_000,
+  /** What all node invocations of an invocation carry along: it is in each of their rows. */
+  carriedBytesMax: 16_384,
+  /** What is kept of a node invocation for traces, messages aside: a record is read as a whole. */
+  nodeTraceBytesMax: 65_536,
   /** Emits of one node invocation: they become rows of one frame. */
   emitsMax: 10_000,
   /** Times that a node invocation which threw is run again, when the agent does not say. */

@@ -30,7 +30,7 @@ import {
   randomPlacement,
 } from "../wire/invocation-id.js";
 import { encodeInitiate } from "../wire/message.js";
-import { encodeMessage } from "../wire/wire-field.js";
+import { encodeMessage, noBytes } from "../wire/wire-field.js";
 import type { Invocation } from "./invocation.js";
 import { type AgentCalls, askOutcome, InvocationHandle, resultOf } from "./invocation-handle.js";
 import { type Answer, OutcomeWaiters } from "./outcome-waiters.js";
@@ -179,6 +179,7 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
       agent: this.#calls.agent,
       invocationId: id,
       subscribe,
+      carried: noBytes,
       key,
       input: bytes,
     });

@@ -11,11 +11,13 @@ import { assert } from "../../base/invariant.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import { hashKey } from "../../store/key-hash.js";
 import type { AgentDefinition } from "../declare/definition.js";
+import { type AckMessage, accountOf } from "../wire/ack.js";
 import { decodeFailure, nodeFailureText } from "../wire/failure.js";
 import {
   entryNodeId,
   type InvocationId,
   invocationName,
+  noScope,
   placementOf,
   xorOf,
 } from "../wire/invocation-id.js";
@@ -29,7 +31,6 @@ import {
   withFailure,
 } from "./invocation-record.js";
 import {
-  type AckMessage,
   type AwaitMessage,
   encodeRun,
   type InitiateMessage,
@@ -78,7 +79,7 @@ export class Invocations {
 
   /** @throws PartitaError AGENT_UNKNOWN, MESSAGE_TOO_LARGE */
   initiate(turn: Turn, message: InitiateMessage): void {
-    const { agent, invocationId, subscribe, key, input } = message;
+    const { agent, invocationId, subscribe, carried, key, input } = message;
     const definition = this.#agents.get(agent);
     if (definition === undefined) {
       throw new PartitaError("AGENT_UNKNOWN", { agent, known: [...this.#agents.keys()] });
@@ -115,6 +116,9 @@ export class Invocations {
       invocationId,
       node,
       nodeInvocationId,
+      scope: noScope,
+      attempt: 0,
+      carried,
       key,
       message: input,
     };
@@ -122,7 +126,8 @@ export class Invocations {
     turn.send(owner, encodeRun(run));
   }
 
-  settle(turn: Turn, { invocationId, xor, end }: AckMessage): void {
+  settle(turn: Turn, ack: AckMessage): void {
+    const { invocationId, end } = ack;
     this.#assertHome(invocationId);
     const row = turn.get(invocationTable, invocationId);
     // Forgotten: it ended long ago, and what of it still ran has come to its end too.
@@ -131,7 +136,7 @@ export class Invocations {
     // A result stays: nothing asks for its account any more (E3).
     if (before.state.kind === "result" && end.kind !== "failure") return;
     const isLate = before.state.kind !== "pending";
-    const counted = { ...before, outstanding: xorOf(before.outstanding, xor) };
+    const counted = { ...before, outstanding: xorOf(before.outstanding, accountOf(ack)) };
     const failed = end.kind === "failure" ? withFailure(counted, end.error) : counted;
     const record = isLate ? failed : { ...failed, state: stateAfter(failed, end) };
     turn.put(invocationTable, invocationId, encodeRecord(record));

@@ -22,23 +22,19 @@ import { validate } from "../../store/schema.js";
 import { encodeDynamicKey } from "../../store/tuple-key.js";
 import type { AgentDefinition, NodeDefinition } from "../declare/definition.js";
 import { operationPrefix } from "../wire/invocation-id.js";
-import type { Emit, NodeEnd, RunMessage } from "../wire/message.js";
+import type { NodeEnd } from "../wire/ack.js";
+import type { CompletedMessage, Emit, RunMessage } from "../wire/message.js";
 import type { MessageBounds } from "../wire/message-bounds.js";
 import { ActiveContext } from "./active-context.js";
 import type { NodeOperations } from "./node-store.js";
 import type { RecordedOperations } from "../wire/recorded-operations.js";
-import { decodeMessage, encodeMessage } from "../wire/wire-field.js";
+import { decodeMessage, encodeMessage, noBytes } from "../wire/wire-field.js";
 
 /** What surrounds an emitted message in its row, keys aside. */
 const emitOverheadBytes = 128;
 
 /** What a node function has asked for, when it has returned. */
-export interface NodeEffects {
-  readonly emits: readonly Emit[];
-  readonly end: NodeEnd;
-  /** Where its store operations are recorded: to be forgotten with its completion. */
-  readonly recorded: readonly RecordedOperations[];
-}
+export type NodeEffects = Omit<CompletedMessage, "kind" | "arrivalNo">;
 
 export class ActiveNode implements NodeOperations {
   readonly #run: RunMessage;
@@ -131,7 +127,7 @@ export class ActiveNode implements NodeOperations {
   /** See `NodeContext.run`. */
   run(name: string, fn: () => unknown): Promise<unknown> {
     const { node } = this.#run;
-    const bytes = typeof name === "string" ? Buffer.from(name, "utf8") : noName;
+    const bytes = typeof name === "string" ? Buffer.from(name, "utf8") : noBytes;
     const { runNameBytesMax } = limits;
     return this.operation(`run("${name}")`, async () => {
       if (bytes.length === 0 || bytes.length > runNameBytesMax) {
@@ -189,11 +185,13 @@ export class ActiveNode implements NodeOperations {
 
   /** What takes effect (V2). */
   effects(): NodeEffects {
-    const recorded = this.recorded();
-    if (this.#result !== undefined) {
-      return { emits: [], end: { kind: "result", value: this.#result }, recorded };
-    }
-    return { emits: this.#emits, end: { kind: "plain" }, recorded };
+    if (this.#result === undefined) return this.#ended({ kind: "plain" }, this.#emits);
+    return this.#ended({ kind: "result", value: this.#result }, []);
+  }
+
+  /** What takes effect when the function has thrown: only how it ended. */
+  failed(error: Uint8Array): NodeEffects {
+    return this.#ended({ kind: "failure", error }, []);
   }
 
   /** Where operations of this run, and of those before it, may be recorded. */
@@ -223,6 +221,11 @@ export class ActiveNode implements NodeOperations {
     }
   }
 
+  #ended(end: NodeEnd, emits: readonly Emit[]): NodeEffects {
+    const { attempt } = this.#run;
+    return { attempt, emits, end, carry: noBytes, trace: noBytes, recorded: this.recorded() };
+  }
+
   #assertActive(operation: string): void {
     if (this.#returned) throw this.#finished(operation);
   }
@@ -235,10 +238,8 @@ export class ActiveNode implements NodeOperations {
 
 function ignore(): void {}
 
-const noName = new Uint8Array(0);
-
 /** The digest of reading the clock: no name that `run` takes is empty. */
-const nowDigest: number = noteDigest(noName);
+const nowDigest: number = noteDigest(noBytes);
 
 function assertFits(where: string, messageBytes: number, messageBytesMax: number): void {
   if (messageBytes <= messageBytesMax) return;

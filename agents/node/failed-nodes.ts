@@ -21,13 +21,13 @@ import { limits } from "../../base/limits.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import { type DeadLetters, formatLetterId } from "./dead-letters.js";
 import type { AgentDefinition } from "../declare/definition.js";
+import { encodeAck } from "../wire/ack.js";
 import { decodeFailure, encodeFailure, nodeFailureText } from "../wire/failure.js";
 import { withNewest } from "../wire/failure-list.js";
 import { formatNodeId, operationPrefix, placementOf } from "../wire/invocation-id.js";
 import {
   type CompletedMessage,
   decodeRun,
-  encodeAck,
   encodeForget,
   type RunMessage,
 } from "../wire/message.js";
@@ -35,6 +35,7 @@ import type { NodeQueue } from "./node-queue.js";
 import type { NodeRunner } from "./node-runner.js";
 import { encodeNotice } from "../wire/outcome.js";
 import { type BuryMessage, encodePoison } from "../wire/poison-message.js";
+import { noBytes } from "../wire/wire-field.js";
 import { firstRecorded, type RecordedOperations } from "../wire/recorded-operations.js";
 
 /** Numbers of store operations that a letter keeps: its row is small beside its message's. */
@@ -121,9 +122,9 @@ export class FailedNodes {
     this.#replaying.set(letterNo, [...waiting, thread]);
     if (replaying) return;
     this.#letters.replaying(turn, letterNo);
-    const { invocationId, nodeInvocationId } = run;
+    const { invocationId, nodeInvocationId, scope } = run;
     const home = this.#port.ownerOf(placementOf(invocationId));
-    const message = { kind: "revive", letterNo, invocationId, nodeInvocationId } as const;
+    const message = { kind: "revive", letterNo, invocationId, nodeInvocationId, scope } as const;
     turn.send(home, encodePoison(message));
   }
 
@@ -164,7 +165,7 @@ export class FailedNodes {
     // A copy: it moves to another table.
     const run = this.#queue.take(turn, arrivalNo).slice();
     const row = decodeRun(run);
-    const { agent, invocationId, nodeInvocationId } = row;
+    const { agent, invocationId, nodeInvocationId, node, scope } = row;
     const at = this.#port.now();
     const reason = nodeFailureText(decodeFailure(error));
     const failures = withNewest(before, error);
@@ -174,7 +175,22 @@ export class FailedNodes {
     if (!this.#letters.add(turn, arrivalNo, info, run)) forgetOperations(turn, row, operations);
     const home = this.#port.ownerOf(placementOf(invocationId));
     const end = { kind: "failure", error } as const;
-    turn.send(home, encodeAck({ kind: "ack", invocationId, xor: nodeInvocationId, end }));
+    turn.send(
+      home,
+      encodeAck({
+        kind: "ack",
+        invocationId,
+        nodeInvocationId,
+        node,
+        scope,
+        attempt: row.attempt,
+        task: this.#port.taskId,
+        end,
+        emits: [],
+        carry: noBytes,
+        trace: noBytes,
+      }),
+    );
     turn.afterCommit(() => this.#runner.completed(arrivalNo));
   }
 

@@ -38,6 +38,5 @@ export function failureOf(
 ): NodeEffects {
   const nodeInvocationId = formatNodeId(run.nodeInvocationId);
   const failure = { node: run.node, nodeInvocationId, attempt };
-  const end = { kind: "failure" as const, error: encodeFailure(failure, thrown) };
-  return { emits: [], end, recorded: active.recorded() };
+  return active.failed(encodeFailure(failure, thrown));
 }

@@ -28,6 +28,9 @@ export interface NodeInvocationId {
 
 export const invocationIdBytes = 16;
 
+/** The scope of node invocations that are in none. */
+export const noScope: NodeInvocationId = Object.freeze({ high: 0, low: 0 });
+
 const two16 = 2 ** 16;
 const two24 = 2 ** 24;
 const two32 = 2 ** 32;

@@ -12,15 +12,19 @@ import { failuresBytesMax } from "./failure-list.js";
 
 /** In bytes of encoded values. */
 export interface MessageBounds {
-  /** A message, and all that one node invocation emits. */
+  /** A message, and all that one node invocation emits, with what a scatter returns. */
   readonly messageBytesMax: number;
   readonly resultBytesMax: number;
 }
 
-/** What surrounds a message in its row: two names, two ids, a key, lengths. */
-const runOverheadBytesMax: number = 2 * limits.nameLengthMax + limits.keyBytesMax + 64;
+/** What surrounds a message in its row: two names, three ids, a key, lengths, what is carried. */
+const runOverheadBytesMax: number =
+  2 * limits.nameLengthMax + limits.keyBytesMax + limits.carriedBytesMax + 64;
+/** What surrounds emits and a carry in the record of a node invocation: a name, ids, a trace. */
+const nodeRecordOverheadBytesMax: number = limits.nameLengthMax + limits.nodeTraceBytesMax + 192;
+const messageOverheadBytesMax: number = Math.max(runOverheadBytesMax, nodeRecordOverheadBytesMax);
 /** What surrounds a result in its row: the failures, and as above. */
-const recordOverheadBytesMax: number = failuresBytesMax + failureBytesMax + runOverheadBytesMax;
+const recordOverheadBytesMax: number = failuresBytesMax + failureBytesMax + messageOverheadBytesMax;
 
 assert(
   recordOverheadBytesMax + limits.errorTextBytesMax < limits.arenaBytesMin / 4,
@@ -30,7 +34,7 @@ assert(
 /** The bounds where a row takes at most `rowBytesMax` bytes. */
 export function messageBounds(rowBytesMax: number): MessageBounds {
   return {
-    messageBytesMax: Math.min(limits.messageBytesMax, rowBytesMax - runOverheadBytesMax),
+    messageBytesMax: Math.min(limits.messageBytesMax, rowBytesMax - messageOverheadBytesMax),
     resultBytesMax: Math.min(limits.messageBytesMax, rowBytesMax - recordOverheadBytesMax),
   };
 }

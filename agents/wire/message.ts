@@ -1,21 +1,22 @@
 // Messages — every byte that a task is sent on behalf of agents, by clients, tasks and itself.
 //
 // One interface for each message, told apart by `kind`: the first byte on the wire.
-// Owns: their layouts, readers and writers. Leaves to others: those about failing node invocations
-// (poison-message.ts), what messages do (execution.ts), how they travel (the runtime,
-// task-program.ts), what is told to clients (outcome.ts), users' values in them, which are bytes
-// already (wire-field.ts).
+// Owns: their layouts, readers and writers. Leaves to others: acks (ack.ts), those about failing
+// node invocations (poison-message.ts), what messages do (execution.ts), how they travel (the
+// runtime, task-program.ts), what is told to clients (outcome.ts), users' values in them, which are
+// bytes already (wire-field.ts).
 //
 // Invariants:
 //   M1. Decoded ids, keys and values are views of the message: whoever keeps them keeps its bytes.
 //   M2. A `run` message is also the durable row of its node invocation (node-queue.ts): one layout.
 
 import { ByteReader } from "../../base/byte-reader.js";
-import type { ByteWriter } from "../../base/byte-writer.js";
 import { assert } from "../../base/invariant.js";
 import { operationPrefixBytes } from "../../runtime/operation-id.js";
 import type { MessageOrigin, Turn } from "../../runtime/task-program.js";
+import { type AckMessage, type NodeEnd, readAck, readEnd, writeEnd } from "./ack.js";
 import type { InvocationId, NodeInvocationId } from "./invocation-id.js";
+import { messageKinds as kinds } from "./message-kinds.js";
 import { type PoisonMessage, readPoison } from "./poison-message.js";
 import {
   type RecordedOperations,
@@ -42,6 +43,8 @@ export interface InitiateMessage {
   readonly invocationId: InvocationId;
   /** Send the outcome to the caller's thread as a notice. */
   readonly subscribe: boolean;
+  /** What all of its node invocations carry along (RunMessage). */
+  readonly carried: Uint8Array;
   /** Encoded key of the entry node; `undefined` when it is plain. */
   readonly key: Uint8Array | undefined;
   readonly input: Uint8Array;
@@ -54,6 +57,12 @@ export interface RunMessage {
   readonly invocationId: InvocationId;
   readonly node: string;
   readonly nodeInvocationId: NodeInvocationId;
+  /** The innermost scope that it is in: the node invocation of its scatter; `noScope` for none. */
+  readonly scope: NodeInvocationId;
+  /** The attempt of the invocation in which it was emitted. */
+  readonly attempt: number;
+  /** What goes from each emitter to what it emits; opaque here, usually empty. */
+  readonly carried: Uint8Array;
   /** Encoded key, which this task owns; `undefined` when the node is plain. */
   readonly key: Uint8Array | undefined;
   readonly message: Uint8Array;
@@ -64,9 +73,15 @@ export interface CompletedMessage {
   readonly kind: "completed";
   /** Which row of this task's queue. */
   readonly arrivalNo: number;
+  /** The attempt of the invocation that the run belonged to. */
+  readonly attempt: number;
   /** In the order of the emits; empty when there is a result or a failure. */
   readonly emits: readonly Emit[];
   readonly end: NodeEnd;
+  /** What a scatter returned; no bytes for other nodes, and for `undefined`. */
+  readonly carry: Uint8Array;
+  /** When it ran and what it did: opaque here. */
+  readonly trace: Uint8Array;
   readonly recorded: readonly RecordedOperations[];
 }
 
@@ -85,21 +100,6 @@ export interface Emit {
   readonly message: Uint8Array;
 }
 
-/** How a node invocation ended: with the result, with a failure (failure.ts), or with neither. */
-export type NodeEnd =
-  | { readonly kind: "plain" }
-  | { readonly kind: "result"; readonly value: Uint8Array }
-  | { readonly kind: "failure"; readonly error: Uint8Array };
-
-/** To the home task: a node invocation has ended. */
-export interface AckMessage {
-  readonly kind: "ack";
-  readonly invocationId: InvocationId;
-  /** Xor of the ids of the node invocation and of all it has started. */
-  readonly xor: NodeInvocationId;
-  readonly end: NodeEnd;
-}
-
 /** Client to home task: how does it stand? Replied to with an AwaitReply (outcome.ts). */
 export interface AwaitMessage {
   readonly kind: "await";
@@ -116,16 +116,13 @@ export type AgentMessage =
   | ForgetMessage
   | PoisonMessage;
 
-/** From 16 on they are those of poison-message.ts. */
-const kinds = { initiate: 1, run: 2, completed: 3, ack: 4, await: 5, forget: 6 } as const;
-const ends = { plain: 0, result: 1, failure: 2 } as const;
-
 export function encodeInitiate(message: InitiateMessage): Uint8Array {
   return written((writer) => {
     writer.u8(kinds.initiate);
     writeName(writer, message.agent);
     writer.bytes(message.invocationId);
     writer.u8(message.subscribe ? 1 : 0);
+    writer.lengthPrefixed(message.carried);
     writeKey(writer, message.key);
     writer.bytes(message.input);
   });
@@ -138,6 +135,9 @@ export function encodeRun(message: RunMessage): Uint8Array {
     writer.bytes(message.invocationId);
     writeName(writer, message.node);
     writeNodeId(writer, message.nodeInvocationId);
+    writeNodeId(writer, message.scope);
+    writer.u32(message.attempt);
+    writer.lengthPrefixed(message.carried);
     writeKey(writer, message.key);
     writer.bytes(message.message);
   });
@@ -147,6 +147,7 @@ export function encodeCompleted(message: CompletedMessage): Uint8Array {
   return written((writer) => {
     writer.u8(kinds.completed);
     writer.uint64(message.arrivalNo);
+    writer.u32(message.attempt);
     writeEnd(writer, message.end);
     writer.u32(message.emits.length);
     for (const emit of message.emits) {
@@ -154,6 +155,8 @@ export function encodeCompleted(message: CompletedMessage): Uint8Array {
       writeKey(writer, emit.key);
       writer.lengthPrefixed(emit.message);
     }
+    writer.lengthPrefixed(message.carry);
+    writer.lengthPrefixed(message.trace);
     writeRecorded(writer, message.recorded);
   });
 }
@@ -163,15 +166,6 @@ export function encodeForget(message: ForgetMessage): Uint8Array {
     writer.u8(kinds.forget);
     writer.bytes(message.prefix);
     writeIndexes(writer, message.indexes);
-  });
-}
-
-export function encodeAck(message: AckMessage): Uint8Array {
-  return written((writer) => {
-    writer.u8(kinds.ack);
-    writer.bytes(message.invocationId);
-    writeNodeId(writer, message.xor);
-    writeEnd(writer, message.end);
   });
 }
 
@@ -229,6 +223,7 @@ function readInitiate(reader: ByteReader): InitiateMessage {
     agent: readName(reader),
     invocationId: readId(reader),
     subscribe: reader.u8() === 1,
+    carried: reader.lengthPrefixed(),
     key: readKey(reader),
     input: reader.rest(),
   };
@@ -241,6 +236,9 @@ function readRun(reader: ByteReader): RunMessage {
     invocationId: readId(reader),
     node: readName(reader),
     nodeInvocationId: readNodeId(reader),
+    scope: readNodeId(reader),
+    attempt: reader.u32(),
+    carried: reader.lengthPrefixed(),
     key: readKey(reader),
     message: reader.rest(),
   };
@@ -248,6 +246,7 @@ function readRun(reader: ByteReader): RunMessage {
 
 function readCompleted(reader: ByteReader): CompletedMessage {
   const arrivalNo = reader.uint64();
+  const attempt = reader.u32();
   const end = readEnd(reader);
   const count = reader.u32();
   const emits = Array.from({ length: count }, () => ({
@@ -255,28 +254,8 @@ function readCompleted(reader: ByteReader): CompletedMessage {
     key: readKey(reader),
     message: reader.lengthPrefixed(),
   }));
-  return { kind: "completed", arrivalNo, emits, end, recorded: readRecorded(reader) };
-}
-
-function readAck(reader: ByteReader): AckMessage {
-  return {
-    kind: "ack",
-    invocationId: readId(reader),
-    xor: readNodeId(reader),
-    end: readEnd(reader),
-  };
-}
-
-function writeEnd(writer: ByteWriter, end: NodeEnd): void {
-  writer.u8(ends[end.kind]);
-  if (end.kind === "result") writer.lengthPrefixed(end.value);
-  if (end.kind === "failure") writer.lengthPrefixed(end.error);
-}
-
-function readEnd(reader: ByteReader): NodeEnd {
-  const kind = reader.u8();
-  if (kind === ends.plain) return { kind: "plain" };
-  if (kind === ends.result) return { kind: "result", value: reader.lengthPrefixed() };
-  assert(kind === ends.failure, () => `node end ${kind} is not in the protocol`);
-  return { kind: "failure", error: reader.lengthPrefixed() };
+  const carry = reader.lengthPrefixed();
+  const trace = reader.lengthPrefixed();
+  const recorded = readRecorded(reader);
+  return { kind: "completed", arrivalNo, attempt, emits, end, carry, trace, recorded };
 }

@@ -10,6 +10,7 @@ import type { ByteWriter } from "../../base/byte-writer.js";
 import { assert } from "../../base/invariant.js";
 import { type FailureList, readFailures, writeFailures } from "./failure-list.js";
 import type { InvocationId, NodeInvocationId } from "./invocation-id.js";
+import { messageKinds as kinds } from "./message-kinds.js";
 import { type RecordedOperations, readRecorded, writeRecorded } from "./recorded-operations.js";
 import {
   readId,
@@ -55,6 +56,8 @@ export interface ReviveMessage {
   readonly letterNo: number;
   readonly invocationId: InvocationId;
   readonly nodeInvocationId: NodeInvocationId;
+  /** As in its `run` message. */
+  readonly scope: NodeInvocationId;
 }
 
 /** The home task's answer to the letter's task: the record waits for it. */
@@ -88,18 +91,6 @@ export type PoisonMessage =
   | DiscardMessage
   | LettersMessage;
 
-/** Those of message.ts end below. */
-const kinds = {
-  report: 16,
-  mark: 17,
-  bury: 18,
-  replay: 19,
-  revive: 20,
-  revived: 21,
-  discard: 22,
-  letters: 23,
-} as const;
-
 export function encodePoison(message: PoisonMessage): Uint8Array {
   return written((writer) => {
     writer.u8(kinds[message.kind]);
@@ -120,6 +111,7 @@ export function encodePoison(message: PoisonMessage): Uint8Array {
         writer.uint64(message.letterNo);
         writer.bytes(message.invocationId);
         writeNodeId(writer, message.nodeInvocationId);
+        writeNodeId(writer, message.scope);
         return;
       case "letters":
         writer.uint64(message.from);
@@ -148,7 +140,14 @@ export function readPoison(kind: number, reader: ByteReader): PoisonMessage {
     case kinds.revive: {
       const letterNo = reader.uint64();
       const invocationId = readId(reader);
-      return { kind: "revive", letterNo, invocationId, nodeInvocationId: readNodeId(reader) };
+      const nodeInvocationId = readNodeId(reader);
+      return {
+        kind: "revive",
+        letterNo,
+        invocationId,
+        nodeInvocationId,
+        scope: readNodeId(reader),
+      };
     }
     case kinds.revived:
       return { kind: "revived", letterNo: reader.uint64() };

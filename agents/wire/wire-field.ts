@@ -8,12 +8,15 @@ import { ByteWriter } from "../../base/byte-writer.js";
 import { decodeValue, encodeValue } from "../../store/value.js";
 import { type InvocationId, invocationIdBytes, type NodeInvocationId } from "./invocation-id.js";
 
+/** For a field that is empty. */
+export const noBytes: Uint8Array = new Uint8Array(0);
+
 /**
  * The bytes of a message, input or result. No bytes stand for `undefined`, which is a message
  * too.
  */
 export function encodeMessage(value: unknown, where: string): Uint8Array {
-  return value === undefined ? new Uint8Array(0) : encodeValue(value, where);
+  return value === undefined ? noBytes : encodeValue(value, where);
 }
 
 /** The value of bytes that `encodeMessage` returned. */

@@ -241,12 +241,11 @@ const agents: readonly BrokenRule[] = [
     name: "completion-in-two-frames",
     rule: "a completion's emits are in the frame that ends it",
     file: "agents/execution.js",
-    find: "turn.send(this.#ownerOf(key) ?? round.next(), encodeRun(run));",
-    replace: `const target = this.#ownerOf(key) ?? round.next();
-            if (target === this.#port.taskId)
+    find: "turn.send(task, encodeRun(run));",
+    replace: `if (task === this.#port.taskId)
                 turn.afterCommit(() => this.#port.submit(encodeRun(run)));
             else
-                turn.send(target, encodeRun(run));`,
+                turn.send(task, encodeRun(run));`,
   },
   {
     name: "queue-row-not-written",

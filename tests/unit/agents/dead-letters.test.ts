@@ -6,6 +6,7 @@ import { agent } from "../../../agents/agent.js";
 import { createDeadLetterClient } from "../../../agents/client/dead-letter-client.js";
 import { agentProgram } from "../../../agents/execution.js";
 import { node } from "../../../agents/declare/node.js";
+import { messageBounds } from "../../../agents/wire/message-bounds.js";
 import { queueTable } from "../../../agents/node/node-queue.js";
 import { OutcomeWaiters } from "../../../agents/client/outcome-waiters.js";
 import { limits } from "../../../base/limits.js";
@@ -186,8 +187,8 @@ describe("dead letters — size", () => {
       rowBytesMax,
       program: agentProgram({ rowBytesMax }),
     });
-    // Just below the bound of messageBounds.
-    const message = "m".repeat(rowBytesMax - 2 * limits.nameLengthMax - limits.keyBytesMax - 100);
+    // Five bytes say that it is a text.
+    const message = "m".repeat(messageBounds(rowBytesMax).messageBytesMax - 5);
     await harness.until(
       clientsOf(harness)
         .agent(large)

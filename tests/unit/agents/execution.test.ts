@@ -249,6 +249,7 @@ describe("execution — broken invariants", () => {
       agent: "nobody",
       invocationId: new Uint8Array(16),
       subscribe: false,
+      carried: new Uint8Array(0),
       key: undefined,
       input: new Uint8Array(0),
     });

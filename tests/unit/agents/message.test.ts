@@ -2,11 +2,11 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { decodeNodeRecord, encodeAck, recordBytesOf } from "../../../agents/wire/ack.js";
 import {
   type AgentMessage,
   decodeAgentMessage,
   decodeRun,
-  encodeAck,
   encodeAwait,
   encodeCompleted,
   encodeForget,
@@ -39,8 +39,27 @@ const end = fc.oneof(
   fc.constant({ kind: "plain" as const }),
   fc.record({ kind: fc.constant("result" as const), value: bytes }),
   fc.record({ kind: fc.constant("failure" as const), error: bytes }),
+  fc.constant({ kind: "unfinished" as const }),
 );
 const emit = fc.record({ node: name, key, message: bytes });
+const nodeRecord = {
+  node: name,
+  scope: nodeInvocationId,
+  attempt: word,
+  task: fc.nat(0xfffe),
+  end,
+  emits: fc.array(
+    fc.record({
+      id: nodeInvocationId,
+      node: name,
+      task: fc.option(fc.nat(0xfffe), { nil: undefined }),
+      key,
+      message: bytes,
+    }),
+  ),
+  carry: bytes,
+  trace: bytes,
+};
 
 const recorded = fc.array(fc.record({ task: fc.nat(0xffff), indexes: fc.array(word) }));
 
@@ -50,6 +69,7 @@ const message: fc.Arbitrary<AgentMessage> = fc.oneof(
     agent: name,
     invocationId,
     subscribe: fc.boolean(),
+    carried: bytes,
     key,
     input: bytes,
   }),
@@ -59,21 +79,27 @@ const message: fc.Arbitrary<AgentMessage> = fc.oneof(
     invocationId,
     node: name,
     nodeInvocationId,
+    scope: nodeInvocationId,
+    attempt: word,
+    carried: bytes,
     key,
     message: bytes,
   }),
   fc.record({
     kind: fc.constant("completed" as const),
     arrivalNo: fc.maxSafeNat(),
+    attempt: word,
     emits: fc.array(emit),
     end,
+    carry: bytes,
+    trace: bytes,
     recorded,
   }),
   fc.record({
     kind: fc.constant("ack" as const),
     invocationId,
-    xor: nodeInvocationId,
-    end,
+    nodeInvocationId,
+    ...nodeRecord,
   }),
   fc.record({ kind: fc.constant("await" as const), agent: name, invocationId }),
   fc.record({
@@ -90,6 +116,7 @@ const message: fc.Arbitrary<AgentMessage> = fc.oneof(
     letterNo: fc.maxSafeNat(),
     invocationId,
     nodeInvocationId,
+    scope: nodeInvocationId,
   }),
   fc.record({ kind: fc.constant("revived" as const), letterNo: fc.maxSafeNat() }),
   fc.record({ kind: fc.constant("discard" as const), letterNo: fc.maxSafeNat() }),
@@ -172,6 +199,21 @@ describe("messages — there and back", () => {
     );
   });
 
+  it("an ack ends with the record of its node invocation, as it is kept", async () => {
+    const acks = fc.record({
+      kind: fc.constant("ack" as const),
+      invocationId,
+      nodeInvocationId,
+      ...nodeRecord,
+    });
+    await check(
+      fc.property(acks, (sent) => {
+        const { kind: _kind, invocationId: _id, nodeInvocationId: _node, ...kept } = sent;
+        expect(decodeNodeRecord(recordBytesOf(encodeAck(sent)))).toEqual(kept);
+      }),
+    );
+  });
+
   it("every page of dead letters is the same after it has been bytes", async () => {
     await check(
       fc.property(fc.array(letter), fc.maxSafeNat(), (letters, next) => {
@@ -197,12 +239,19 @@ describe("messages — bytes that are none", () => {
     const ack = encodeAck({
       kind: "ack",
       invocationId: new Uint8Array(16),
-      xor: { high: 0, low: 0 },
+      nodeInvocationId: { high: 0, low: 0 },
+      node: "n",
+      scope: { high: 0, low: 0 },
+      attempt: 0,
+      task: 0,
       end: { kind: "plain" },
+      emits: [],
+      carry: new Uint8Array(0),
+      trace: new Uint8Array(0),
     });
     expect(() => decodeRun(ack)).toThrow(/holds a message "ack"/);
     expect(() => decodeAgentMessage(ack.subarray(0, ack.length - 1))).toThrow(/leaves the/);
-    ack[ack.length - 1] = 7;
+    ack[ack.length - 9] = 7;
     expect(() => decodeAgentMessage(ack)).toThrow(/node end 7/);
   });
 });

@@ -1,0 +1,21 @@
+// Message kinds — the first byte of every message that a task is sent on behalf of agents: one
+// table, so that none is given twice.
+
+export const messageKinds = {
+  // message.ts
+  initiate: 1,
+  run: 2,
+  completed: 3,
+  ack: 4,
+  await: 5,
+  forget: 6,
+  // poison-message.ts
+  report: 16,
+  mark: 17,
+  bury: 18,
+  replay: 19,
+  revive: 20,
+  revived: 21,
+  discard: 22,
+  letters: 23,
+} as const;
