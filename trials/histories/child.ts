@@ -77,6 +77,17 @@ async function perform({ phase, callers, nodes, gazes }: Perform): Promise<void>
   say(`performed-${phase}`);
 }
 
+/** Nodes that a death had kept from starting have ended: their calls are of this history. */
+async function drained(): Promise<void> {
+  for (let isQuiet = false; !isQuiet; ) {
+    await opened()
+      .drain()
+      .then(() => {
+        isQuiet = true;
+      }, unlessGone);
+  }
+}
+
 function unlessGone(error: unknown): void {
   const isGone = PartitaError.is(error) && ["TASK_EXITED", "CLOSED"].includes(error.code);
   if (!isGone) throw error;
@@ -99,6 +110,7 @@ async function obey(given: Order): Promise<void> {
       .then(() => {}, unlessGone);
     say(`struck-${given.number}`);
   } else {
+    await drained();
     await new HistoryClient(opened().store("registers"), given.task).look();
     say(`performed-${given.phase}`);
   }
