@@ -9,7 +9,37 @@ export type {
   DeadLetterClient,
   DeadLetterListOptions,
 } from "./agents/client/dead-letter-client.js";
+export { type AgentRef, agentRef } from "./agents/declare/agent-ref.js";
+export {
+  accumulate,
+  type Aggregator,
+  combine,
+  type Finished,
+  finished,
+  multi,
+} from "./agents/declare/aggregator.js";
+export {
+  and,
+  first,
+  last,
+  list,
+  map,
+  max,
+  mergeMap,
+  min,
+  multiSet,
+  or,
+  set,
+  sum,
+} from "./agents/declare/aggregators.js";
 export { node, type NodeDeclaration } from "./agents/declare/node.js";
+export { type BuildContext, object, type ObjectDeclaration } from "./agents/declare/object.js";
+export {
+  gather,
+  type GatherDeclaration,
+  scatter,
+  type ScatterDeclaration,
+} from "./agents/declare/scatter-gather.js";
 export type { ErrorDetails, PartitaErrorCode } from "./base/errors.js";
 export { PartitaError } from "./base/errors.js";
 export { launch, type Runtime, type RuntimeStats } from "./launch.js";

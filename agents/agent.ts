@@ -7,6 +7,7 @@
 // (execution.ts), calling it (client.ts).
 
 import type { ProgramEntry, TopologyNames, TopologyProblem } from "../runtime/task-program.js";
+import type { TypedAgent } from "./declare/agent-ref.js";
 import {
   type AgentDefinition,
   type AgentParts,
@@ -24,12 +25,9 @@ import type {
   NodeFunctions,
 } from "./declare/shape.js";
 
-declare const agentTypes: unique symbol;
-
 /** An agent: what `topology()` takes under `agents`. `Input` invokes it, `Result` comes back. */
-export interface AgentDeclaration<Input, Result> extends ProgramEntry {
-  /** Types only; never set. */
-  readonly [agentTypes]?: { readonly input: Input; readonly result: Result };
+export interface AgentDeclaration<Input, Result> extends TypedAgent<Input, Result>, ProgramEntry {
+  readonly kind: "agent";
 }
 
 /** A shape whose functions are still to come. */
@@ -62,12 +60,11 @@ export interface AgentBuilder<A extends AgentShape> {
 export function agent<const A extends AgentShape>(shape: A & CheckedShape<A>): AgentBuilder<A> {
   return Object.freeze({
     implement: (functions: NodeFunctions<A>) =>
-      Object.freeze(new DeclaredAgent<AgentInputOf<A>, AgentResultOf<A>>({ shape, functions })),
+      Object.freeze(new DeclaredAgent({ shape, functions })),
   });
 }
 
-class DeclaredAgent<Input, Result> implements AgentDeclaration<Input, Result> {
-  declare readonly [agentTypes]?: { readonly input: Input; readonly result: Result };
+class DeclaredAgent implements AgentDeclaration<unknown, unknown> {
   readonly kind = "agent";
   readonly program: ProgramEntry["program"] = agentProgram();
   readonly #parts: AgentParts;
@@ -106,7 +103,7 @@ function namesDiffer(path: string, bound: AgentDefinition): TopologyProblem {
   return {
     code: "NAMES_DIFFER",
     path,
-    message: "another topology declares this agent, but calls its stores or functions differently",
+    message: "another topology declares this agent, but calls what it refers to differently",
     valid: [...bound.stores.values(), ...bound.compute.values()],
   };
 }

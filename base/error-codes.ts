@@ -126,6 +126,8 @@ export interface ErrorDetails {
   EMIT_AFTER_RESULT: { agent: string; node: string; target: string };
   RESULT_AFTER_EMIT: { agent: string; node: string };
   RESULT_TWICE: { agent: string; node: string };
+  /** An input of a gather with a tag that its `multi` does not have. */
+  TAG_UNKNOWN: { where: string; tag: string; known: readonly string[] };
   /** The context was used after its node function had returned. */
   NODE_FINISHED: { agent: string; node: string; operation: string };
   INVOCATION_FAILED: {

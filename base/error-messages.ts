@@ -89,6 +89,7 @@ const messages: Messages = {
   EMIT_AFTER_RESULT: (d) => `${node(d)} emits to "${d.target}" after it has given a result`,
   RESULT_AFTER_EMIT: (d) => `${node(d)} gives a result after it has emitted`,
   RESULT_TWICE: (d) => `${node(d)} gives a second result`,
+  TAG_UNKNOWN: (d) => `${d.where}: there is no tag ${d.tag}; there are ${showNames(d.known)}`,
   NODE_FINISHED: (d) =>
     `${node(d)} has returned: "${d.operation}" of its context can no longer be used`,
   INVOCATION_FAILED: (d) => `invocation ${d.invocationId} of agent "${d.agent}": ${d.reason}`,

@@ -112,6 +112,13 @@ export const limits = {
   maxRetriesMax: 100,
   /** Longest pause before a retry: `retryBackoffMs` doubles up to it. An hour. */
   retryBackoffMsMax: 3_600_000,
+  /** Longest `nodeTimeoutMs`, and longest `stallThresholdMs`: a day. */
+  nodeTimeoutMsMax: 86_400_000,
+  /** Time without progress after which an invocation may have lost a node invocation. */
+  stallThresholdMs: 10_000,
+  stallThresholdMsMax: 86_400_000,
+  /** Largest `version` of an agent: far more than anybody counts. */
+  agentVersionMax: 1_000_000_000,
   /** Starts that died while a node invocation ran in them; then it is not run any more. */
   suspectDeathsMax: 3,
   /** How long a suspect runs alone: after that the next one begins beside it. */
@@ -122,6 +129,14 @@ export const limits = {
   deadLettersPageRows: 64,
   /** Finished invocations whose records a task keeps. */
   invocationsRetainedMax: 5_000,
+  /** Largest `maxInvocationsPerTask` of an agent. */
+  invocationsPerTaskMax: 1_000_000,
+  /** Largest pool of an object, on each thread. */
+  objectLimitMax: 10_000,
+  /** How long a node waits for an object of a pool when the object does not say. */
+  acquireTimeoutMs: 30_000,
+  /** Longest `acquireTimeoutMs` of an object: a day. */
+  acquireTimeoutMsMax: 86_400_000,
   /** Calls that wait for a thread of the compute pool. */
   computeQueueMax: 10_000,
   /** How long a compute function may run before its thread is ended. */

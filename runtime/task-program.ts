@@ -167,8 +167,12 @@ export interface TopologyProblem {
 export interface TopologyNames {
   storeName(declaration: object): string | undefined;
   computeName(fn: object): string | undefined;
+  agentName(declaration: object): string | undefined;
+  objectName(declaration: object): string | undefined;
   readonly storeNames: readonly string[];
   readonly computeNames: readonly string[];
+  readonly agentNames: readonly string[];
+  readonly objectNames: readonly string[];
 }
 
 /** A declaration that a topology can hold beside stores: an agent. */
@@ -179,6 +183,13 @@ export interface ProgramEntry {
   problems(path: string, names: TopologyNames): readonly TopologyProblem[];
   /** Structure without functions; threads compare its hash. */
   shape(names: TopologyNames): unknown;
+}
+
+/** A declaration of what nodes use and no store can hold. */
+export interface ObjectEntry {
+  readonly kind: "object";
+  /** Told by `topology()` under which name it stands. */
+  problems(path: string): readonly TopologyProblem[];
 }
 
 /** What a program's clients are given: requests to tasks and notices from them. One per thread. */

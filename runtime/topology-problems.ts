@@ -9,10 +9,10 @@ import { limits } from "../base/limits.js";
 import { isName, nameRule } from "../base/name.js";
 import { show } from "../base/show.js";
 import { isStoreDeclaration } from "../store/declaration.js";
-import type { ProgramEntry, TopologyNames, TopologyProblem } from "./task-program.js";
+import type { ObjectEntry, ProgramEntry, TopologyNames, TopologyProblem } from "./task-program.js";
 import type { TopologyParts } from "./topology-parts.js";
 
-const knownParts = ["stores", "agents", "compute"] as const;
+const knownParts = ["stores", "agents", "compute", "objects"] as const;
 
 /** All problems, in the order of the declaration; empty when the topology is sound. */
 export function topologyProblems(
@@ -50,10 +50,12 @@ export function topologyProblems(
   const stores = partEntries(parts.stores);
   const computes = partEntries(parts.compute);
   const agents = partEntries(parts.agents);
+  const objects = partEntries(parts.objects);
   for (const [part, entries] of [
     ["stores", stores],
     ["compute", computes],
     ["agents", agents],
+    ["objects", objects],
   ] as const) {
     for (const [entry] of entries) {
       if (!isName(entry)) {
@@ -61,36 +63,56 @@ export function topologyProblems(
       }
     }
   }
-  if (stores.length > limits.storesMax) {
-    const message = `${stores.length} stores are more than a topology can have`;
-    add("STORES_TOO_MANY", "stores", message, [`at most ${limits.storesMax}`]);
-  }
   checkStores(stores, add);
   for (const [entry, fn] of computes) {
     if (typeof fn !== "function") {
       add("COMPUTE_INVALID", `compute.${entry}`, `"${entry}" is no function`, ["a function"]);
     }
   }
-  const names = namesOf(stores, computes);
+  const names = topologyNames(parts);
   for (const [entry, agent] of agents) {
     if (isProgramEntry(agent)) problems.push(...agent.problems(`agents.${entry}`, names));
-    else
-      add("AGENT_INVALID", `agents.${entry}`, `"${entry}" is no agent`, [
-        "agent({ … }).implement({ … })",
-      ]);
+    else {
+      const valid = ["agent({ … }).implement({ … })"];
+      add("AGENT_INVALID", `agents.${entry}`, `"${entry}" is no agent`, valid);
+    }
+  }
+  for (const [entry, object] of objects) {
+    if (isObjectEntry(object)) problems.push(...object.problems(`objects.${entry}`));
+    else add("OBJECT_INVALID", `objects.${entry}`, `"${entry}" is no object`, ["object(…)"]);
   }
   return problems;
 }
 
 /** Names of what a topology declares, for agents that refer to it by value. */
 export function topologyNames(parts: TopologyParts): TopologyNames {
-  return namesOf(partEntries(parts.stores), partEntries(parts.compute));
+  const stores = partEntries(parts.stores);
+  const computes = partEntries(parts.compute);
+  const agents = partEntries(parts.agents);
+  const objects = partEntries(parts.objects);
+  const namesIn = (entries: readonly Entry[]) => entries.map(([name]) => name);
+  const nameIn = (entries: readonly Entry[]) => (value: object) =>
+    entries.find(([, declared]) => declared === value)?.[0];
+  return {
+    storeName: nameIn(stores),
+    computeName: nameIn(computes),
+    agentName: nameIn(agents),
+    objectName: nameIn(objects),
+    storeNames: namesIn(stores),
+    computeNames: namesIn(computes),
+    agentNames: namesIn(agents),
+    objectNames: namesIn(objects),
+  };
 }
 
 type Entry = readonly [string, unknown];
 type Add = (code: string, path: string, message: string, valid?: readonly string[]) => void;
 
 function checkStores(stores: readonly Entry[], add: Add): void {
+  if (stores.length > limits.storesMax) {
+    const message = `${stores.length} stores are more than a topology can have`;
+    add("STORES_TOO_MANY", "stores", message, [`at most ${limits.storesMax}`]);
+  }
   const seen = new Map<unknown, string>();
   for (const [entry, store] of stores) {
     const path = `stores.${entry}`;
@@ -113,17 +135,10 @@ function partEntries(part: object | undefined): readonly Entry[] {
   return typeof part === "object" && part !== null ? Object.entries(part) : [];
 }
 
-function namesOf(stores: readonly Entry[], computes: readonly Entry[]): TopologyNames {
-  const nameIn = (entries: readonly Entry[], value: object): string | undefined =>
-    entries.find(([, declared]) => declared === value)?.[0];
-  return {
-    storeName: (declaration) => nameIn(stores, declaration),
-    computeName: (fn) => nameIn(computes, fn),
-    storeNames: stores.map(([name]) => name),
-    computeNames: computes.map(([name]) => name),
-  };
-}
-
 function isProgramEntry(value: unknown): value is ProgramEntry {
   return typeof value === "object" && value !== null && "kind" in value && value.kind === "agent";
+}
+
+function isObjectEntry(value: unknown): value is ObjectEntry {
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === "object";
 }

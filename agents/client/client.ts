@@ -18,7 +18,6 @@ import { limits } from "../../base/limits.js";
 import { type CallId, formatCallId, parseCallId } from "../../runtime/call-id.js";
 import type { ProgramClientPort, ProgramEntry } from "../../runtime/task-program.js";
 import { hashKey } from "../../store/key-hash.js";
-import { validate } from "../../store/schema.js";
 import { encodeDynamicKey } from "../../store/tuple-key.js";
 import { type AgentDefinition, definitionOf } from "../declare/definition.js";
 import {
@@ -165,7 +164,7 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
   ): { id: InvocationId; home: number; message: Uint8Array } {
     const where = `input of agent "${this.#calls.agent}"`;
     const { entry } = this.#definition;
-    const valid = validate(entry.input, input, where);
+    const valid = entry.check(input, where);
     const key = entry.key === undefined ? undefined : encodeDynamicKey(entry.key(valid));
     const bytes = encodeMessage(valid, where);
     const placement = key === undefined ? this.#freePlacement(call) : hashKey(key);

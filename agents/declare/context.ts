@@ -5,10 +5,12 @@
 
 import type {
   AgentShape,
+  AgentsOf,
   ComputeOf,
   EmitTarget,
   EmittedTo,
   GivenResultOf,
+  ObjectsOf,
   StoresOf,
 } from "./shape.js";
 
@@ -37,6 +39,15 @@ export interface NodeContext<A extends AgentShape, Target extends string> {
    * `signal` aborts. Arguments and results are carried like values.
    */
   readonly compute: ComputeOf<A>;
+
+  /** Clients of the agents that the agent names. */
+  readonly agents: AgentsOf<A>;
+
+  /**
+   * The agent's objects: `await ctx.objects.mailer()`. One of a pool belongs to this node
+   * invocation until it has ended, failed or not; asking again gives the same one.
+   */
+  readonly objects: ObjectsOf<A>;
 
   /**
    * Sends a message to a node, which starts after this function has returned. The message is

@@ -2,22 +2,27 @@
 //
 // Owns: turning what `agent({...}).implement({...})` was given into maps, once it is known to be
 // sound, and the structure that threads compare. Leaves to others: finding everything that is not
-// sound (definition-problems.ts), types (agent.ts, node.ts), running nodes (node-runner.ts).
+// sound (definition-problems.ts), types (agent.ts, node.ts), one node (node-definition.ts),
+// running nodes (node-runner.ts).
 //
 // Invariant N1. `defineAgent` is called only with parts in which `agentProblems` has found nothing.
 
 import { assert } from "../../base/invariant.js";
 import { limits } from "../../base/limits.js";
 import type { ProgramEntry, TopologyNames } from "../../runtime/task-program.js";
-import type { Schema } from "../../store/schema.js";
-import type { DynamicKey } from "../../store/tuple-key.js";
-import { nodeOptions } from "./node.js";
+import { agentNameOf } from "./definition-problems.js";
+import {
+  type AnySchema,
+  defineNodes,
+  type DeclaredNode,
+  type NodeDefinition,
+} from "./node-definition.js";
+import type { UpdateMode } from "./shape.js";
+
+export type { NodeDefinition } from "./node-definition.js";
 
 /** Where an agent's declaration keeps its definition. */
 export const agentDefinition: unique symbol = Symbol.for("partita.agentDefinition");
-
-/** A schema whatever it is for. */
-export type AnySchema = Schema<unknown, unknown>;
 
 /** What the builder was given, unchecked. */
 export interface AgentParts {
@@ -27,16 +32,10 @@ export interface AgentParts {
   readonly functions: unknown;
 }
 
-/** One node of a sound agent. */
-export interface NodeDefinition {
-  readonly name: string;
-  readonly input: AnySchema;
-  /** Names of the nodes it may emit to, in the order of the declaration. */
-  readonly targets: readonly string[];
-  /** `undefined` when the node is plain. */
-  readonly key: ((message: unknown) => DynamicKey) | undefined;
-  /** The user's function; returns a promise or nothing. */
-  readonly run: (context: unknown, message: unknown) => unknown;
+/** An agent that another one calls. */
+export interface AgentTarget {
+  /** The name that the topology gives it. */
+  readonly agent: string;
 }
 
 /** A sound agent, bound to the names of a topology. */
@@ -48,28 +47,38 @@ export interface AgentDefinition {
   readonly stores: ReadonlyMap<string, string>;
   /** The agent's own name of a compute function → the topology's. */
   readonly compute: ReadonlyMap<string, string>;
-  /** How often a node invocation that threw is run again. */
+  /** The agent's own name of an agent that it calls → that agent. */
+  readonly agents: ReadonlyMap<string, AgentTarget>;
+  /** The agent's own name of an object → the topology's. */
+  readonly objects: ReadonlyMap<string, string>;
+  /** Retries of an invocation. */
   readonly maxRetries: number;
   /** The pause before the first of these. */
   readonly retryBackoffMs: number;
+  /** Time without progress after which a lost node invocation is looked for. */
+  readonly stallThresholdMs: number;
+  readonly updateMode: UpdateMode;
+  /** What the user calls this version of its functions. */
+  readonly version: number;
+  /** Records that a task keeps of it beside pending ones; `undefined` when it does not say. */
+  readonly maxInvocationsPerTask: number | undefined;
 }
 
 /** The options of `agent()`, once sound. */
 interface SoundShape {
   readonly stores?: Readonly<Record<string, object>>;
   readonly compute?: Readonly<Record<string, object>>;
-  readonly nodes: Readonly<Record<string, { readonly [nodeOptions]: unknown }>>;
+  readonly agents?: Readonly<Record<string, object>>;
+  readonly objects?: Readonly<Record<string, object>>;
+  readonly nodes: Readonly<Record<string, DeclaredNode>>;
   readonly entry: string;
   readonly result: AnySchema;
   readonly maxRetries?: number;
   readonly retryBackoffMs?: number;
-}
-
-/** The options of `node()`, once sound. */
-interface SoundNode {
-  readonly input: AnySchema;
-  readonly to?: readonly string[];
-  readonly key?: (message: unknown) => DynamicKey;
+  readonly stallThresholdMs?: number;
+  readonly updateMode?: UpdateMode;
+  readonly version?: number;
+  readonly maxInvocationsPerTask?: number;
 }
 
 /** The definition of an entry of a topology, which is an agent that `topology()` found sound. */
@@ -84,34 +93,34 @@ export function definitionOf(entry: ProgramEntry): AgentDefinition {
 export function defineAgent(parts: AgentParts, names: TopologyNames): AgentDefinition {
   // cast: agentProblems has looked at every part of it (N1)
   const shape = parts.shape as SoundShape;
-  // cast: as above; each function takes the context and the message of its node
+  // cast: as above; each function takes the context and what its node is given
   const functions = parts.functions as Readonly<Record<string, NodeDefinition["run"]>>;
-  const nodes = new Map<string, NodeDefinition>();
-  for (const [name, declared] of Object.entries(shape.nodes)) {
-    // cast: as above
-    const options = declared[nodeOptions] as SoundNode;
-    const run = functions[name];
-    assert(run !== undefined, () => `node "${name}" has no function`);
-    const targets = Object.freeze([...(options.to ?? [])]);
-    nodes.set(name, Object.freeze({ name, input: options.input, targets, key: options.key, run }));
-  }
+  const nodes = defineNodes(shape.nodes, shape.entry, functions);
   const entry = nodes.get(shape.entry);
   assert(entry !== undefined, () => `there is no node "${shape.entry}" to begin with`);
+  const agents = boundNames(shape.agents, (agent) => agentNameOf(agent, names));
   return Object.freeze({
     nodes,
     entry,
     result: shape.result,
     stores: boundNames(shape.stores, names.storeName),
     compute: boundNames(shape.compute, names.computeName),
+    agents: new Map(Array.from(agents, ([own, agent]) => [own, { agent }])),
+    objects: boundNames(shape.objects, names.objectName),
     maxRetries: shape.maxRetries ?? limits.maxRetriesDefault,
     retryBackoffMs: shape.retryBackoffMs ?? 0,
+    stallThresholdMs: shape.stallThresholdMs ?? limits.stallThresholdMs,
+    updateMode: shape.updateMode ?? "continue",
+    version: shape.version ?? 0,
+    maxInvocationsPerTask: shape.maxInvocationsPerTask,
   });
 }
 
 /** Plain data that is equal for equal structure, whatever the order of its parts. */
 export function shapeOf(definition: AgentDefinition): unknown {
-  const nodes = [...definition.nodes.values()].map(({ name, targets, key }) => ({
+  const nodes = [...definition.nodes.values()].map(({ name, kind, targets, key }) => ({
     name,
+    kind,
     targets: [...targets].sort(),
     keyed: key !== undefined,
   }));
@@ -120,6 +129,8 @@ export function shapeOf(definition: AgentDefinition): unknown {
     entry: definition.entry.name,
     stores: sortedPairs(definition.stores),
     compute: sortedPairs(definition.compute),
+    agents: sortedPairs(new Map([...definition.agents].map(([own, { agent }]) => [own, agent]))),
+    objects: sortedPairs(definition.objects),
   };
 }
 

@@ -2,7 +2,8 @@
 //
 // A declaration carries its types as phantoms, so that the agent that holds it can type every
 // emit and every node function before any of them is written.
-// Owns: the value that `node()` returns. Leaves to others: whether names and options are sound
+// Owns: the value that `node()` returns, and the types that all kinds of nodes share. Leaves to
+// others: scatters and gathers (scatter-gather.ts), whether names and options are sound
 // (definition-problems.ts reports all problems of a topology at once, so nothing is refused
 // here), what runs (agent.ts).
 
@@ -14,12 +15,35 @@ declare const nodeTypes: unique symbol;
 /** Where a declaration keeps what it was given; read by definition.ts alone. */
 export const nodeOptions: unique symbol = Symbol.for("partita.nodeOptions");
 
+/** What a node is to the scopes around it: most are plain nodes of none. */
+export type NodeKind = "node" | "scatter" | "gather";
+
 /**
  * A node whatever its types. It names none, so that it lends none to what is inferred beside it.
  */
 export interface AnyNode {
-  readonly kind: "node";
+  readonly kind: NodeKind;
   readonly [nodeOptions]: unknown;
+}
+
+/** The phantom types of a node, whatever its kind. */
+export interface NodeTypes {
+  /** What its function receives; of a gather, the state. */
+  readonly message: unknown;
+  /** Names of the nodes it may emit to. */
+  readonly target: string;
+  /** What others emit to it. */
+  readonly input: unknown;
+  /** What a scatter keeps for its gather, and what a gather gets of it. */
+  readonly carry: unknown;
+  /** What a scatter's function returns: differs from `carry` when the schema transforms. */
+  readonly returned: unknown;
+}
+
+/** A node with its types. */
+export interface TypedNode<Types extends NodeTypes> extends AnyNode {
+  /** Types only; never set. */
+  readonly [nodeTypes]?: Types;
 }
 
 /**
@@ -28,13 +52,14 @@ export interface AnyNode {
  * transforms.
  */
 export interface NodeDeclaration<Message, Target extends string = never, Input = Message>
-  extends AnyNode {
-  /** Types only; never set. */
-  readonly [nodeTypes]?: {
+  extends TypedNode<{
     readonly message: Message;
     readonly target: Target;
     readonly input: Input;
-  };
+    readonly carry: undefined;
+    readonly returned: undefined;
+  }> {
+  readonly kind: "node";
 }
 
 /** What `node()` is given. */
@@ -49,6 +74,13 @@ export interface NodeOptions<Message, Target extends string, Input> {
    * the invocation has finished, waits included. Must depend on the message alone.
    */
   readonly key?: (message: Message) => DynamicKey;
+  /** Of a keyed node: others of the same key run while it waits. Default: false. */
+  readonly reentrant?: boolean;
+  /**
+   * Milliseconds that the function may run: then its `ctx.signal` aborts and the attempt fails.
+   * 1 to 86,400,000; default: any time.
+   */
+  readonly nodeTimeoutMs?: number;
 }
 
 /**
@@ -62,14 +94,11 @@ export function node<Message, Input = Message, const Target extends string = nev
   return Object.freeze({ kind: "node", [nodeOptions]: options });
 }
 
-/** What the function of a node receives. */
-export type MessageOf<N> =
-  N extends NodeDeclaration<infer Message, infer _Target, infer _Input> ? Message : never;
+/** The types of a node. */
+export type TypesOf<N> = N extends TypedNode<infer Types> ? Types : never;
 
 /** What others emit to a node. */
-export type NodeInputOf<N> =
-  N extends NodeDeclaration<infer _Message, infer _Target, infer Input> ? Input : never;
+export type NodeInputOf<N> = TypesOf<N>["input"];
 
 /** Names that a node may emit to. */
-export type TargetOf<N> =
-  N extends NodeDeclaration<infer _Message, infer Target, infer _Input> ? Target : never;
+export type TargetOf<N> = TypesOf<N>["target"];

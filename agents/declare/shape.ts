@@ -11,15 +11,12 @@
 import type { StoreDeclaration } from "../../store/declaration.js";
 import type { KeyValueStore } from "../../store/key-value-store.js";
 import type { Schema, SchemaValue } from "../../store/schema.js";
+import type { AgentClient } from "../client/client.js";
+import type { TypedAgent } from "./agent-ref.js";
 import type { NodeContext } from "./context.js";
-import type { AnyNode, MessageOf, NodeInputOf, TargetOf } from "./node.js";
-
-declare const refused: unique symbol;
-
-/** A type that no value has: the sentence says why. */
-export interface Refused<Sentence extends string> {
-  readonly [refused]: Sentence;
-}
+import type { AnyNode, NodeInputOf, TargetOf, TypesOf } from "./node.js";
+import type { ObjectDeclaration } from "./object.js";
+import type { Refused } from "./refused.js";
 
 /** What `agent()` takes. */
 export interface AgentShape {
@@ -27,6 +24,13 @@ export interface AgentShape {
   readonly stores?: Readonly<Record<string, object>>;
   /** Compute functions its nodes call; the topology declares the same functions. */
   readonly compute?: Readonly<Record<string, (...args: never[]) => unknown>>;
+  /**
+   * Agents its nodes call, by the names they use: declarations that the topology holds, or
+   * `agentRef("name")` for one that is declared later, or for this agent itself.
+   */
+  readonly agents?: Readonly<Record<string, object>>;
+  /** Objects its nodes use; the topology declares the same values. */
+  readonly objects?: Readonly<Record<string, object>>;
   readonly nodes: Readonly<Record<string, AnyNode>>;
   /** The node that an invocation begins with: its message is the agent's input. */
   readonly entry: string;
@@ -42,7 +46,28 @@ export interface AgentShape {
    * up to that. A pause is shortened by chance, to half at most. Default 0: at once.
    */
   readonly retryBackoffMs?: number;
+  /**
+   * Milliseconds without progress after which an invocation that has a lost node invocation is
+   * stalled, which costs a retry. 100 to 86,400,000; default 10,000.
+   */
+  readonly stallThresholdMs?: number;
+  /**
+   * What a retry does with an invocation that began before the last change of the agent's graph:
+   * go on with the new functions, start again with the original input, or fail. Default:
+   * `continue`.
+   */
+  readonly updateMode?: UpdateMode;
+  /**
+   * Part of the version of the agent's graph: raise it when its functions have changed so that
+   * `updateMode` should act. 0 to 1,000,000,000; default 0.
+   */
+  readonly version?: number;
+  /** Records of finished invocations that each task keeps: 1 to 1,000,000, default 5,000. */
+  readonly maxInvocationsPerTask?: number;
 }
+
+/** What becomes of invocations under way when the graph of their agent has changed. */
+export type UpdateMode = "continue" | "restart" | "drop";
 
 type NodesOf<A extends AgentShape> = A["nodes"];
 
@@ -52,7 +77,7 @@ export type NodeNameOf<A extends AgentShape> = keyof NodesOf<A> & string;
 /** The shape as it should have been: equal to it where it is right, sentences where it is not. */
 export type CheckedShape<A extends AgentShape> = {
   readonly nodes: {
-    readonly [N in keyof NodesOf<A>]: CheckedNode<NodesOf<A>[N], N & string, NodeNameOf<A>>;
+    readonly [N in keyof NodesOf<A>]: CheckedNode<A, NodesOf<A>[N], N & string>;
   };
   readonly entry: A["entry"] extends NodeNameOf<A>
     ? A["entry"]
@@ -64,11 +89,34 @@ export type CheckedShape<A extends AgentShape> = {
   >]: Refused<`agent() has no option "${Option & string}"`>;
 } & (A extends { readonly stores: infer S }
     ? { readonly stores: { readonly [N in keyof S]: CheckedStore<S[N], N & string> } }
+    : unknown) &
+  (A extends { readonly agents: infer G }
+    ? { readonly agents: { readonly [N in keyof G]: CheckedAgent<G[N], N & string> } }
+    : unknown) &
+  (A extends { readonly objects: infer O }
+    ? { readonly objects: { readonly [N in keyof O]: CheckedObject<O[N], N & string> } }
     : unknown);
 
-type CheckedNode<N, Name extends string, Known extends string> = [TargetOf<N>] extends [Known]
-  ? N
-  : Refused<UndeclaredTarget<Name, Exclude<TargetOf<N>, Known>>>;
+type CheckedNode<A extends AgentShape, N extends AnyNode, Name extends string> = [
+  TargetOf<N>,
+] extends [NodeNameOf<A>]
+  ? CheckedCarry<N, Name, CarriedBy<NodesOf<A>[keyof NodesOf<A>]>>
+  : Refused<UndeclaredTarget<Name, Exclude<TargetOf<N>, NodeNameOf<A>>>>;
+
+/** A gather takes what a scatter of its agent gives; which one is for `topology()` to find. */
+type CheckedCarry<N extends AnyNode, Name extends string, Carried> = N["kind"] extends "gather"
+  ? [undefined] extends [TypesOf<N>["carry"]]
+    ? N
+    : [Extract<Carried, readonly [TypesOf<N>["carry"]]>] extends [never]
+      ? Refused<`gather "${Name}" takes a carry that no scatter of this agent gives`>
+      : N
+  : N;
+
+type CarriedBy<N> = N extends AnyNode
+  ? N["kind"] extends "scatter"
+    ? readonly [TypesOf<N>["carry"]]
+    : never
+  : never;
 
 type UndeclaredTarget<
   Name extends string,
@@ -80,13 +128,37 @@ type CheckedStore<S, Name extends string> =
     ? S
     : Refused<`"${Name}" is not a store: declare it with keyValueStore()`>;
 
+type CheckedAgent<G, Name extends string> =
+  G extends TypedAgent<infer _I, infer _R>
+    ? G
+    : Refused<`"${Name}" is not an agent: declare it with agent(), or name it with agentRef()`>;
+
+type CheckedObject<O, Name extends string> =
+  O extends ObjectDeclaration<infer _T>
+    ? O
+    : Refused<`"${Name}" is not an object: declare it with object()`>;
+
 /** The function of each node. It may be async; effects take place when it has returned. */
 export type NodeFunctions<A extends AgentShape> = {
-  readonly [N in keyof NodesOf<A>]: (
-    ctx: NodeContext<A, TargetOf<NodesOf<A>[N]>>,
-    message: MessageOf<NodesOf<A>[N]>,
-  ) => void | Promise<void>;
+  readonly [N in keyof NodesOf<A>]: NodeFunctionOf<A, NodesOf<A>[N]>;
 };
+
+/**
+ * A node's function gets its message; a scatter's returns the carry; a gather's gets what was
+ * collected, and the carry.
+ */
+type NodeFunctionOf<A extends AgentShape, N extends AnyNode> = N["kind"] extends "gather"
+  ? (
+      ctx: NodeContext<A, TargetOf<N>>,
+      state: TypesOf<N>["message"],
+      carry: TypesOf<N>["carry"],
+    ) => void | Promise<void>
+  : [TypesOf<N>["returned"]] extends [undefined]
+    ? (ctx: NodeContext<A, TargetOf<N>>, message: TypesOf<N>["message"]) => void | Promise<void>
+    : (
+        ctx: NodeContext<A, TargetOf<N>>,
+        message: TypesOf<N>["message"],
+      ) => TypesOf<N>["returned"] | Promise<TypesOf<N>["returned"]>;
 
 /** `ctx.stores`. */
 export type StoresOf<A extends AgentShape> = A extends { readonly stores: infer S }
@@ -104,6 +176,20 @@ export type ComputeOf<A extends AgentShape> = A extends { readonly compute: infe
 type ComputeFunctionOf<F> = F extends (...args: infer Args) => infer R
   ? (...args: Args) => Promise<Awaited<R>>
   : never;
+
+/** `ctx.agents`. */
+export type AgentsOf<A extends AgentShape> = A extends { readonly agents: infer G }
+  ? { readonly [N in keyof G]: AgentClientIn<G[N]> }
+  : Readonly<Record<never, never>>;
+
+type AgentClientIn<G> = G extends TypedAgent<infer I, infer R> ? AgentClient<I, R> : never;
+
+/** `ctx.objects`. */
+export type ObjectsOf<A extends AgentShape> = A extends { readonly objects: infer O }
+  ? { readonly [N in keyof O]: () => Promise<ObjectIn<O[N]>> }
+  : Readonly<Record<never, never>>;
+
+type ObjectIn<O> = O extends ObjectDeclaration<infer T> ? T : never;
 
 /** What `ctx.emit` takes first; a sentence when there is nothing to take. */
 export type EmitTarget<Target extends string> = [Target] extends [never]

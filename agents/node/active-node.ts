@@ -92,7 +92,7 @@ export class ActiveNode implements NodeOperations {
       const valid = `at most ${limits.emitsMax} for one node invocation`;
       throw optionInvalid(where, "emits", limits.emitsMax + 1, valid);
     }
-    const valid = validate(next.input, message, where);
+    const valid = next.check(message, where);
     const key = next.key === undefined ? undefined : encodeDynamicKey(next.key(valid));
     const bytes = encodeMessage(valid, where);
     // A row for each: what surrounds a message counts too.

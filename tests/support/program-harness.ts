@@ -86,7 +86,7 @@ export class ProgramHarness {
     this.#rowBytesMax = settings.rowBytesMax ?? limits.valueBytesMax;
     this.#random = seededRandom(settings.seed ?? 1);
     this.entries = new Map(Object.entries(settings.agents));
-    const names = harnessNames(settings.stores ?? {}, settings.compute ?? {});
+    const names = harnessNames(settings);
     for (const [name, entry] of this.entries) {
       const problems = entry.problems(`agents.${name}`, names);
       if (problems.length > 0) throw new Error(JSON.stringify(problems));

@@ -1,17 +1,32 @@
-// The names under which a program harness declares stores and compute functions.
+// The names under which a program harness declares what its agents refer to.
 
 import type { TopologyNames } from "../../runtime/task-program.js";
 
-export function harnessNames(
-  stores: Readonly<Record<string, { readonly declared: object }>>,
-  compute: Readonly<Record<string, object>>,
-): TopologyNames {
-  const storeEntries = Object.entries(stores);
-  const computeEntries = Object.entries(compute);
+/** What a harness declares, by name. */
+export interface HarnessDeclarations {
+  readonly stores?: Readonly<Record<string, { readonly declared: object }>>;
+  readonly compute?: Readonly<Record<string, object>>;
+  readonly agents?: Readonly<Record<string, object>>;
+  readonly objects?: Readonly<Record<string, object>>;
+}
+
+export function harnessNames(declared: HarnessDeclarations = {}): TopologyNames {
+  const { stores = {}, compute = {}, agents = {}, objects = {} } = declared;
+  const stored = Object.entries(stores).map(([name, store]) => [name, store.declared] as const);
   return {
-    storeName: (declared) => storeEntries.find(([, store]) => store.declared === declared)?.[0],
-    computeName: (fn) => computeEntries.find(([, declared]) => declared === fn)?.[0],
+    storeName: nameIn(stored),
+    computeName: nameIn(Object.entries(compute)),
+    agentName: nameIn(Object.entries(agents)),
+    objectName: nameIn(Object.entries(objects)),
     storeNames: Object.keys(stores),
     computeNames: Object.keys(compute),
+    agentNames: Object.keys(agents),
+    objectNames: Object.keys(objects),
   };
+}
+
+function nameIn(
+  entries: readonly (readonly [string, object])[],
+): (value: object) => string | undefined {
+  return (value) => entries.find(([, declared]) => declared === value)?.[0];
 }

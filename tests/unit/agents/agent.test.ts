@@ -5,6 +5,7 @@ import { topology } from "../../../runtime/topology.js";
 import { type } from "../../../store/schema.js";
 import { clientsOf } from "../../support/agent-clients.js";
 import { ProgramHarness } from "../../support/program-harness.js";
+import { harnessNames } from "../../support/program-names.js";
 import { balances } from "./fixtures.js";
 
 const builder = agent({
@@ -31,12 +32,7 @@ describe("agent — the declaration", () => {
   });
 
   it("has a shape that does not depend on its functions", () => {
-    const names = {
-      storeName: () => undefined,
-      computeName: () => undefined,
-      storeNames: [],
-      computeNames: [],
-    };
+    const names = harnessNames();
     const one = builder.implement({ a: () => {} }).shape(names);
     expect(builder.implement({ a: (ctx) => ctx.result("x") }).shape(names)).toEqual(one);
   });

@@ -8,16 +8,15 @@ import { agentProblems } from "../../../agents/declare/definition-problems.js";
 import { node } from "../../../agents/declare/node.js";
 import type { TopologyNames, TopologyProblem } from "../../../runtime/task-program.js";
 import { type } from "../../../store/schema.js";
+import { harnessNames } from "../../support/program-names.js";
 import { balances } from "./fixtures.js";
 
 const fn = (): void => {};
 const twice = (n: number): number => n * 2;
-const names: TopologyNames = {
-  storeName: (declared) => (declared === balances ? "ledger" : undefined),
-  computeName: (declared) => (declared === twice ? "double" : undefined),
-  storeNames: ["ledger"],
-  computeNames: ["double"],
-};
+const names: TopologyNames = harnessNames({
+  stores: { ledger: { declared: balances } },
+  compute: { double: twice },
+});
 const plain = node({ input: type<string>() });
 const sound = { nodes: { a: plain }, entry: "a", result: type<string>() };
 

@@ -67,6 +67,7 @@ describe("topology — problems", () => {
       "stores",
       "agents",
       "compute",
+      "objects",
     ]);
   });
 
