@@ -5,9 +5,9 @@
 // function has returned, `completed` removes the row, sends a `run` for each emit and an `ack`
 // home, all in one frame; `ack` settles the account of the record and ends it; `await` asks how
 // it stands.
-// Owns: who takes which message, and the completion of a node. Leaves to others: records and whom
-// to tell (invocations.ts), node invocations that fail (failed-nodes.ts), rows (node-queue.ts),
-// running functions (node-runner.ts), bytes (message.ts).
+// Owns: who takes which message. Leaves to others: records and whom to tell (home/invocations.ts),
+// node invocations that finish (node/completion.ts) and that fail (node/failed-nodes.ts), rows
+// (node-queue.ts), running functions (node-runner.ts), bytes (message.ts).
 //
 // Invariants:
 //   E1. Everything that can be refused is refused before the first row is written.
@@ -35,22 +35,13 @@ import type {
 import { hashKey } from "../store/key-hash.js";
 import { DeadLetters } from "./node/dead-letters.js";
 import { type AgentDefinition, definitionOf } from "./declare/definition.js";
-import { type EmitRecord, encodeAck } from "./wire/ack.js";
-import { FailedNodes, forgetOperations } from "./node/failed-nodes.js";
-import { childNodeId, placementOf } from "./wire/invocation-id.js";
+import { Completions } from "./node/completion.js";
+import { FailedNodes } from "./node/failed-nodes.js";
 import { Invocations } from "./home/invocations.js";
-import {
-  type CompletedMessage,
-  decodeAgentMessage,
-  decodeRun,
-  encodeRun,
-  laneOf,
-  type RunMessage,
-} from "./wire/message.js";
+import { decodeAgentMessage, decodeRun, laneOf, type RunMessage } from "./wire/message.js";
 import { messageBounds } from "./wire/message-bounds.js";
 import { NodeQueue } from "./node/node-queue.js";
 import { NodeRunner, type RunnerBounds, runnerBoundsDefault } from "./node/node-runner.js";
-import { PlainRound } from "./node/plain-round.js";
 import { encodeLetterPage, type PoisonMessage } from "./wire/poison-message.js";
 
 /** Bounds of an agent program; tests make them small. */
@@ -81,6 +72,7 @@ class AgentProgram implements TaskProgram {
   readonly #runner: NodeRunner;
   readonly #letters: DeadLetters;
   readonly #failedNodes: FailedNodes;
+  readonly #completions: Completions;
   readonly #invocations: Invocations;
 
   constructor(port: TaskPort, entries: ReadonlyMap<string, ProgramEntry>, bounds: ProgramBounds) {
@@ -91,6 +83,7 @@ class AgentProgram implements TaskProgram {
     this.#letters = new DeadLetters(port, bounds.deadLettersMax);
     const parts = [port, this.#agents, this.#queue, this.#runner, this.#letters] as const;
     this.#failedNodes = new FailedNodes(...parts);
+    this.#completions = new Completions(port, this.#queue, this.#runner);
     const { invocationsRetainedMax } = bounds;
     const sizes = messageBounds(bounds.rowBytesMax);
     this.#invocations = new Invocations(port, this.#agents, sizes, invocationsRetainedMax);
@@ -136,11 +129,14 @@ class AgentProgram implements TaskProgram {
       case "completed": {
         const { end } = message;
         if (end.kind === "failure") this.#failedNodes.failed(turn, message, end.error);
-        else this.#complete(turn, message);
+        else this.#completions.complete(turn, message);
         return undefined;
       }
       case "ack":
-        this.#invocations.settle(turn, message);
+        this.#invocations.settle(turn, message, bytes);
+        return undefined;
+      case "collect":
+        this.#invocations.collect(turn, message);
         return undefined;
       case "await":
         return this.#invocations.answer(turn, message);
@@ -190,26 +186,6 @@ class AgentProgram implements TaskProgram {
     // Bytes of another task are part of a packet, which a row that waits must not keep.
     const kept = turn.origin.kind === "task" ? decodeRun(bytes.slice()) : run;
     turn.afterCommit(() => this.#runner.enqueue(arrivalNo, kept));
-  }
-
-  #complete(turn: Turn, message: CompletedMessage): void {
-    const { arrivalNo, attempt, end, carry, trace, recorded } = message;
-    const taken = decodeRun(this.#queue.take(turn, arrivalNo));
-    const { invocationId, nodeInvocationId, node, scope } = taken;
-    const round = new PlainRound(this.#port);
-    const emits = message.emits.map((emit, index): EmitRecord => {
-      const id = childNodeId(nodeInvocationId, index);
-      const task = this.#ownerOf(emit.key) ?? round.next();
-      const run: RunMessage = { ...taken, attempt, ...emit, nodeInvocationId: id };
-      turn.send(task, encodeRun(run));
-      return { id, task, ...emit };
-    });
-    const home = this.#port.ownerOf(placementOf(invocationId));
-    const task = this.#port.taskId;
-    const ended = { node, scope, attempt, task, end, emits, carry, trace };
-    turn.send(home, encodeAck({ kind: "ack", invocationId, nodeInvocationId, ...ended }));
-    forgetOperations(turn, taken, recorded);
-    turn.afterCommit(() => this.#runner.completed(arrivalNo));
   }
 
   #ownerOf(key: Uint8Array | undefined): number | undefined {

@@ -4,9 +4,10 @@
 // when it changes (execution.ts) and when it is deleted (retention.ts).
 //
 // Invariants:
-//   I1. `outstanding` is the xor of the ids of all node invocations that were started and have not
-//       ended, as far as the home task was told: zero means that all have ended.
-//   I2. A record is ended once: from then on only its list of failures grows.
+//   I1. `outstanding` is the xor of the ids of what was started and has not ended, as far as the
+//       home task was told: node invocations outside of all scopes, and what stands for those
+//       within (scopes.ts). Zero means that all have ended.
+//   I2. A record is ended once: from then on its account goes on, and its list of failures grows.
 //   I3. A row is bounded: of failures that its list (failure-list.ts) has no room for, only the
 //       number is kept. While the invocation is pending the newest failure finds room; afterwards
 //       no failure that was there when it failed goes.
@@ -20,7 +21,7 @@ import {
   withNewest,
   writeFailures,
 } from "../wire/failure-list.js";
-import type { NodeInvocationId } from "../wire/invocation-id.js";
+import { isZeroId, type NodeInvocationId } from "../wire/invocation-id.js";
 import type { Outcome } from "../wire/outcome.js";
 import {
   readName,
@@ -55,9 +56,9 @@ export function encodeRecord(record: InvocationRecord): Uint8Array {
   const { state } = record;
   return written((writer) => {
     writer.u8(states[state.kind]);
+    writeNodeId(writer, record.outstanding);
     writer.uint64(record.createdNo);
     writeName(writer, record.agent);
-    writeNodeId(writer, record.outstanding);
     writeFailures(writer, record);
     if (state.kind === "result") writer.bytes(state.value);
     if (state.kind === "failed") {
@@ -72,17 +73,21 @@ export function decodeRecord(bytes: Uint8Array): InvocationRecord {
   const reader = new ByteReader(bytes);
   const kind = reader.u8();
   return {
+    outstanding: readNodeId(reader),
     createdNo: reader.uint64(),
     agent: readName(reader),
-    outstanding: readNodeId(reader),
     ...readFailures(reader),
     state: readState(kind, reader),
   };
 }
 
-/** Whether the invocation of a row has ended: as `decodeRecord`, without reading the rest. */
-export function hasEnded(bytes: Uint8Array): boolean {
-  return bytes[0] !== states.pending;
+/**
+ * Whether the invocation of a row has ended and nothing of it runs any more: as `decodeRecord` says
+ * it, without reading the rest.
+ */
+export function isOver(bytes: Uint8Array): boolean {
+  const reader = new ByteReader(bytes);
+  return reader.u8() !== states.pending && isZeroId(readNodeId(reader));
 }
 
 /** The record with one more failure, or with one more counted (I3). */

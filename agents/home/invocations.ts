@@ -11,12 +11,13 @@ import { assert } from "../../base/invariant.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import { hashKey } from "../../store/key-hash.js";
 import type { AgentDefinition } from "../declare/definition.js";
-import { type AckMessage, accountOf } from "../wire/ack.js";
-import { decodeFailure, nodeFailureText } from "../wire/failure.js";
+import { type AckMessage, isDone, recordBytesOf, startedOf } from "../wire/ack.js";
+import { decodeFailure, failureText, nodeFailureText } from "../wire/failure.js";
 import {
   entryNodeId,
   type InvocationId,
   invocationName,
+  isZeroId,
   noScope,
   placementOf,
   xorOf,
@@ -32,6 +33,7 @@ import {
 } from "./invocation-record.js";
 import {
   type AwaitMessage,
+  type CollectMessage,
   encodeRun,
   type InitiateMessage,
   laneOf,
@@ -41,6 +43,8 @@ import type { MessageBounds } from "../wire/message-bounds.js";
 import { encodeNotice, encodeReply } from "../wire/outcome.js";
 import { encodePoison, type ReportMessage, type ReviveMessage } from "../wire/poison-message.js";
 import { Retention } from "./retention.js";
+import { leavingKey, nodeKey, originKey, treeTable } from "./tree.js";
+import { WaitingThreads } from "./waiting-threads.js";
 
 const pending: InvocationState = { kind: "pending" };
 
@@ -49,8 +53,7 @@ export class Invocations {
   readonly #agents: ReadonlyMap<string, AgentDefinition>;
   readonly #bounds: MessageBounds;
   readonly #retention: Retention;
-  /** By name of the invocation: threads that wait for its outcome. */
-  readonly #waiting = new Map<string, readonly number[]>();
+  readonly #waiting = new WaitingThreads();
   #createdLast = 0;
 
   constructor(
@@ -62,19 +65,15 @@ export class Invocations {
     this.#port = port;
     this.#agents = agents;
     this.#bounds = bounds;
-    this.#retention = new Retention(retainedMax);
+    this.#retention = new Retention(port, retainedMax);
   }
 
   start(): void {
-    this.#createdLast = this.#retention.start(this.#port);
+    this.#createdLast = this.#retention.start();
   }
 
   threadExited(thread: number): void {
-    for (const [name, threads] of this.#waiting) {
-      const others = threads.filter((other) => other !== thread);
-      if (others.length === 0) this.#waiting.delete(name);
-      else this.#waiting.set(name, others);
-    }
+    this.#waiting.threadExited(thread);
   }
 
   /** @throws PartitaError AGENT_UNKNOWN, MESSAGE_TOO_LARGE */
@@ -102,12 +101,11 @@ export class Invocations {
       state: pending,
     };
     turn.put(invocationTable, invocationId, encodeRecord(record), true);
-    const name = invocationName(invocationId);
     const { thread } = laneOf(turn);
     // A message that is taken back leaves nothing in memory either. No node can have run before.
     turn.afterCommit(() => {
-      this.#retention.began(agent, name);
-      if (subscribe) this.#wait(thread, name);
+      this.#retention.began(agent, invocationName(invocationId));
+      if (subscribe) this.#waiting.add(thread, invocationId);
     });
     const node = definition.entry.name;
     const run: RunMessage = {
@@ -123,31 +121,37 @@ export class Invocations {
       message: input,
     };
     const owner = key === undefined ? this.#port.taskId : this.#port.ownerOf(hashKey(key));
-    turn.send(owner, encodeRun(run));
+    const bytes = encodeRun(run);
+    turn.put(treeTable, originKey(invocationId, nodeInvocationId), bytes, true);
+    turn.send(owner, bytes);
   }
 
-  settle(turn: Turn, ack: AckMessage): void {
-    const { invocationId, end } = ack;
+  /** A node invocation has ended. `bytes`: the ack, whose last part is kept. */
+  settle(turn: Turn, ack: AckMessage, bytes: Uint8Array): void {
+    const { invocationId, nodeInvocationId, end } = ack;
     this.#assertHome(invocationId);
     const row = turn.get(invocationTable, invocationId);
-    // Forgotten: it ended long ago, and what of it still ran has come to its end too.
+    // Forgotten: only a dead letter that is replayed long afterwards comes home to no record.
     if (row === undefined) return;
+    if (isDone(end)) {
+      turn.put(treeTable, nodeKey(invocationId, nodeInvocationId), recordBytesOf(bytes), true);
+    }
     const before = decodeRecord(row);
-    // A result stays: nothing asks for its account any more (E3).
-    if (before.state.kind === "result" && end.kind !== "failure") return;
-    const isLate = before.state.kind !== "pending";
-    const counted = { ...before, outstanding: xorOf(before.outstanding, accountOf(ack)) };
+    const xor = xorOf(nodeInvocationId, startedOf(ack.emits));
+    const counted = { ...before, outstanding: xorOf(before.outstanding, xor) };
     const failed = end.kind === "failure" ? withFailure(counted, end.error) : counted;
+    const isLate = before.state.kind !== "pending";
     const record = isLate ? failed : { ...failed, state: stateAfter(failed, end) };
     turn.put(invocationTable, invocationId, encodeRecord(record));
-    const outcome = isLate ? undefined : outcomeOf(record);
-    if (outcome === undefined) return;
-    const name = invocationName(invocationId);
-    const notice = encodeNotice({ kind: "outcome", invocationId, outcome });
-    for (const thread of this.#waiting.get(name) ?? []) turn.notify(thread, notice);
-    this.#waiting.delete(name);
-    this.#retention.ended(name);
-    this.#retention.collect(turn, record.agent);
+    if (!isLate) this.#tellOutcome(turn, invocationId, record);
+    if (record.state.kind !== "pending" && isZeroId(record.outstanding)) {
+      this.#retention.over(turn, record.agent, invocationId);
+    }
+  }
+
+  /** More rows of a tree that is forgotten are to be deleted. */
+  collect(turn: Turn, { invocationId }: CollectMessage): void {
+    this.#retention.collect(turn, invocationId);
   }
 
   /** A node invocation has failed and will be run again. */
@@ -162,7 +166,8 @@ export class Invocations {
   revive(turn: Turn, { letterNo, invocationId, nodeInvocationId }: ReviveMessage): void {
     this.#assertHome(invocationId);
     const row = turn.get(invocationTable, invocationId);
-    if (row !== undefined) {
+    const isLeaving = turn.get(treeTable, leavingKey(invocationId)) !== undefined;
+    if (row !== undefined && !isLeaving) {
       const before = decodeRecord(row);
       const state = before.state.kind === "failed" ? pending : before.state;
       const outstanding = xorOf(before.outstanding, nodeInvocationId);
@@ -180,13 +185,15 @@ export class Invocations {
     if (record === undefined || record.agent !== agent) return encodeReply({ kind: "unknown" });
     const outcome = outcomeOf(record);
     if (outcome !== undefined) return encodeReply({ kind: "ended", outcome });
-    this.#wait(laneOf(turn).thread, invocationName(invocationId));
+    this.#waiting.add(laneOf(turn).thread, invocationId);
     return encodeReply({ kind: "pending" });
   }
 
-  #wait(thread: number, name: string): void {
-    const threads = this.#waiting.get(name) ?? [];
-    if (!threads.includes(thread)) this.#waiting.set(name, [...threads, thread]);
+  #tellOutcome(turn: Turn, invocationId: InvocationId, record: InvocationRecord): void {
+    const outcome = outcomeOf(record);
+    if (outcome === undefined) return;
+    const notice = encodeNotice({ kind: "outcome", invocationId, outcome });
+    for (const thread of this.#waiting.take(invocationId)) turn.notify(thread, notice);
   }
 
   #assertHome(id: InvocationId): void {
@@ -203,7 +210,9 @@ function stateAfter(record: InvocationRecord, end: AckMessage["end"]): Invocatio
     const reason = nodeFailureText(decodeFailure(end.error));
     return { kind: "failed", reason, failuresThen: record.failures.length };
   }
-  const { high, low } = record.outstanding;
-  if (high !== 0 || low !== 0) return pending;
-  return { kind: "failed", reason: "Agent completed without result", failuresThen: 0 };
+  if (!isZeroId(record.outstanding)) return pending;
+  const last = record.failures.at(-1);
+  const failure = last === undefined ? undefined : decodeFailure(last);
+  const reason = failureText("Agent completed without result", failure);
+  return { kind: "failed", reason, failuresThen: record.failures.length };
 }

@@ -1,47 +1,59 @@
-// Retention — which invocation records a task may forget: the oldest ended ones beyond a number.
+// Retention — which invocations a task may forget: the oldest beyond a number, when all of them is
+// over.
 //
-// Owns: the order of records in memory, rebuilt from the rows at the start, and the choice.
-// Leaves to others: what a record holds (invocation-record.ts) and when one ends (execution.ts).
+// Owns: the order of records in memory, rebuilt from the rows at the start; the choice; deleting a
+// record with all rows of its tree. Leaves to others: what a record holds (invocation-record.ts),
+// which rows a tree has (tree.ts), when an invocation is over (invocations.ts).
 //
 // Invariants:
-//   G1. Of each agent the newest `retainedMax` records stay, ended or not, and all pending ones.
-//   G2. A record is deleted in whatever frame is in hand; at most `deletesMax` for each message, so
+//   G1. Of each agent the newest `retainedMax` records stay, and all of which something runs.
+//   G2. Rows are deleted in whatever frame is in hand, at most `deletesMax` small trees for each
+//       message; a tree with more than `smallRowsMax` rows goes in pages, a frame for each, so that
 //       no frame grows beyond a bound on its account.
+//   G3. A record goes with the last row of its tree: what a death interrupts is found again.
 
 import { assert } from "../../base/invariant.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import { Fifo } from "../fifo.js";
-import { invocationIdOf, invocationName } from "../wire/invocation-id.js";
-import { decodeRecord, hasEnded, invocationTable } from "./invocation-record.js";
+import { type InvocationId, invocationIdOf, invocationName } from "../wire/invocation-id.js";
+import { encodeCollect } from "../wire/message.js";
+import { noBytes } from "../wire/wire-field.js";
+import { decodeRecord, invocationTable, isOver } from "./invocation-record.js";
+import { leavingKey, smallTree, treeRange, treeTable } from "./tree.js";
 
 /** Records looked at for one message: more than one begins with it, so that a backlog shrinks. */
 const deletesMax = 4;
+const smallRowsMax = 64;
+/** Rows of one page of a large tree: to find the first of them costs as much as many more. */
+const leavingPageRows = 1_024;
 const pageRows = 64;
 
 export class Retention {
+  readonly #port: TaskPort;
   readonly #retainedMax: number;
   /** Names of the newest records of each agent, oldest first. */
   readonly #newest = new Map<string, Fifo<string>>();
-  /** Pending records beyond the newest. */
+  /** Records beyond the newest that are not over. */
   readonly #overdue = new Set<string>();
-  /** Ended records beyond the newest. */
+  /** Records beyond the newest that are over. */
   readonly #doomed = new Fifo<string>();
 
-  constructor(retainedMax: number) {
+  constructor(port: TaskPort, retainedMax: number) {
+    this.#port = port;
     this.#retainedMax = retainedMax;
   }
 
   /** Rebuilds the order from the rows and returns the highest number of a record; 0 without any. */
-  start(port: TaskPort): number {
+  start(): number {
     const found: { readonly name: string; readonly agent: string; readonly createdNo: number }[] =
       [];
-    for (let from: Uint8Array = new Uint8Array(0); ; ) {
+    for (let from: Uint8Array = noBytes; ; ) {
       const range = from.length === 0 ? {} : { from };
-      const rows = port.page(invocationTable, range, pageRows);
+      const rows = this.#port.page(invocationTable, range, pageRows);
       for (const row of rows) {
         const { agent, createdNo } = decodeRecord(row.value);
         found.push({ name: invocationName(row.key), agent, createdNo });
-        from = successorOf(row.key);
+        from = new Uint8Array([...row.key, 0]);
       }
       if (rows.length === 0) break;
     }
@@ -60,30 +72,50 @@ export class Retention {
     newest.push(name);
   }
 
-  /** The invocation of a record has ended. */
-  ended(name: string): void {
-    if (this.#overdue.delete(name)) this.#doomed.push(name);
-  }
-
-  /** Deletes what may be forgotten of an agent's records, within the bound (G2). */
-  collect(turn: Turn, agent: string): void {
+  /** An invocation is over: deletes what may be forgotten of its agent, within the bound (G2). */
+  over(turn: Turn, agent: string, id: InvocationId): void {
+    const own = invocationName(id);
+    if (this.#overdue.delete(own)) this.#doomed.push(own);
     const newest = this.#newest.get(agent);
     for (let looked = 0; looked < deletesMax; looked += 1) {
       const beyond = newest !== undefined && newest.length > this.#retainedMax;
       const name = this.#doomed.shift() ?? (beyond ? newest.shift() : undefined);
       if (name === undefined) return;
-      const id = invocationIdOf(name);
-      const row = turn.get(invocationTable, id);
+      const oldest = invocationIdOf(name);
+      const row = turn.get(invocationTable, oldest);
       assert(row !== undefined, "a record is forgotten once, and only here");
-      if (hasEnded(row)) turn.delete(invocationTable, id);
+      if (isOver(row)) this.#forget(turn, oldest);
       else this.#overdue.add(name);
     }
   }
-}
 
-/** The first key behind one of this length. */
-function successorOf(key: Uint8Array): Uint8Array {
-  const next = new Uint8Array(key.length + 1);
-  next.set(key);
-  return next;
+  /** Deletes a page of a large tree, its record behind the last one (G3). */
+  collect(turn: Turn, id: InvocationId): void {
+    const rows = this.#port.page(treeTable, treeRange(id), leavingPageRows);
+    for (const { key } of rows) turn.delete(treeTable, key);
+    if (rows.length > 0) {
+      this.#goOn(turn, id);
+      return;
+    }
+    turn.delete(treeTable, leavingKey(id));
+    turn.delete(invocationTable, id);
+  }
+
+  #forget(turn: Turn, id: InvocationId): void {
+    const isLeaving = turn.get(treeTable, leavingKey(id)) !== undefined;
+    const keys = isLeaving ? undefined : smallTree(turn, id, smallRowsMax);
+    if (keys === undefined) {
+      if (!isLeaving) turn.put(treeTable, leavingKey(id), noBytes, true);
+      this.#goOn(turn, id);
+      return;
+    }
+    for (const key of keys) turn.delete(treeTable, key);
+    turn.delete(invocationTable, id);
+  }
+
+  /** The next page is read when what is deleted of this one is committed. */
+  #goOn(turn: Turn, invocationId: InvocationId): void {
+    const message = encodeCollect({ kind: "collect", invocationId });
+    turn.afterCommit(() => this.#port.submit(message));
+  }
 }

@@ -187,6 +187,7 @@ export class FailedNodes {
         task: this.#port.taskId,
         end,
         emits: [],
+        gather: "",
         carry: noBytes,
         trace: noBytes,
       }),

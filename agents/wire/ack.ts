@@ -19,6 +19,7 @@ import {
   type InvocationId,
   invocationIdBytes,
   type NodeInvocationId,
+  noScope,
   xorOf,
 } from "./invocation-id.js";
 import { messageKinds } from "./message-kinds.js";
@@ -65,6 +66,8 @@ export interface NodeRecord {
   readonly task: number;
   readonly end: NodeEnd;
   readonly emits: readonly EmitRecord[];
+  /** Of a scatter: the gather that ends the scope it has opened. "" for other nodes. */
+  readonly gather: string;
   /** What a scatter returned; no bytes for other nodes, and for `undefined`. */
   readonly carry: Uint8Array;
   /** When it ran and what it did: opaque here. */
@@ -94,6 +97,7 @@ export function encodeAck(message: AckMessage): Uint8Array {
     writer.u16(message.task);
     writeEnd(writer, message.end);
     writeEmits(writer, message.emits);
+    writeName(writer, message.gather);
     writer.lengthPrefixed(message.carry);
     writer.bytes(message.trace);
   });
@@ -114,11 +118,16 @@ export function decodeNodeRecord(bytes: Uint8Array): NodeRecord {
   return readRecord(new ByteReader(bytes));
 }
 
-/** What an ack changes in an account: the xor of the node invocation and of all it has started. */
-export function accountOf({ nodeInvocationId, emits }: AckMessage): NodeInvocationId {
-  let xor = nodeInvocationId;
+/** The xor of the ids of all node invocations that the emits have started. */
+export function startedOf(emits: readonly EmitRecord[]): NodeInvocationId {
+  let xor = noScope;
   for (const { id, task } of emits) if (task !== undefined) xor = xorOf(xor, id);
   return xor;
+}
+
+/** Whether a node invocation that ended like this has done what it is there for. */
+export function isDone(end: NodeEnd): boolean {
+  return end.kind === "plain" || end.kind === "result";
 }
 
 export function writeEnd(writer: ByteWriter, end: NodeEnd): void {
@@ -144,6 +153,7 @@ function readRecord(reader: ByteReader): NodeRecord {
     task: reader.u16(),
     end: readEnd(reader),
     emits: readEmits(reader),
+    gather: readName(reader),
     carry: reader.lengthPrefixed(),
     trace: reader.rest(),
   };

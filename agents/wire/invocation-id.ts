@@ -31,6 +31,9 @@ export const invocationIdBytes = 16;
 /** The scope of node invocations that are in none. */
 export const noScope: NodeInvocationId = Object.freeze({ high: 0, low: 0 });
 
+/** No emit has this number: there are at most `limits.emitsMax`. */
+const gatherIndex = 0xffffffff;
+
 const two16 = 2 ** 16;
 const two24 = 2 ** 24;
 const two32 = 2 ** 32;
@@ -132,6 +135,11 @@ export function childNodeId(parent: NodeInvocationId, index: number): NodeInvoca
   return derive(seed);
 }
 
+/** The id of the gather's node invocation that ends a scope, which is named by its scatter's. */
+export function gatherNodeId(scope: NodeInvocationId): NodeInvocationId {
+  return childNodeId(scope, gatherIndex);
+}
+
 /** Names a node invocation among all: operation ids begin with it (runtime/operation-id.ts). */
 export function operationPrefix(of: {
   readonly invocationId: InvocationId;
@@ -148,6 +156,11 @@ export function operationPrefix(of: {
 /** The account of node invocations that were started and have not ended is the xor of their ids. */
 export function xorOf(a: NodeInvocationId, b: NodeInvocationId): NodeInvocationId {
   return { high: (a.high ^ b.high) >>> 0, low: (a.low ^ b.low) >>> 0 };
+}
+
+/** Whether an account is settled, or a scope is none. */
+export function isZeroId({ high, low }: NodeInvocationId): boolean {
+  return high === 0 && low === 0;
 }
 
 /** Sixteen hex digits. */

@@ -9,6 +9,7 @@ export const messageKinds = {
   ack: 4,
   await: 5,
   forget: 6,
+  collect: 7,
   // poison-message.ts
   report: 16,
   mark: 17,

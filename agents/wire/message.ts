@@ -93,6 +93,12 @@ export interface ForgetMessage {
   readonly indexes: readonly number[];
 }
 
+/** A task to itself: more rows of a tree that is forgotten are to be deleted. Volatile. */
+export interface CollectMessage {
+  readonly kind: "collect";
+  readonly invocationId: InvocationId;
+}
+
 /** One emit of a node invocation. */
 export interface Emit {
   readonly node: string;
@@ -114,6 +120,7 @@ export type AgentMessage =
   | AckMessage
   | AwaitMessage
   | ForgetMessage
+  | CollectMessage
   | PoisonMessage;
 
 export function encodeInitiate(message: InitiateMessage): Uint8Array {
@@ -169,6 +176,13 @@ export function encodeForget(message: ForgetMessage): Uint8Array {
   });
 }
 
+export function encodeCollect(message: CollectMessage): Uint8Array {
+  return written((writer) => {
+    writer.u8(kinds.collect);
+    writer.bytes(message.invocationId);
+  });
+}
+
 export function encodeAwait(message: AwaitMessage): Uint8Array {
   return written((writer) => {
     writer.u8(kinds.await);
@@ -198,6 +212,8 @@ export function decodeAgentMessage(bytes: Uint8Array): AgentMessage {
         prefix: reader.bytes(operationPrefixBytes),
         indexes: readIndexes(reader),
       };
+    case kinds.collect:
+      return { kind: "collect", invocationId: readId(reader) };
     default:
       return readPoison(kind, reader);
   }

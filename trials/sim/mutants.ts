@@ -240,7 +240,7 @@ const agents: readonly BrokenRule[] = [
   {
     name: "completion-in-two-frames",
     rule: "a completion's emits are in the frame that ends it",
-    file: "agents/execution.js",
+    file: "agents/node/completion.js",
     find: "turn.send(task, encodeRun(run));",
     replace: `if (task === this.#port.taskId)
                 turn.afterCommit(() => this.#port.submit(encodeRun(run)));

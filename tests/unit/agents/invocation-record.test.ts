@@ -6,7 +6,7 @@ import { failuresBytesMax, failuresMax } from "../../../agents/wire/failure-list
 import {
   decodeRecord,
   encodeRecord,
-  hasEnded,
+  isOver,
   type InvocationRecord,
   type InvocationState,
   outcomeOf,
@@ -28,7 +28,7 @@ const state: fc.Arbitrary<InvocationState> = fc.oneof(
 const record: fc.Arbitrary<InvocationRecord> = fc.record({
   agent: fc.stringMatching(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/),
   createdNo: fc.maxSafeNat(),
-  outstanding: fc.record({ high: word, low: word }),
+  outstanding: fc.oneof(fc.record({ high: word, low: word }), fc.constant({ high: 0, low: 0 })),
   failures: fc.array(bytes),
   failuresLost: word,
   state,
@@ -44,12 +44,13 @@ const empty: InvocationRecord = {
 };
 
 describe("invocation record — the row", () => {
-  it("is the same after it has been bytes, and tells undecoded whether it has ended", async () => {
+  it("is the same after it has been bytes, and tells undecoded whether all is over", async () => {
     await check(
       fc.property(record, (written) => {
         const row = encodeRecord(written);
         expect(decodeRecord(row)).toEqual(written);
-        expect(hasEnded(row)).toBe(written.state.kind !== "pending");
+        const { high, low } = written.outstanding;
+        expect(isOver(row)).toBe(written.state.kind !== "pending" && high === 0 && low === 0);
         expect(outcomeOf(written) === undefined).toBe(written.state.kind === "pending");
       }),
     );

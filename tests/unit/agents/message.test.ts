@@ -8,6 +8,7 @@ import {
   decodeAgentMessage,
   decodeRun,
   encodeAwait,
+  encodeCollect,
   encodeCompleted,
   encodeForget,
   encodeInitiate,
@@ -57,6 +58,7 @@ const nodeRecord = {
       message: bytes,
     }),
   ),
+  gather: fc.oneof(name, fc.constant("")),
   carry: bytes,
   trace: bytes,
 };
@@ -107,6 +109,7 @@ const message: fc.Arbitrary<AgentMessage> = fc.oneof(
     prefix: fc.uint8Array({ minLength: 24, maxLength: 24 }),
     indexes: fc.array(word),
   }),
+  fc.record({ kind: fc.constant("collect" as const), invocationId }),
   fc.record({ kind: fc.constant("report" as const), invocationId, error: bytes }),
   fc.record({ kind: fc.constant("mark" as const), arrivalNos: fc.array(fc.maxSafeNat()) }),
   fc.record({ kind: fc.constant("bury" as const), arrivalNo: fc.maxSafeNat(), recorded }),
@@ -161,6 +164,8 @@ const reply: fc.Arbitrary<AwaitReply> = fc.oneof(
 
 function encode(sent: AgentMessage): Uint8Array {
   switch (sent.kind) {
+    case "collect":
+      return encodeCollect(sent);
     case "forget":
       return encodeForget(sent);
     case "initiate":
@@ -246,12 +251,13 @@ describe("messages — bytes that are none", () => {
       task: 0,
       end: { kind: "plain" },
       emits: [],
+      gather: "",
       carry: new Uint8Array(0),
       trace: new Uint8Array(0),
     });
     expect(() => decodeRun(ack)).toThrow(/holds a message "ack"/);
     expect(() => decodeAgentMessage(ack.subarray(0, ack.length - 1))).toThrow(/leaves the/);
-    ack[ack.length - 9] = 7;
+    ack[ack.length - 10] = 7;
     expect(() => decodeAgentMessage(ack)).toThrow(/node end 7/);
   });
 });

@@ -140,7 +140,7 @@ describe("recovery — crashes at any point", () => {
       for (const invocation of invocations) {
         await expect(harness.until(invocation.result())).rejects.toMatchObject({
           code: "INVOCATION_FAILED",
-          details: { reason: "Agent completed without result" },
+          details: { reason: expect.stringMatching(/^Agent completed without result/) },
         });
       }
       // A tree of n leaves has 2n - 1 nodes, each with an id of its own however often it ran.

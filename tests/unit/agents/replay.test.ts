@@ -195,7 +195,10 @@ describe("dead letters — an invocation with several node invocations", () => {
     const [letter] = await lettersOf(harness);
     await harness.until(clients.deadLetters.replay(letter?.id ?? ""));
     await expect(harness.until(invocation.result())).rejects.toMatchObject({
-      details: { reason: "Agent completed without result", failures: [{ message: "bad" }] },
+      details: {
+        reason: "Agent completed without result (last failure: bad)",
+        failures: [{ message: "bad" }],
+      },
     });
   });
 
@@ -217,7 +220,7 @@ describe("dead letters — an invocation with several node invocations", () => {
     expect(isSettled).toBe(false);
     hold.open();
     await expect(harness.until(result)).rejects.toMatchObject({
-      details: { reason: "Agent completed without result" },
+      details: { reason: "Agent completed without result (last failure: bad)" },
     });
   });
 

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
 import { agentProgram } from "../../../agents/execution.js";
 import { invocationTable } from "../../../agents/home/invocation-record.js";
+import { treeTable } from "../../../agents/home/tree.js";
 import { node } from "../../../agents/declare/node.js";
 import type { TaskProgramFactory } from "../../../runtime/task-program.js";
 import { type } from "../../../store/schema.js";
@@ -28,6 +29,46 @@ function heldAgent() {
     },
   });
   return { declared, hold };
+}
+
+/** Gives its result in one node, while another runs on: in the first invocation until `hold`. */
+function branchingAgent() {
+  const hold = latch();
+  const declared = agent({
+    entry: "a",
+    result: type<number>(),
+    nodes: { a: node({ input: type<number>(), to: ["b"] }), b: node({ input: type<number>() }) },
+  }).implement({
+    a(ctx, n) {
+      ctx.emit("b", n);
+      ctx.emit("b", -n);
+    },
+    async b(ctx, n) {
+      if (n === -1) await hold.opened;
+      if (n < 0) throw new Error("late");
+      ctx.result(n);
+    },
+  });
+  return { declared, hold };
+}
+
+/** Emits to as many leaves as it is told, and to itself. */
+function bushyAgent() {
+  return agent({
+    entry: "a",
+    result: type<number>(),
+    nodes: {
+      a: node({ input: type<readonly [number, number]>(), to: ["a", "leaf"] }),
+      leaf: node({ input: type<number>() }),
+    },
+  }).implement({
+    a(ctx, [depth, width]) {
+      for (let n = 0; n < width; n += 1) ctx.emit("leaf", n);
+      if (depth > 0) ctx.emit("a", [depth - 1, width]);
+      if (depth === 0 && width === 0) ctx.result(0);
+    },
+    leaf() {},
+  });
 }
 
 describe("retention — ended records", () => {
@@ -89,30 +130,18 @@ describe("retention — pending records", () => {
     });
   });
 
-  it("ignores what ends after the record was forgotten", async () => {
-    const hold = latch();
-    const declared = agent({
-      entry: "a",
-      result: type<number>(),
-      nodes: { a: node({ input: type<number>(), to: ["b"] }), b: node({ input: type<number>() }) },
-    }).implement({
-      a(ctx, n) {
-        ctx.emit("b", n);
-        ctx.emit("b", -n);
-      },
-      async b(ctx, n) {
-        if (n === -1) await hold.opened;
-        if (n < 0) throw new Error("late");
-        ctx.result(n);
-      },
-    });
+  it("skips one that has its result while something of it runs", async () => {
+    const { declared, hold } = branchingAgent();
     const harness = new ProgramHarness({ agents: { declared }, tasks: 1, program });
     const client = clientsOf(harness).agent(declared);
-    for (let n = 1; n <= 8; n += 1) {
+    const first = await harness.until(client.initiate(1));
+    await harness.run();
+    for (let n = 2; n <= 9; n += 1) {
       await harness.until(client.initiate(n));
       await harness.run();
     }
-    expect(harness.rowCount(invocationTable)).toBe(retained);
+    expect(harness.rowCount(invocationTable)).toBe(retained + 1);
+    expect(await harness.until(first.result())).toBe(1);
     hold.open();
     await harness.run();
     expect(harness.rowCount(invocationTable)).toBe(retained);
@@ -145,5 +174,49 @@ describe("retention — threads that wait", () => {
     hold.open();
     expect(await harness.until(kept)).toBe(0);
     await expect(harness.until(lost)).rejects.toThrow(/still pending/);
+  });
+});
+
+describe("retention — whole trees", () => {
+  it.each([
+    ["small", [2, 3], 3 + 9],
+    ["large", [3, 30], 4 + 120],
+  ] as const)("forgets every row of a %s tree with its record", async (_size, shape, nodes) => {
+    const declared = bushyAgent();
+    const harness = new ProgramHarness({ agents: { declared }, tasks: 1, program });
+    const client = clientsOf(harness).agent(declared);
+    for (let n = 0; n < 9; n += 1) {
+      await harness.until(client.initiate(shape));
+      await harness.run();
+    }
+    expect(harness.rowCount(invocationTable)).toBe(retained);
+    // Beside the records of its node invocations a tree has its input.
+    expect(harness.rowCount(treeTable)).toBe(retained * (nodes + 1));
+  });
+
+  it("goes on behind a crash: no row of a tree outlives its record", async () => {
+    const declared = bushyAgent();
+    let cutShort = 0;
+    for (let steps = 0; steps < 24; steps += 1) {
+      const harness = new ProgramHarness({ agents: { declared }, tasks: 1, program, seed: steps });
+      const client = clientsOf(harness).agent(declared);
+      const large = await harness.until(client.initiate([3, 30]));
+      await harness.run();
+      for (let n = 0; n < retained; n += 1) await harness.until(client.initiate([0, 0]));
+      for (let n = 0; n < steps; n += 1) await harness.stepNow();
+      harness.crash(0);
+      const left = harness.rowCount(treeTable) - 2 * retained;
+      if (left > 0 && left < 125) cutShort += 1;
+      const isKept = harness.rowCount(invocationTable) > retained;
+      if (left > 0) expect(isKept).toBe(true);
+      await harness.until(client.initiate([0, 0]));
+      await harness.run();
+      expect(harness.rowCount(invocationTable)).toBe(retained);
+      expect(harness.rowCount(treeTable)).toBe(2 * retained);
+      await expect(harness.until(large.result())).rejects.toMatchObject({
+        code: "INVOCATION_UNKNOWN",
+      });
+    }
+    expect(cutShort).toBeGreaterThan(0);
   });
 });

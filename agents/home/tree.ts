@@ -1,0 +1,123 @@
+// Tree — the rows that a home task keeps of an invocation beside its record: one table, one prefix
+// for each invocation.
+//
+//   [invocation 16][01][node invocation 8]   what is known of one that has finished (wire/ack.ts)
+//   [invocation 16][02][scope 8]             a scope (scope-record.ts)
+//   [invocation 16][03][scope 8][number 4]   who gave inputs to it, in the order of arrival: an id
+//   [invocation 16][09][node invocation 8]   the `run` message of one that nothing has emitted: the
+//                                            entry, a gather
+//
+// Owns: the keys, and finding all rows of a tree that is to be forgotten. Leaves to others: what
+// the rows hold, and when a tree is forgotten (retention.ts).
+//
+// Invariants:
+//   T1. Every row of an invocation begins with its id: whoever adds a kind of row lets `smallTree`
+//       find it, and `treeRange` has it.
+//   T2. A row is written fresh when its key has never been used: ids of node invocations are not
+//       used twice, and one finishes once.
+
+import type { KeyRange } from "../../store/storage.js";
+import type { Turn } from "../../runtime/task-program.js";
+import { decodeNodeRecord } from "../wire/ack.js";
+import {
+  entryNodeId,
+  gatherNodeId,
+  type InvocationId,
+  invocationIdBytes,
+  type NodeInvocationId,
+} from "../wire/invocation-id.js";
+import { decodeScope } from "./scope-record.js";
+
+/** Table of these rows. Part of the on-disk format. */
+export const treeTable = 11;
+
+const kinds = { leaving: 0, node: 1, scope: 2, input: 3, origin: 9 } as const;
+
+/** Of the record of a node invocation that has finished. */
+export function nodeKey(of: InvocationId, node: NodeInvocationId): Uint8Array {
+  return keyOf(of, kinds.node, node);
+}
+
+function scopeKey(of: InvocationId, scope: NodeInvocationId): Uint8Array {
+  return keyOf(of, kinds.scope, scope);
+}
+
+/** Of the `no`-th node invocation that has given inputs to a scope, from 0. */
+function inputKey(of: InvocationId, scope: NodeInvocationId, no: number): Uint8Array {
+  return keyOf(of, kinds.input, scope, no);
+}
+
+/** Of the `run` message of a node invocation that home itself has sent. */
+export function originKey(of: InvocationId, node: NodeInvocationId): Uint8Array {
+  return keyOf(of, kinds.origin, node);
+}
+
+/** Says that the rows of a tree are being deleted: some may be gone. */
+export function leavingKey(of: InvocationId): Uint8Array {
+  const key = new Uint8Array(invocationIdBytes + 1);
+  key.set(of);
+  key[invocationIdBytes] = kinds.leaving;
+  return key;
+}
+
+/** All rows of an invocation, but for the one that says that they are being deleted. */
+export function treeRange(of: InvocationId): KeyRange {
+  const from = leavingKey(of);
+  from[invocationIdBytes] = kinds.leaving + 1;
+  const to = leavingKey(of);
+  to[invocationIdBytes] = 0xff;
+  return { from, to };
+}
+
+/**
+ * The keys of all rows of a finished tree, found by walking it: a table's pages cost more than a
+ * few looks. `undefined` when there are more than `rowsMax`.
+ */
+export function smallTree(
+  turn: Turn,
+  of: InvocationId,
+  rowsMax: number,
+): readonly Uint8Array[] | undefined {
+  const entry = entryNodeId(of);
+  const keys = [originKey(of, entry)];
+  const nodes = [entry];
+  for (let node = nodes.pop(); node !== undefined; node = nodes.pop()) {
+    if (keys.length > rowsMax) return undefined;
+    const key = nodeKey(of, node);
+    const row = turn.get(treeTable, key);
+    // Given up: it has no record.
+    if (row === undefined) continue;
+    keys.push(key);
+    const { emits, gather } = decodeNodeRecord(row);
+    for (const { id, task } of emits) if (task !== undefined) nodes.push(id);
+    if (gather === "") continue;
+    const scope = scopeKey(of, node);
+    const scopeRow = turn.get(treeTable, scope);
+    if (scopeRow === undefined) continue;
+    keys.push(scope);
+    const { producers, phase } = decodeScope(scopeRow);
+    if (producers > rowsMax) return undefined;
+    for (let no = 0; no < producers; no += 1) keys.push(inputKey(of, node, no));
+    if (phase !== "started") continue;
+    const started = gatherNodeId(node);
+    keys.push(originKey(of, started));
+    nodes.push(started);
+  }
+  return keys.length > rowsMax ? undefined : keys;
+}
+
+function keyOf(
+  of: InvocationId,
+  kind: number,
+  node: NodeInvocationId,
+  no: number | undefined = undefined,
+): Uint8Array {
+  const key = new Uint8Array(invocationIdBytes + 1 + 8 + (no === undefined ? 0 : 4));
+  key.set(of);
+  key[invocationIdBytes] = kind;
+  const view = new DataView(key.buffer);
+  view.setUint32(invocationIdBytes + 1, node.high);
+  view.setUint32(invocationIdBytes + 5, node.low);
+  if (no !== undefined) view.setUint32(invocationIdBytes + 9, no);
+  return key;
+}
