@@ -64,10 +64,12 @@ export function topologyProblems(
     }
   }
   checkStores(stores, add);
+  checkDuplicates("stores", stores, add);
+  checkDuplicates("agents", agents, add);
+  checkDuplicates("objects", objects, add);
   for (const [entry, fn] of computes) {
-    if (typeof fn !== "function") {
-      add("COMPUTE_INVALID", `compute.${entry}`, `"${entry}" is no function`, ["a function"]);
-    }
+    if (typeof fn === "function") continue;
+    add("COMPUTE_INVALID", `compute.${entry}`, `"${entry}" is no function`, ["a function"]);
   }
   const names = topologyNames(parts);
   for (const [entry, agent] of agents) {
@@ -113,23 +115,36 @@ function checkStores(stores: readonly Entry[], add: Add): void {
     const message = `${stores.length} stores are more than a topology can have`;
     add("STORES_TOO_MANY", "stores", message, [`at most ${limits.storesMax}`]);
   }
-  const seen = new Map<unknown, string>();
   for (const [entry, store] of stores) {
-    const path = `stores.${entry}`;
-    if (!isStoreDeclaration(store)) {
-      add("STORE_INVALID", path, `"${entry}" is no store`, [
-        "keyValueStore({ key, value, updates })",
-      ]);
-      continue;
-    }
-    const other = seen.get(store);
-    if (other !== undefined) {
-      const message = `"${entry}" is the declaration of "${other}": references are ambiguous`;
-      add("STORE_DUPLICATE", path, message, ["a keyValueStore() of its own"]);
-    }
-    seen.set(store, entry);
+    if (isStoreDeclaration(store)) continue;
+    const valid = ["keyValueStore({ key, value, updates })"];
+    add("STORE_INVALID", `stores.${entry}`, `"${entry}" is no store`, valid);
   }
 }
+
+/** One declaration under two names: a reference to it by value could mean either. */
+function checkDuplicates(
+  part: "stores" | "agents" | "objects",
+  entries: readonly Entry[],
+  add: Add,
+): void {
+  const [code, valid] = duplicates[part];
+  const seen = new Map<unknown, string>();
+  for (const [entry, declared] of entries) {
+    const other = seen.get(declared);
+    if (other === undefined) seen.set(declared, entry);
+    else if (typeof declared === "object" && declared !== null) {
+      const message = `"${entry}" is the declaration of "${other}": references are ambiguous`;
+      add(code, `${part}.${entry}`, message, [valid]);
+    }
+  }
+}
+
+const duplicates = {
+  stores: ["STORE_DUPLICATE", "a keyValueStore() of its own"],
+  agents: ["AGENT_DUPLICATE", "an implement() of its own"],
+  objects: ["OBJECT_DUPLICATE", "an object() of its own"],
+} as const;
 
 function partEntries(part: object | undefined): readonly Entry[] {
   return typeof part === "object" && part !== null ? Object.entries(part) : [];

@@ -5,6 +5,7 @@
 // whether the topology has such an agent (definition-problems.ts), calling it (client.ts).
 
 declare const agentTypes: unique symbol;
+const agentRefBrand: unique symbol = Symbol.for("partita.agentRef");
 
 /** An agent whatever its types: what a shape takes under `agents`. */
 export interface AnyAgent {
@@ -21,6 +22,7 @@ export interface TypedAgent<Input, Result> extends AnyAgent {
 export interface AgentRef<Input, Result> extends TypedAgent<Input, Result> {
   readonly kind: "agentRef";
   readonly name: string;
+  readonly [agentRefBrand]: true;
 }
 
 /**
@@ -30,5 +32,10 @@ export interface AgentRef<Input, Result> extends TypedAgent<Input, Result> {
  *     const fib = agent({ agents: { fib: agentRef<number, number>("fib") }, … })
  */
 export function agentRef<Input, Result>(name: string): AgentRef<Input, Result> {
-  return Object.freeze({ kind: "agentRef", name });
+  return Object.freeze({ kind: "agentRef", name, [agentRefBrand]: true as const });
+}
+
+/** Whether something was made by `agentRef()`. */
+export function isAgentRef(value: unknown): value is AgentRef<unknown, unknown> {
+  return typeof value === "object" && value !== null && agentRefBrand in value;
 }

@@ -12,6 +12,7 @@
 import { limits } from "../../base/limits.js";
 import { show } from "../../base/show.js";
 import type { TopologyNames, TopologyProblem } from "../../runtime/task-program.js";
+import { isAgentRef } from "./agent-ref.js";
 import type { AgentParts } from "./definition.js";
 import { checkNode } from "./node-problems.js";
 import {
@@ -77,8 +78,7 @@ export function agentProblems(
 
 /** The name that the topology gives to an agent that is referred to by value or by name. */
 export function agentNameOf(agent: object, names: TopologyNames): string | undefined {
-  const isByName = "kind" in agent && agent.kind === "agentRef" && "name" in agent;
-  if (!isByName) return names.agentName(agent);
+  if (!isAgentRef(agent)) return names.agentName(agent);
   return names.agentNames.find((name) => name === agent.name);
 }
 
@@ -108,7 +108,9 @@ function checkReferences(
       (typeof declaration === "object" && declaration !== null) ||
       typeof declaration === "function";
     if (isReference && nameOf(declaration) !== undefined) continue;
-    const message = `"${own}" is nothing that the topology declares under "${option}"`;
+    const message = isAgentRef(declaration)
+      ? `"${own}" refers to agent ${show(declaration.name)}, which the topology does not declare`
+      : `"${own}" is nothing that the topology declares under "${option}"`;
     add("REFERENCE_UNDECLARED", at, message, declared);
   }
 }
@@ -150,8 +152,8 @@ function checkEdges(nodes: readonly GraphNode[], entry: unknown, add: AddProblem
       const message = `node "${name}" emits to "${target}", which the agent does not declare${way}`;
       add("TARGET_UNKNOWN", `nodes.${name}.to`, message, known);
     }
-    for (const { code, node, message, valid } of scopes.problems) {
-      if (node === name) add(code, `nodes.${name}`, message, valid);
+    for (const { code, node, isEdge, message, valid } of scopes.problems) {
+      if (node === name) add(code, `nodes.${name}${isEdge ? ".to" : ""}`, message, valid);
     }
     if (isKnown && path === undefined) {
       const message = `no path leads from the entry "${entry}" to node "${name}"`;

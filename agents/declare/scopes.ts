@@ -21,9 +21,16 @@ export interface GraphNode {
   readonly targets: readonly string[];
 }
 
-/** One rule that is broken; `node` is where. */
+/** One rule that is broken. */
 export interface ScopeProblem extends Pick<TopologyProblem, "code" | "message" | "valid"> {
   readonly node: string;
+  /** Whether one of the node's targets breaks it, or its being where it is. */
+  readonly isEdge: boolean;
+}
+
+/** A problem while more of the graph is still to be walked. */
+interface FoundProblem extends Omit<ScopeProblem, "valid"> {
+  readonly valid: () => readonly string[];
 }
 
 /** The scopes of a graph. */
@@ -63,7 +70,7 @@ class ScopeWalk {
   readonly #around = new Map<string, readonly string[]>();
   readonly #gatherOf = new Map<string, string>();
   readonly #scatterOf = new Map<string, string>();
-  readonly #problems: ScopeProblem[] = [];
+  readonly #problems: FoundProblem[] = [];
 
   constructor(nodes: ReadonlyMap<string, GraphNode>, entry: string) {
     this.#nodes = nodes;
@@ -76,7 +83,11 @@ class ScopeWalk {
     if (entry !== undefined) {
       this.#around.set(entry.name, []);
       if (entry.kind === "gather") {
-        this.#outside(entry.name, `the entry "${entry.name}" is a gather, outside of any scope`);
+        this.#outside(
+          entry.name,
+          false,
+          `the entry "${entry.name}" is a gather, outside of any scope`,
+        );
       }
     }
     // In the order of insertion, what is added on the way included: each edge is looked at once.
@@ -87,7 +98,8 @@ class ScopeWalk {
       for (const target of node.targets) this.#edge(name, target, within);
     }
     for (const node of this.#nodes.values()) this.#ends(node);
-    return { around: this.#around, gatherOf: this.#gatherOf, problems: this.#problems };
+    const problems = this.#problems.map((problem) => ({ ...problem, valid: problem.valid() }));
+    return { around: this.#around, gatherOf: this.#gatherOf, problems };
   }
 
   /** An emit of `from`, which happens within the scopes `within`. */
@@ -106,7 +118,11 @@ class ScopeWalk {
     const scatter = within.at(-1);
     if (scatter === undefined) {
       const way = this.#wayTo(from, to);
-      this.#outside(from, `node "${from}" emits to gather "${to}" outside of any scope${way}`);
+      this.#outside(
+        from,
+        true,
+        `node "${from}" emits to gather "${to}" outside of any scope${way}`,
+      );
       return this.#unlessKnown(to, []);
     }
     const gather = this.#gatherOf.get(scatter) ?? to;
@@ -115,12 +131,12 @@ class ScopeWalk {
     if (gather !== to) {
       const way = this.#wayTo(from, to);
       const message = `the scope of scatter "${scatter}" has two gathers, "${gather}" and "${to}"`;
-      this.#add("GATHERS_MANY", from, `${message}${way}`, [gather]);
+      this.#edgeProblem("GATHERS_MANY", from, `${message}${way}`, () => [gather]);
     } else if (ended !== scatter) {
       const message =
         `node "${from}" in the scope of scatter "${scatter}" emits to gather "${to}", which ends ` +
         `the scope of scatter "${ended}"${this.#wayTo(from, to)}`;
-      this.#add("SCOPE_LEFT", from, message, ["a gather of its own"]);
+      this.#edgeProblem("SCOPE_LEFT", from, message, () => ["a gather of its own"]);
     }
     if (!this.#scatterOf.has(to)) this.#scatterOf.set(to, ended);
     return gather === to && ended === scatter
@@ -143,17 +159,17 @@ class ScopeWalk {
       const message =
         `node "${from}" emits to "${to}", which is in the scope of scatter "${entered}", from ` +
         `outside of it${way}`;
-      this.#add("SCOPE_ENTERED", from, message, [String(entered)]);
+      this.#edgeProblem("SCOPE_ENTERED", from, message, () => [String(entered)]);
     } else if (left === to) {
       const message =
         `node "${from}" emits to scatter "${to}" from within its own scope${way}: ` +
         "only its gather may";
-      this.#add("SCOPE_REENTERED", from, message, this.#inside(behind));
+      this.#edgeProblem("SCOPE_REENTERED", from, message, () => this.#inside(behind));
     } else {
       const message =
         `node "${from}" is in the scope of scatter "${left}" and emits to "${to}" outside of ` +
         `it${way}: only its gather may`;
-      this.#add("SCOPE_LEFT", from, message, this.#inside(behind));
+      this.#edgeProblem("SCOPE_LEFT", from, message, () => this.#inside(behind));
     }
   }
 
@@ -164,10 +180,12 @@ class ScopeWalk {
       if (isReached ? this.#gatherOf.has(name) : this.#leadsTo(name, "gather")) return;
       const gathers = this.#named("gather");
       const valid = gathers.length > 0 ? gathers : ["gather({ collect })"];
-      this.#add("SCATTER_UNGATHERED", name, `no gather ends the scope of scatter "${name}"`, valid);
+      const message = `no gather ends the scope of scatter "${name}"`;
+      const problem = { code: "SCATTER_UNGATHERED", node: name, isEdge: false, message };
+      this.#problems.push({ ...problem, valid: () => valid });
     } else if (kind === "gather" && !this.#around.has(name)) {
       if (this.#named("scatter").some((scatter) => this.#reaches(scatter, name))) return;
-      this.#outside(name, `no scatter leads to gather "${name}"`);
+      this.#outside(name, false, `no scatter leads to gather "${name}"`);
     }
   }
 
@@ -179,10 +197,10 @@ class ScopeWalk {
     return pathsFrom(from, this.#nodes).has(to);
   }
 
-  #outside(node: string, message: string): void {
+  #outside(node: string, isEdge: boolean, message: string): void {
     const scatters = this.#named("scatter");
     const valid = scatters.length > 0 ? scatters : ["scatter({ input, to })"];
-    this.#add("GATHER_OUTSIDE", node, message, valid);
+    this.#problems.push({ code: "GATHER_OUTSIDE", node, isEdge, message, valid: () => valid });
   }
 
   /** Where a node within these scopes may emit to, as far as they are known by now. */
@@ -203,8 +221,8 @@ class ScopeWalk {
     return ` (${[...(this.#paths.get(from) ?? [from]), to].join(" -> ")})`;
   }
 
-  #add(code: string, node: string, message: string, valid: readonly string[]): void {
-    this.#problems.push({ code, node, message, valid });
+  #edgeProblem(code: string, node: string, message: string, valid: FoundProblem["valid"]): void {
+    this.#problems.push({ code, node, isEdge: true, message, valid });
   }
 }
 

@@ -5,7 +5,11 @@ import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
 import { definitionOf } from "../../../agents/declare/definition.js";
 import { agentProblems } from "../../../agents/declare/definition-problems.js";
+import { agentRef } from "../../../agents/declare/agent-ref.js";
+import { accumulate } from "../../../agents/declare/aggregator.js";
 import { node } from "../../../agents/declare/node.js";
+import { object } from "../../../agents/declare/object.js";
+import { gather, scatter } from "../../../agents/declare/scatter-gather.js";
 import type { TopologyNames, TopologyProblem } from "../../../runtime/task-program.js";
 import { type } from "../../../store/schema.js";
 import { harnessNames } from "../../support/program-names.js";
@@ -24,6 +28,11 @@ const sound = { nodes: { a: plain }, entry: "a", result: type<string>() };
 function problemsOf(shape: unknown, functions: unknown = { a: fn }): readonly TopologyProblem[] {
   return agentProblems({ shape, functions }, "agents.x", names);
 }
+
+const declareOther = () => agent({ ...sound, entry: "a" }).implement({ a: fn });
+
+/** What is valid for a switch beside \`true\`. */
+const rest = (valid: string): readonly string[] => (valid === "true" ? ["false"] : []);
 
 /** A node with options that its types would refuse. */
 function looseNode(options: object): object {
@@ -148,9 +157,99 @@ describe("definition — problems", () => {
     ["maxRetries", null, "a whole number from 0 to 100"],
     ["retryBackoffMs", 3_600_001, "a whole number from 0 to 3600000"],
     ["retryBackoffMs", Number.NaN, "a whole number from 0 to 3600000"],
+    ["stallThresholdMs", 0, "a whole number from 1 to 86400000"],
+    ["stallThresholdMs", 86_400_001, "a whole number from 1 to 86400000"],
+    ["version", -1, "a whole number from 0 to 1000000000"],
+    ["version", "2", "a whole number from 0 to 1000000000"],
+    ["maxInvocationsPerTask", 0, "a whole number from 1 to 1000000"],
+    ["maxInvocationsPerTask", 1_000_001, "a whole number from 1 to 1000000"],
   ])("reports %s of %j, with what is allowed", (option, value, valid) => {
     expect(problemsOf({ ...sound, [option]: value })).toMatchObject([
       { code: "OPTION_INVALID", path: `agents.x.${option}`, valid: [valid] },
+    ]);
+  });
+
+  it("reports an update mode that is none, with those there are", () => {
+    expect(problemsOf({ ...sound, updateMode: "stop" })).toMatchObject([
+      {
+        code: "OPTION_INVALID",
+        path: "agents.x.updateMode",
+        message: 'updateMode is "stop"',
+        valid: ['"continue"', '"restart"', '"drop"'],
+      },
+    ]);
+  });
+
+  it.each([
+    ["nodeTimeoutMs", { nodeTimeoutMs: 0 }, "a whole number from 1 to 86400000"],
+    ["nodeTimeoutMs", { nodeTimeoutMs: 86_400_001 }, "a whole number from 1 to 86400000"],
+    ["reentrant", { key: (text: string) => text, reentrant: 1 }, "true"],
+    ["reentrant", { reentrant: true }, "a node with a key"],
+  ])("reports %s of a node in %j, with what is allowed", (option, options, valid) => {
+    const nodes = { a: looseNode({ input: type<string>(), ...options }) };
+    expect(problemsOf({ ...sound, nodes })).toMatchObject([
+      {
+        code: "OPTION_INVALID",
+        path: `agents.x.nodes.a.${option}`,
+        valid: [valid, ...rest(valid)],
+      },
+    ]);
+  });
+
+  it("reports options of scatters and gathers that are none, and what is no aggregator", () => {
+    // cast: what a JavaScript caller could pass
+    const s = scatter({ input: type<string>(), to: ["g"], key: 1, carry: 5 } as never);
+    // cast: as above
+    const g = gather({ collect: type<number>(), input: type<number>() } as never);
+    const nodes = { s, g };
+    const functions = { s: fn, g: fn };
+    const problems = problemsOf({ ...sound, entry: "s", nodes }, functions);
+    expect(problems.map(({ code, path }) => [path, code])).toEqual([
+      ["agents.x.nodes.s.key", "OPTION_UNKNOWN"],
+      ["agents.x.nodes.s.carry", "SCHEMA_INVALID"],
+      ["agents.x.nodes.g.input", "OPTION_UNKNOWN"],
+      ["agents.x.nodes.g.collect", "AGGREGATOR_INVALID"],
+    ]);
+    expect(problems[0]?.valid).toEqual(["input", "to", "carry", "nodeTimeoutMs"]);
+    expect(problems[3]?.valid).toContain("list");
+    // cast: as above
+    const none = gather({ collect: accumulate(5 as never, fn as never) });
+    expect(problemsOf({ ...sound, entry: "s", nodes: { s, g: none } }, functions)).toContainEqual({
+      code: "OPTION_INVALID",
+      path: "agents.x.nodes.g.collect",
+      message: "init of accumulate() is 5",
+      valid: ["a function"],
+    });
+  });
+
+  it("reports agents and objects that the topology does not declare, by value or by name", () => {
+    const other = declareOther();
+    const model = object(1);
+    const shape = {
+      ...sound,
+      agents: { other, fib: agentRef("fib"), self: agentRef("x"), none: 5 },
+      objects: { model, lost: object(2) },
+    };
+    const declared = harnessNames({ agents: { x: {}, y: other }, objects: { m: model } });
+    expect(agentProblems({ shape, functions: { a: fn } }, "agents.x", declared)).toEqual([
+      {
+        code: "REFERENCE_UNDECLARED",
+        path: "agents.x.agents.fib",
+        message: '"fib" refers to agent "fib", which the topology does not declare',
+        valid: ["x", "y"],
+      },
+      {
+        code: "REFERENCE_UNDECLARED",
+        path: "agents.x.agents.none",
+        message: '"none" is nothing that the topology declares under "agents"',
+        valid: ["x", "y"],
+      },
+      {
+        code: "REFERENCE_UNDECLARED",
+        path: "agents.x.objects.lost",
+        message: '"lost" is nothing that the topology declares under "objects"',
+        valid: ["m"],
+      },
     ]);
   });
 
@@ -192,7 +291,14 @@ describe("definition — bound to the names of a topology", () => {
     expect([...definition.stores]).toEqual([["accounts", "ledger"]]);
     expect([...definition.compute]).toEqual([["twice", "double"]]);
     expect(definition.entry.name).toBe("a");
-    expect(definition).toMatchObject({ maxRetries: 2, retryBackoffMs: 0 });
+    expect(definition).toMatchObject({
+      maxRetries: 2,
+      retryBackoffMs: 0,
+      stallThresholdMs: 10_000,
+      updateMode: "continue",
+      version: 0,
+      maxInvocationsPerTask: undefined,
+    });
   });
 
   it("takes the bounds of what it can be told about retries, which are no structure", () => {

@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
 import { node } from "../../../agents/declare/node.js";
+import { object } from "../../../agents/declare/object.js";
 import { PartitaError } from "../../../base/errors.js";
 import { limits } from "../../../base/limits.js";
 import { assignTables, plannedStores, shapeHash } from "../../../runtime/compile.js";
@@ -53,8 +54,8 @@ describe("topology — problems", () => {
       "MODULE_INVALID at module",
       "PART_UNKNOWN at tables",
       "NAME_INVALID at stores.a b",
-      "STORE_DUPLICATE at stores.two",
       "STORE_INVALID at stores.three",
+      "STORE_DUPLICATE at stores.two",
       "COMPUTE_INVALID at compute.c-d",
       expect.stringContaining("at agents.lost"),
       "AGENT_INVALID at agents.wrong",
@@ -71,6 +72,35 @@ describe("topology — problems", () => {
     ]);
   });
 
+  it("refuses one declaration under two names: a reference to it could mean either", () => {
+    const one = { stores: store(), agents: greet(), objects: object(1) };
+    const problems = problemsOf("t", here, {
+      stores: { a: one.stores, b: one.stores },
+      agents: { c: one.agents, d: one.agents },
+      objects: { e: one.objects, f: one.objects },
+    });
+    expect(problems.map(codeAndPath)).toEqual([
+      "STORE_DUPLICATE at stores.b",
+      "AGENT_DUPLICATE at agents.d",
+      "OBJECT_DUPLICATE at objects.f",
+    ]);
+    expect(problems[1]?.message).toBe('"d" is the declaration of "c": references are ambiguous');
+  });
+
+  it("refuses an empty name of a store, an agent and an object, and what is no object", () => {
+    const problems = problemsOf("t", here, {
+      stores: { "": store() },
+      agents: { "": greet() },
+      objects: { "": object(1), model: {} },
+    });
+    expect(problems.map(codeAndPath)).toEqual([
+      "NAME_INVALID at stores.",
+      "NAME_INVALID at agents.",
+      "NAME_INVALID at objects.",
+      "OBJECT_INVALID at objects.model",
+    ]);
+  });
+
   it("says all of them in its message", () => {
     const refused = () => topology("1", "", { stores: {}, compute: {} });
     expect(refused).toThrow('topology "1" has 2 problem(s)');
@@ -78,7 +108,7 @@ describe("topology — problems", () => {
     expect(refused).toThrow("MODULE_INVALID");
   });
 
-  for (const part of ["stores", "agents", "compute"]) {
+  for (const part of ["stores", "agents", "compute", "objects"]) {
     for (const value of [null, 5, "text", true, () => 1]) {
       it(`refuses ${String(value)} as ${part}`, () => {
         const problems = problemsOf("t", here, { [part]: value });
