@@ -83,7 +83,7 @@ class AgentProgram implements TaskProgram {
     this.#letters = new DeadLetters(port, bounds.deadLettersMax);
     const parts = [port, this.#agents, this.#queue, this.#runner, this.#letters] as const;
     this.#failedNodes = new FailedNodes(...parts);
-    this.#completions = new Completions(port, this.#queue, this.#runner);
+    this.#completions = new Completions(port, this.#agents, this.#queue, this.#runner);
     const { invocationsRetainedMax } = bounds;
     const sizes = messageBounds(bounds.rowBytesMax);
     this.#invocations = new Invocations(port, this.#agents, sizes, invocationsRetainedMax);

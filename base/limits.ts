@@ -104,6 +104,10 @@ export const limits = {
   carriedBytesMax: 16_384,
   /** What is kept of a node invocation for traces, messages aside: a record is read as a whole. */
   nodeTraceBytesMax: 65_536,
+  /** States of open scopes that a task keeps in memory; others are made again from their inputs. */
+  foldedScopesMax: 16_384,
+  /** About the bytes of the inputs in them. */
+  foldedBytesMax: 67_108_864,
   /** Emits of one node invocation: they become rows of one frame. */
   emitsMax: 10_000,
   /** Times that a node invocation which threw is run again, when the agent does not say. */

@@ -11,7 +11,7 @@ import { assert } from "../../base/invariant.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import { hashKey } from "../../store/key-hash.js";
 import type { AgentDefinition } from "../declare/definition.js";
-import { type AckMessage, isDone, recordBytesOf, startedOf } from "../wire/ack.js";
+import { type AckMessage, isDone, recordBytesOf } from "../wire/ack.js";
 import { decodeFailure, failureText, nodeFailureText } from "../wire/failure.js";
 import {
   entryNodeId,
@@ -20,7 +20,6 @@ import {
   isZeroId,
   noScope,
   placementOf,
-  xorOf,
 } from "../wire/invocation-id.js";
 import {
   decodeRecord,
@@ -42,7 +41,9 @@ import {
 import type { MessageBounds } from "../wire/message-bounds.js";
 import { encodeNotice, encodeReply } from "../wire/outcome.js";
 import { encodePoison, type ReportMessage, type ReviveMessage } from "../wire/poison-message.js";
+import { Accounts } from "./accounts.js";
 import { Retention } from "./retention.js";
+import { Scopes } from "./scopes.js";
 import { leavingKey, nodeKey, originKey, treeTable } from "./tree.js";
 import { WaitingThreads } from "./waiting-threads.js";
 
@@ -53,6 +54,7 @@ export class Invocations {
   readonly #agents: ReadonlyMap<string, AgentDefinition>;
   readonly #bounds: MessageBounds;
   readonly #retention: Retention;
+  readonly #scopes: Scopes;
   readonly #waiting = new WaitingThreads();
   #createdLast = 0;
 
@@ -65,7 +67,10 @@ export class Invocations {
     this.#port = port;
     this.#agents = agents;
     this.#bounds = bounds;
-    this.#retention = new Retention(port, retainedMax);
+    this.#retention = new Retention(port, (agent) => {
+      return agents.get(agent)?.maxInvocationsPerTask ?? retainedMax;
+    });
+    this.#scopes = new Scopes(port, agents, bounds);
   }
 
   start(): void {
@@ -137,11 +142,14 @@ export class Invocations {
       turn.put(treeTable, nodeKey(invocationId, nodeInvocationId), recordBytesOf(bytes), true);
     }
     const before = decodeRecord(row);
-    const xor = xorOf(nodeInvocationId, startedOf(ack.emits));
-    const counted = { ...before, outstanding: xorOf(before.outstanding, xor) };
-    const failed = end.kind === "failure" ? withFailure(counted, end.error) : counted;
+    const accounts = new Accounts(turn, invocationId, before);
+    this.#scopes.settle(accounts, ack);
+    accounts.write();
+    const failures = [...(end.kind === "failure" ? [end.error] : []), ...accounts.failures];
+    const counted = { ...before, outstanding: accounts.outstanding };
+    const failed = failures.reduce(withFailure, counted);
     const isLate = before.state.kind !== "pending";
-    const record = isLate ? failed : { ...failed, state: stateAfter(failed, end) };
+    const record = isLate ? failed : { ...failed, state: stateAfter(failed, end, failures.at(-1)) };
     turn.put(invocationTable, invocationId, encodeRecord(record));
     if (!isLate) this.#tellOutcome(turn, invocationId, record);
     if (record.state.kind !== "pending" && isZeroId(record.outstanding)) {
@@ -163,14 +171,17 @@ export class Invocations {
   }
 
   /** A dead letter is about to run again: a failed invocation waits for it (E3). */
-  revive(turn: Turn, { letterNo, invocationId, nodeInvocationId }: ReviveMessage): void {
+  revive(turn: Turn, { letterNo, invocationId, nodeInvocationId, scope }: ReviveMessage): void {
     this.#assertHome(invocationId);
     const row = turn.get(invocationTable, invocationId);
     const isLeaving = turn.get(treeTable, leavingKey(invocationId)) !== undefined;
     if (row !== undefined && !isLeaving) {
       const before = decodeRecord(row);
       const state = before.state.kind === "failed" ? pending : before.state;
-      const outstanding = xorOf(before.outstanding, nodeInvocationId);
+      const accounts = new Accounts(turn, invocationId, before);
+      this.#scopes.revive(accounts, scope, nodeInvocationId);
+      accounts.write();
+      const { outstanding } = accounts;
       turn.put(invocationTable, invocationId, encodeRecord({ ...before, state, outstanding }));
     }
     const { origin } = turn;
@@ -204,15 +215,19 @@ export class Invocations {
 }
 
 /** How a pending invocation stands after one of its node invocations has ended (E3). */
-function stateAfter(record: InvocationRecord, end: AckMessage["end"]): InvocationState {
+function stateAfter(
+  record: InvocationRecord,
+  end: AckMessage["end"],
+  failure: Uint8Array | undefined,
+): InvocationState {
   if (end.kind === "result") return end;
-  if (end.kind === "failure") {
-    const reason = nodeFailureText(decodeFailure(end.error));
+  if (failure !== undefined) {
+    const reason = nodeFailureText(decodeFailure(failure));
     return { kind: "failed", reason, failuresThen: record.failures.length };
   }
   if (!isZeroId(record.outstanding)) return pending;
   const last = record.failures.at(-1);
-  const failure = last === undefined ? undefined : decodeFailure(last);
-  const reason = failureText("Agent completed without result", failure);
+  const decoded = last === undefined ? undefined : decodeFailure(last);
+  const reason = failureText("Agent completed without result", decoded);
   return { kind: "failed", reason, failuresThen: record.failures.length };
 }

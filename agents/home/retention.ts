@@ -30,7 +30,7 @@ const pageRows = 64;
 
 export class Retention {
   readonly #port: TaskPort;
-  readonly #retainedMax: number;
+  readonly #retainedMax: (agent: string) => number;
   /** Names of the newest records of each agent, oldest first. */
   readonly #newest = new Map<string, Fifo<string>>();
   /** Records beyond the newest that are not over. */
@@ -38,7 +38,8 @@ export class Retention {
   /** Records beyond the newest that are over. */
   readonly #doomed = new Fifo<string>();
 
-  constructor(port: TaskPort, retainedMax: number) {
+  /** `retainedMax`: how many records of an agent stay. */
+  constructor(port: TaskPort, retainedMax: (agent: string) => number) {
     this.#port = port;
     this.#retainedMax = retainedMax;
   }
@@ -78,7 +79,7 @@ export class Retention {
     if (this.#overdue.delete(own)) this.#doomed.push(own);
     const newest = this.#newest.get(agent);
     for (let looked = 0; looked < deletesMax; looked += 1) {
-      const beyond = newest !== undefined && newest.length > this.#retainedMax;
+      const beyond = newest !== undefined && newest.length > this.#retainedMax(agent);
       const name = this.#doomed.shift() ?? (beyond ? newest.shift() : undefined);
       if (name === undefined) return;
       const oldest = invocationIdOf(name);

@@ -7,7 +7,7 @@
 import { ByteReader } from "../../base/byte-reader.js";
 import { assert } from "../../base/invariant.js";
 import type { NodeInvocationId } from "../wire/invocation-id.js";
-import { readName, readNodeId } from "../wire/wire-field.js";
+import { readName, readNodeId, writeName, writeNodeId, written } from "../wire/wire-field.js";
 
 /**
  * How far a scope has come: its gather waits for inputs; or runs, or has run; or will never run,
@@ -34,6 +34,18 @@ export interface ScopeRecord {
 }
 
 const phases: readonly ScopePhase[] = ["collecting", "started", "broken"];
+
+export function encodeScope(scope: ScopeRecord): Uint8Array {
+  return written((writer) => {
+    writer.u8(phases.indexOf(scope.phase));
+    writeNodeId(writer, scope.parent);
+    writeNodeId(writer, scope.outstanding);
+    writer.u32(scope.unfinished);
+    writer.u32(scope.producers);
+    writer.uint64(scope.inputs);
+    writeName(writer, scope.gather);
+  });
+}
 
 export function decodeScope(bytes: Uint8Array): ScopeRecord {
   const reader = new ByteReader(bytes);

@@ -38,12 +38,12 @@ export function nodeKey(of: InvocationId, node: NodeInvocationId): Uint8Array {
   return keyOf(of, kinds.node, node);
 }
 
-function scopeKey(of: InvocationId, scope: NodeInvocationId): Uint8Array {
+export function scopeKey(of: InvocationId, scope: NodeInvocationId): Uint8Array {
   return keyOf(of, kinds.scope, scope);
 }
 
 /** Of the `no`-th node invocation that has given inputs to a scope, from 0. */
-function inputKey(of: InvocationId, scope: NodeInvocationId, no: number): Uint8Array {
+export function inputKey(of: InvocationId, scope: NodeInvocationId, no: number): Uint8Array {
   return keyOf(of, kinds.input, scope, no);
 }
 

@@ -21,6 +21,7 @@ import type { TaskPort } from "../../runtime/task-program.js";
 import { validate } from "../../store/schema.js";
 import { encodeDynamicKey } from "../../store/tuple-key.js";
 import type { AgentDefinition, NodeDefinition } from "../declare/definition.js";
+import type { AnySchema } from "../declare/node-definition.js";
 import { operationPrefix } from "../wire/invocation-id.js";
 import type { NodeEnd } from "../wire/ack.js";
 import type { CompletedMessage, Emit, RunMessage } from "../wire/message.js";
@@ -46,6 +47,7 @@ export class ActiveNode implements NodeOperations {
   readonly #emits: Emit[] = [];
   #emittedBytes = 0;
   #result: Uint8Array | undefined;
+  #carry = noBytes;
   #returned = false;
   readonly #underWay = new Set<Promise<unknown>>();
   #controller: AbortController | undefined;
@@ -183,6 +185,17 @@ export class ActiveNode implements NodeOperations {
     }
   }
 
+  /**
+   * What a scatter's function has returned.
+   * @throws PartitaError SCHEMA_INVALID, VALUE_UNSUPPORTED, MESSAGE_TOO_LARGE
+   */
+  carry(value: unknown, schema: AnySchema): void {
+    const where = `what scatter "${this.#node.name}" has returned`;
+    const bytes = encodeMessage(validate(schema, value, where), where);
+    assertFits(where, this.#emittedBytes + bytes.length, this.#bounds.messageBytesMax);
+    this.#carry = bytes;
+  }
+
   /** What takes effect (V2). */
   effects(): NodeEffects {
     if (this.#result === undefined) return this.#ended({ kind: "plain" }, this.#emits);
@@ -223,7 +236,7 @@ export class ActiveNode implements NodeOperations {
 
   #ended(end: NodeEnd, emits: readonly Emit[]): NodeEffects {
     const { attempt } = this.#run;
-    return { attempt, emits, end, carry: noBytes, trace: noBytes, recorded: this.recorded() };
+    return { attempt, emits, end, carry: this.#carry, trace: noBytes, recorded: this.recorded() };
   }
 
   #assertActive(operation: string): void {

@@ -1,12 +1,15 @@
 // Completion — what follows when a node function has returned: its emits go to the tasks that are
 // to run them, and home is told what the node invocation was and came to.
 //
+// An emit to a gather starts nothing: it is an input of the scope, which home collects. Scatters
+// and gathers run at home, keyed nodes where their key is, plain ones in a round.
 // Owns: where each emit runs. Leaves to others: nodes that have failed (failed-nodes.ts), rows
 // (node-queue.ts), what home does with the ack (home/).
 // Invariant E2 of execution.ts.
 
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import { hashKey } from "../../store/key-hash.js";
+import type { AgentDefinition } from "../declare/definition.js";
 import { type EmitRecord, encodeAck } from "../wire/ack.js";
 import { childNodeId, placementOf } from "../wire/invocation-id.js";
 import { type CompletedMessage, decodeRun, encodeRun, type RunMessage } from "../wire/message.js";
@@ -17,11 +20,18 @@ import { PlainRound } from "./plain-round.js";
 
 export class Completions {
   readonly #port: TaskPort;
+  readonly #agents: ReadonlyMap<string, AgentDefinition>;
   readonly #queue: NodeQueue;
   readonly #runner: NodeRunner;
 
-  constructor(port: TaskPort, queue: NodeQueue, runner: NodeRunner) {
+  constructor(
+    port: TaskPort,
+    agents: ReadonlyMap<string, AgentDefinition>,
+    queue: NodeQueue,
+    runner: NodeRunner,
+  ) {
     this.#port = port;
+    this.#agents = agents;
     this.#queue = queue;
     this.#runner = runner;
   }
@@ -30,20 +40,29 @@ export class Completions {
   complete(turn: Turn, message: CompletedMessage): void {
     const { arrivalNo, attempt, end, carry, trace, recorded } = message;
     const taken = decodeRun(this.#queue.take(turn, arrivalNo));
-    const { invocationId, nodeInvocationId, node, scope } = taken;
+    const { agent, invocationId, nodeInvocationId, node, scope } = taken;
+    const nodes = this.#agents.get(agent)?.nodes;
+    const gather = nodes?.get(node)?.kind === "scatter" ? nodes.get(node)?.gather : undefined;
+    const inner = gather === undefined ? scope : nodeInvocationId;
+    const home = this.#port.ownerOf(placementOf(invocationId));
     const round = new PlainRound(this.#port);
     const emits = message.emits.map((emit, index): EmitRecord => {
       const id = childNodeId(nodeInvocationId, index);
-      const task = emit.key === undefined ? round.next() : this.#port.ownerOf(hashKey(emit.key));
-      const run: RunMessage = { ...taken, attempt, ...emit, nodeInvocationId: id };
+      const kind = nodes?.get(emit.node)?.kind;
+      if (kind === "gather") return { id, task: undefined, ...emit };
+      const task = kind === "scatter" ? home : this.#taskOf(emit.key, round);
+      const run: RunMessage = { ...taken, attempt, ...emit, nodeInvocationId: id, scope: inner };
       turn.send(task, encodeRun(run));
       return { id, task, ...emit };
     });
-    const home = this.#port.ownerOf(placementOf(invocationId));
     const task = this.#port.taskId;
-    const ended = { node, scope, attempt, task, end, emits, gather: "", carry, trace };
+    const ended = { node, scope, attempt, task, end, emits, gather: gather ?? "", carry, trace };
     turn.send(home, encodeAck({ kind: "ack", invocationId, nodeInvocationId, ...ended }));
     forgetOperations(turn, taken, recorded);
     turn.afterCommit(() => this.#runner.completed(arrivalNo));
+  }
+
+  #taskOf(key: Uint8Array | undefined, round: PlainRound): number {
+    return key === undefined ? round.next() : this.#port.ownerOf(hashKey(key));
   }
 }

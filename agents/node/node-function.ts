@@ -15,13 +15,15 @@ export async function runFunction(
   attempt: number,
 ): Promise<NodeEffects> {
   let thrown: { readonly error: unknown } | undefined;
+  let returned: unknown;
   try {
-    await node.run(active.context(), decodeMessage(run.message));
+    returned = await node.run(active.context(), decodeMessage(run.message));
   } catch (error) {
     thrown = { error };
   }
   try {
     await active.finish();
+    if (node.carry !== undefined && node.kind === "scatter") active.carry(returned, node.carry);
   } catch (error) {
     // What the function itself threw came first.
     thrown ??= { error };

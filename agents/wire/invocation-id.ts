@@ -31,8 +31,9 @@ export const invocationIdBytes = 16;
 /** The scope of node invocations that are in none. */
 export const noScope: NodeInvocationId = Object.freeze({ high: 0, low: 0 });
 
-/** No emit has this number: there are at most `limits.emitsMax`. */
+/** No emit has these numbers: there are at most `limits.emitsMax`. */
 const gatherIndex = 0xffffffff;
+const tokenIndex = 0xfffffffe;
 
 const two16 = 2 ** 16;
 const two24 = 2 ** 24;
@@ -138,6 +139,11 @@ export function childNodeId(parent: NodeInvocationId, index: number): NodeInvoca
 /** The id of the gather's node invocation that ends a scope, which is named by its scatter's. */
 export function gatherNodeId(scope: NodeInvocationId): NodeInvocationId {
   return childNodeId(scope, gatherIndex);
+}
+
+/** Stands in the account around a scope for all that is in it and has not ended. */
+export function scopeToken(scope: NodeInvocationId): NodeInvocationId {
+  return childNodeId(scope, tokenIndex);
 }
 
 /** Names a node invocation among all: operation ids begin with it (runtime/operation-id.ts). */

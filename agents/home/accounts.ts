@@ -1,0 +1,96 @@
+// Accounts — what of one invocation has not ended, scope by scope, while one message changes it.
+//
+// An account is the xor of ids of what was started and has not ended; it is zero when all has. That
+// of the invocation is in its record, that of a scope in the scope's row.
+// Owns: reading the rows of scopes, changing them, and writing each that was touched once. Leaves
+// to others: what changes, and what follows from an account that is settled (scopes.ts).
+
+import { assert } from "../../base/invariant.js";
+import type { Turn } from "../../runtime/task-program.js";
+import {
+  formatNodeId,
+  type InvocationId,
+  isZeroId,
+  type NodeInvocationId,
+  xorOf,
+} from "../wire/invocation-id.js";
+import { decodeScope, encodeScope, type ScopeRecord } from "./scope-record.js";
+import { scopeKey, treeTable } from "./tree.js";
+
+interface Touched {
+  readonly id: NodeInvocationId;
+  readonly isNew: boolean;
+  scope: ScopeRecord;
+}
+
+export class Accounts {
+  readonly turn: Turn;
+  readonly invocationId: InvocationId;
+  readonly agent: string;
+  /** Of the invocation: what is outside of all scopes. */
+  outstanding: NodeInvocationId;
+  /** Failures of the home task's own work (failure.ts has their bytes), in their order. */
+  readonly failures: Uint8Array[] = [];
+  readonly #touched = new Map<string, Touched>();
+
+  constructor(
+    turn: Turn,
+    invocationId: InvocationId,
+    { agent, outstanding }: { readonly agent: string; readonly outstanding: NodeInvocationId },
+  ) {
+    this.turn = turn;
+    this.invocationId = invocationId;
+    this.agent = agent;
+    this.outstanding = outstanding;
+  }
+
+  /** A scope that has not been there before. */
+  open(id: NodeInvocationId, scope: ScopeRecord): void {
+    this.#touched.set(formatNodeId(id), { id, isNew: true, scope });
+  }
+
+  scope(id: NodeInvocationId): ScopeRecord {
+    return this.#touch(id).scope;
+  }
+
+  change(id: NodeInvocationId, changes: Partial<ScopeRecord>): ScopeRecord {
+    const touched = this.#touch(id);
+    touched.scope = { ...touched.scope, ...changes };
+    return touched.scope;
+  }
+
+  /**
+   * Enters `xor` into an account, and `unfinished` into the count beside it; returns whether there
+   * is a scope whose account is settled now.
+   */
+  enter(id: NodeInvocationId, xor: NodeInvocationId, unfinished = 0): boolean {
+    if (isZeroId(id)) {
+      this.outstanding = xorOf(this.outstanding, xor);
+      return false;
+    }
+    const before = this.scope(id);
+    const after = this.change(id, {
+      outstanding: xorOf(before.outstanding, xor),
+      unfinished: before.unfinished + unfinished,
+    });
+    return isZeroId(after.outstanding);
+  }
+
+  /** Puts what was touched into the frame in hand. */
+  write(): void {
+    for (const { id, isNew, scope } of this.#touched.values()) {
+      this.turn.put(treeTable, scopeKey(this.invocationId, id), encodeScope(scope), isNew);
+    }
+  }
+
+  #touch(id: NodeInvocationId): Touched {
+    const name = formatNodeId(id);
+    const known = this.#touched.get(name);
+    if (known !== undefined) return known;
+    const row = this.turn.get(treeTable, scopeKey(this.invocationId, id));
+    assert(row !== undefined, () => `scope ${name} has no row`);
+    const touched = { id, isNew: false, scope: decodeScope(row) };
+    this.#touched.set(name, touched);
+    return touched;
+  }
+}
