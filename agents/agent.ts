@@ -6,13 +6,21 @@
 // inference (shape.ts), what is wrong with it (definition-problems.ts), running it
 // (execution.ts), calling it (client.ts).
 
-import type { ProgramEntry, TopologyNames, TopologyProblem } from "../runtime/task-program.js";
+import { Flowchart } from "../base/flowchart.js";
+import type {
+  ProgramEntry,
+  TopologyNames,
+  TopologyProblem,
+  TopologyReference,
+} from "../runtime/task-program.js";
+import { drawAgent } from "./declare/agent-diagram.js";
 import type { TypedAgent } from "./declare/agent-ref.js";
 import {
   type AgentDefinition,
   type AgentParts,
   agentDefinition,
   defineAgent,
+  referencesOf,
   shapeOf,
 } from "./declare/definition.js";
 import { agentProblems } from "./declare/definition-problems.js";
@@ -28,6 +36,11 @@ import type {
 /** An agent: what `topology()` takes under `agents`. `Input` invokes it, `Result` comes back. */
 export interface AgentDeclaration<Input, Result> extends TypedAgent<Input, Result>, ProgramEntry {
   readonly kind: "agent";
+  /**
+   * A drawing of its graph as Mermaid text, each scope a group: for a README or
+   * https://mermaid.live.
+   */
+  toMermaid(): string;
 }
 
 /** A shape whose functions are still to come. */
@@ -91,6 +104,20 @@ class DeclaredAgent implements AgentDeclaration<unknown, unknown> {
 
   shape(names: TopologyNames): unknown {
     return shapeOf(defineAgent(this.#parts, names));
+  }
+
+  draw(chart: Flowchart): void {
+    drawAgent(chart, this.#parts);
+  }
+
+  references(names: TopologyNames): readonly TopologyReference[] {
+    return referencesOf(defineAgent(this.#parts, names));
+  }
+
+  toMermaid(): string {
+    const chart = new Flowchart();
+    this.draw(chart);
+    return chart.text();
   }
 }
 

@@ -13,6 +13,7 @@
 //   G3. Messages sent from one task to another are applied there once each, in the order sent.
 //   G4. A Turn is dead after `apply` has returned: using it then is a broken invariant.
 
+import type { Flowchart } from "../base/flowchart.js";
 import type { ErasedUpdates } from "../store/declaration.js";
 import type { KeyValueStore } from "../store/key-value-store.js";
 import type { KeyRange, StoredRow, TableId } from "../store/storage.js";
@@ -183,6 +184,16 @@ export interface ProgramEntry {
   problems(path: string, names: TopologyNames): readonly TopologyProblem[];
   /** Structure without functions; threads compare its hash. */
   shape(names: TopologyNames): unknown;
+  /** Adds what it consists of to the group of a drawing that stands for it. */
+  draw(chart: Flowchart): void;
+  /** What it refers to, once it is known to be sound. */
+  references(names: TopologyNames): readonly TopologyReference[];
+}
+
+/** A part of a topology that an entry refers to, by the topology's name. */
+export interface TopologyReference {
+  readonly part: "stores" | "compute" | "agents" | "objects";
+  readonly name: string;
 }
 
 /** A declaration of what nodes use and no store can hold. */

@@ -7,6 +7,7 @@
 import { PartitaError } from "../base/errors.js";
 import { nameShown } from "./call-checks.js";
 import type { AnyStoreDeclaration } from "./plan.js";
+import { topologyDiagram } from "./topology-diagram.js";
 import type { TopologyParts } from "./topology-parts.js";
 import { topologyProblems } from "./topology-problems.js";
 
@@ -20,6 +21,11 @@ export interface Topology<Parts extends TopologyParts = TopologyParts> {
   /** URL of the module that exports this topology: every task thread imports it. */
   readonly module: string;
   readonly parts: Parts;
+  /**
+   * A drawing as Mermaid text: each agent with its nodes, its scopes and what it uses. For a README
+   * or https://mermaid.live.
+   */
+  toMermaid(): string;
 }
 
 /**
@@ -41,7 +47,9 @@ export function topology<const Parts extends TopologyParts>(
   if (problems.length > 0) {
     throw new PartitaError("TOPOLOGY_INVALID", { topology: nameShown(name), problems });
   }
-  return Object.freeze({ kind: "topology", name, module, parts: Object.freeze({ ...parts }) });
+  const kept = Object.freeze({ ...parts });
+  const toMermaid = (): string => topologyDiagram(parts);
+  return Object.freeze({ kind: "topology", name, module, parts: kept, toMermaid });
 }
 
 /** Whether a value is a topology, and has that name. */

@@ -9,7 +9,7 @@
 
 import { assert } from "../../base/invariant.js";
 import { limits } from "../../base/limits.js";
-import type { ProgramEntry, TopologyNames } from "../../runtime/task-program.js";
+import type { ProgramEntry, TopologyNames, TopologyReference } from "../../runtime/task-program.js";
 import { agentNameOf } from "./definition-problems.js";
 import {
   type AnySchema,
@@ -132,6 +132,22 @@ export function shapeOf(definition: AgentDefinition): unknown {
     agents: sortedPairs(new Map([...definition.agents].map(([own, { agent }]) => [own, agent]))),
     objects: sortedPairs(definition.objects),
   };
+}
+
+/** Everything that an agent refers to. */
+export function referencesOf(definition: AgentDefinition): readonly TopologyReference[] {
+  const { stores, compute, agents, objects } = definition;
+  const named = (part: TopologyReference["part"], names: Iterable<string>) =>
+    Array.from(new Set(names), (name) => ({ part, name }));
+  return [
+    ...named("stores", stores.values()),
+    ...named("compute", compute.values()),
+    ...named(
+      "agents",
+      Array.from(agents.values(), ({ agent }) => agent),
+    ),
+    ...named("objects", objects.values()),
+  ];
 }
 
 function boundNames(

@@ -53,6 +53,11 @@ export function checkNode(name: string, declaration: unknown, add: AddProblem): 
   return { name, kind, targets: targetsOf(name, options["to"], `${at}.to`, add) };
 }
 
+/** Whether a node says by which key it runs. */
+export function isKeyed(declaration: unknown): boolean {
+  return kindOf(declaration) === "node" && optionsOf(declaration)?.["key"] !== undefined;
+}
+
 function kindOf(declaration: unknown): NodeKind | undefined {
   const kind = optionBag(declaration)?.["kind"];
   return kind === "node" || kind === "scatter" || kind === "gather" ? kind : undefined;

@@ -56,7 +56,8 @@ export function programEntry(
     report: () => ({ deadLetters: 0, deadLettersDropped: 0 }),
     ...others,
   };
-  return { kind: "agent", program: () => program, problems: () => [], shape: () => ({}) };
+  const declared = { problems: () => [], shape: () => ({}), draw: () => {}, references: () => [] };
+  return { kind: "agent", program: () => program, ...declared };
 }
 
 /** The table of the bench's only store. */
