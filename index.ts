@@ -3,6 +3,13 @@
 export { agent, type AgentDeclaration } from "./agents/agent.js";
 export type { AgentClient, InvokeOptions } from "./agents/client/client.js";
 export type { Invocation } from "./agents/client/invocation.js";
+export type {
+  ChunkEvent,
+  ChunkStream,
+  StreamCompletedEvent,
+  StreamEvent,
+  StreamResetEvent,
+} from "./agents/client/stream.js";
 export type { NodeContext } from "./agents/declare/context.js";
 export type {
   DeadLetter,

@@ -145,6 +145,10 @@ class AgentProgram implements TaskProgram {
           turn.forgetOperation(operationId(message.prefix, index));
         }
         return undefined;
+      case "chunks":
+      case "follow":
+      case "streams":
+        return this.#invocations.streams.apply(turn, message);
       default:
         return this.#applyPoison(turn, message);
     }

@@ -137,6 +137,15 @@ export interface ErrorDetails {
     failures: readonly InvocationFailureDetails[];
   };
   INVOCATION_UNKNOWN: { agent: string; invocationId: string };
+  /** Another attempt of the invocation has begun: this run of the node is void. */
+  INVOCATION_RETRIED: { agent: string; node: string; invocationId: string };
+  /** No such node invocation, or it is one of another node. */
+  NODE_INVOCATION_UNKNOWN: {
+    agent: string;
+    invocationId: string;
+    node: string;
+    nodeInvocationId: string;
+  };
   /** The process or its thread died each time this node invocation ran: it is not run any more. */
   NODE_DEADLY: { agent: string; node: string; deaths: number };
   /** No such dead letter: it was replayed, discarded, or never was. */

@@ -95,6 +95,11 @@ const messages: Messages = {
   INVOCATION_FAILED: (d) => `invocation ${d.invocationId} of agent "${d.agent}": ${d.reason}`,
   INVOCATION_UNKNOWN: (d) =>
     `agent "${d.agent}" has no invocation "${d.invocationId}": it never began or is forgotten`,
+  INVOCATION_RETRIED: (d) =>
+    `${node(d)}: another attempt of invocation ${d.invocationId} has begun, this run is void`,
+  NODE_INVOCATION_UNKNOWN: (d) =>
+    `invocation ${d.invocationId} of agent "${d.agent}" has no invocation ` +
+    `"${d.nodeInvocationId}" of node "${d.node}"`,
   NODE_DEADLY: (d) =>
     `${node(d)} is not run again: the process or its thread died ${d.deaths} times while it ran`,
   DEAD_LETTER_UNKNOWN: (d) =>

@@ -95,6 +95,14 @@ export const limits = {
   callAheadMsMax: 3_600_000,
   /** Reads between two writes of a node that are recorded for its next run; others are repeated. */
   operationReadBytesMax: 65_536,
+  /** Chunks of one run of a node that are not acknowledged: with so many, the node waits. */
+  chunksUnacknowledgedMax: 1_000,
+  /** About the bytes of those chunks. */
+  chunkBytesUnacknowledgedMax: 16_777_216,
+  /** Bytes of chunks in one request: a part of a frame. */
+  chunkRequestBytesMax: 1_048_576,
+  /** Chunks, or streams, of one answer to who follows them. */
+  streamPageRows: 256,
   /** The name of a `ctx.run`: it is part of a key. */
   runNameBytesMax: 256,
 
@@ -194,6 +202,7 @@ assert(
   limits.arenaBytesMin / 4 > limits.operationReadBytesMax,
   "a batch, a value and its call record fit an arena",
 );
+assert(limits.chunkRequestBytesMax <= limits.batchBytesMax, "chunks fit a batch");
 assert(limits.arenaBytesMin <= limits.arenaBytesDefault, "the default arena is large enough");
 assert(limits.valueBytesMax < limits.arenaBytesDefault, "the largest value fits a default arena");
 assert(

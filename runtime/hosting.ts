@@ -22,7 +22,7 @@ import type { HandlerNotes } from "./handler-notes.js";
 import { Host } from "./host.js";
 import type { LaneBounds } from "./lane.js";
 import { type PlannedStore, type PlanShape, tasksOf } from "./plan.js";
-import { note, recall } from "./node-operations.js";
+import { ask, note, recall } from "./node-operations.js";
 import { noBytes, operation, stampKind } from "./protocol.js";
 import { checked } from "./refusal.js";
 import { Router } from "./router.js";
@@ -100,11 +100,12 @@ export class HostedThread {
   }
 
   /** The way of nodes that run here: to stores, and to what earlier runs of them recorded. */
-  nodePort(task: number): Pick<TaskPort, "store" | "recall" | "note"> {
+  nodePort(task: number): Pick<TaskPort, "store" | "recall" | "note" | "ask"> {
     const router = this.#nodeRouter;
     return {
       store: (name, journal) => this.#client(name, router, { journal }),
       recall: (prefix) => recall(router, prefix),
+      ask: (to, message) => ask(router.lane(to), message),
       note: (journal, step, name, outcome) => {
         return note(journal, step, router.lane(task), name, outcome);
       },
@@ -139,6 +140,7 @@ export class HostedThread {
         const stamp = id === undefined ? undefined : { kind: stampKind.call, id, reads: noBytes };
         return checked(await lane.request(operation.program, 0, noBytes, 0, message, stamp)).bytes;
       },
+      reopened: (task) => router.lane(task).reopened(),
       onNotice: (listener) => host.onNotice(listener),
       onLost: (listener) => host.onLost(listener),
     };

@@ -72,6 +72,12 @@ export function answeredRead(lane: Lane, request: NodeRequest): Promise<Reply> {
   return answered(lane, request);
 }
 
+/** A program's message, sent until it is answered. */
+export async function ask(lane: Lane, message: Uint8Array): Promise<Uint8Array> {
+  const request = { kind: operation.program, table: 0, key: noBytes, keyHash: 0 };
+  return checked(await answered(lane, { ...request, argument: message })).bytes;
+}
+
 /** What all tasks have recorded of a node invocation. */
 export async function recall(router: Router, prefix: Uint8Array): Promise<readonly RecalledRow[]> {
   const tasks = Array.from({ length: router.taskCount }, (_, task) => router.lane(task));

@@ -126,6 +126,12 @@ export interface TaskPort {
     name: Uint8Array,
     outcome: Uint8Array,
   ): Promise<void>;
+  /**
+   * Sends a message to a task on this thread's lane and resolves with the reply. When that task is
+   * lost before it has answered, the message is sent again: it may be applied twice, and its
+   * program must bear that. Rejects with the PartitaError thrown by `apply`, or CLOSED.
+   */
+  ask(task: number, message: Uint8Array): Promise<Uint8Array>;
   /** Runs one of the topology's compute functions in the compute pool. */
   readonly compute: ComputeCall;
   /**
@@ -217,6 +223,10 @@ export interface ProgramClientPort {
    * `id` (call-id.ts) the message is applied once however often it is sent: ID_REUSED, ID_EXPIRED.
    */
   request(task: number, message: Uint8Array, id?: Uint8Array): Promise<Uint8Array>;
+  /**
+   * Resolves when a task takes requests, at once unless it is lost; rejects when it never will.
+   */
+  reopened(task: number): Promise<void>;
   /** Every notice that tasks send to this thread. One listener. */
   onNotice(listener: (task: number, notice: Uint8Array) => void): void;
   /** Called with the error when tasks exit or the runtime closes: reject what waits for notices. */

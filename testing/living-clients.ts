@@ -4,8 +4,10 @@
 import type { AgentClient } from "../agents/client/client.js";
 import type { DeadLetterClient } from "../agents/client/dead-letter-client.js";
 import type { Invocation } from "../agents/client/invocation.js";
+import type { ChunkStream } from "../agents/client/stream.js";
 import type { ErasedUpdates } from "../store/declaration.js";
 import type { EntriesOptions, KeyValueStore } from "../store/key-value-store.js";
+import { livingStream } from "./living-streams.js";
 import type { Serving, Simulation } from "./simulation.js";
 
 type AnyStore = KeyValueStore<unknown, unknown, ErasedUpdates>;
@@ -63,13 +65,22 @@ function calls<C, N extends keyof C & string>(
 
 /** An agent's client; its invocations go on as well. */
 export function livingAgent(simulation: Simulation, name: string): AnyAgent {
-  const client = following<AnyAgent>(simulation, ({ runtime }) => {
+  const agentIn = ({ runtime }: Serving): AnyAgent => {
     // cast: without the topology's types no name is known to be one of its agents.
     const agentOf = runtime.agent as (agent: string) => AnyAgent;
     return agentOf(name);
-  });
+  };
+  const client = following<AnyAgent>(simulation, agentIn);
+  const streamOf = (
+    id: string,
+    begin: (invocation: Invocation<unknown>) => ChunkStream,
+  ): ChunkStream => livingStream(simulation, (serving) => begin(agentIn(serving).get(id)));
   const living = (id: string): Invocation<unknown> => ({
     id,
+    stream: (node, options) => streamOf(id, (of) => of.stream(node, options)),
+    streamSpecific: (node, nodeId, options) =>
+      streamOf(id, (of) => of.streamSpecific(node, nodeId, options)),
+    streamAll: (node, options) => streamOf(id, (of) => of.streamAll(node, options)),
     ...calls(invocationMethods, (call: (invocation: Invocation<unknown>) => Promise<unknown>) => {
       return client((agent) => call(agent.get(id)));
     }),
@@ -82,10 +93,7 @@ export function livingAgent(simulation: Simulation, name: string): AnyAgent {
     get: (id) => {
       // Refused at once when it is no id.
       const { current } = simulation;
-      if (current !== undefined) {
-        // cast: as above.
-        (current.runtime.agent as (agent: string) => AnyAgent)(name).get(id);
-      }
+      if (current !== undefined) agentIn(current).get(id);
       return living(id);
     },
   };

@@ -19,7 +19,7 @@ import { type CallId, formatCallId, parseCallId } from "../../runtime/call-id.js
 import type { ProgramClientPort, ProgramEntry } from "../../runtime/task-program.js";
 import { hashKey } from "../../store/key-hash.js";
 import { encodeDynamicKey } from "../../store/tuple-key.js";
-import { type AgentDefinition, definitionOf } from "../declare/definition.js";
+import { definitionOf } from "../declare/definition.js";
 import {
   type InvocationId,
   invocationIdOfCall,
@@ -31,7 +31,8 @@ import {
 import { encodeInitiate } from "../wire/message.js";
 import { encodeMessage, noBytes } from "../wire/wire-field.js";
 import type { Invocation } from "./invocation.js";
-import { type AgentCalls, askOutcome, InvocationHandle, resultOf } from "./invocation-handle.js";
+import { InvocationHandle } from "./invocation-handle.js";
+import { type AgentCalls, askOutcome, resultOf } from "./outcome-question.js";
 import { type Answer, OutcomeWaiters } from "./outcome-waiters.js";
 import { checkWaitOptions, type WaitOptions, waited } from "./waiting.js";
 
@@ -86,17 +87,15 @@ export function createAgentClients(
   return new Map(
     Array.from(entries, ([name, entry]) => [
       name,
-      new ProgramAgentClient(definitionOf(entry), { agent: name, port, waiters }),
+      new ProgramAgentClient({ agent: name, definition: definitionOf(entry), port, waiters }),
     ]),
   );
 }
 
 class ProgramAgentClient implements AgentClient<unknown, unknown> {
-  readonly #definition: AgentDefinition;
   readonly #calls: AgentCalls;
 
-  constructor(definition: AgentDefinition, calls: AgentCalls) {
-    this.#definition = definition;
+  constructor(calls: AgentCalls) {
     this.#calls = calls;
   }
 
@@ -163,7 +162,7 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
     call?: CallId,
   ): { id: InvocationId; home: number; message: Uint8Array } {
     const where = `input of agent "${this.#calls.agent}"`;
-    const { entry } = this.#definition;
+    const { entry } = this.#calls.definition;
     const valid = entry.check(input, where);
     const key = entry.key === undefined ? undefined : encodeDynamicKey(entry.key(valid));
     const bytes = encodeMessage(valid, where);

@@ -2,6 +2,7 @@
 //
 // Owns: the interface. Leaves to others: doing it (invocation-handle.ts).
 
+import type { ChunkStream } from "./stream.js";
 import type { WaitOptions } from "./waiting.js";
 
 /** One run of an agent. */
@@ -18,4 +19,34 @@ export interface Invocation<Result> {
    * @throws PartitaError TASK_EXITED, MAILBOX_FULL, CLOSED: asking again is safe
    */
   result(options?: WaitOptions): Promise<Result>;
+
+  /**
+   * Follows the chunks of the first invocation of `node` that streams, and completes with it; when
+   * none ever does, it ends with the invocation.
+   *
+   *     for await (const event of invocation.stream("write")) {
+   *       if (event.kind === "reset") screen.clear();
+   *       if (event.kind === "chunk") screen.append(event.value);
+   *     }
+   *
+   * @throws PartitaError NODE_UNKNOWN when the agent has no such node
+   */
+  stream(node: string, options?: WaitOptions): ChunkStream;
+
+  /**
+   * Follows the chunks of one invocation of `node`: `nodeInvocationId` is what `ctx` has there, and
+   * what `streamAll` and `trace` tell.
+   *
+   * @throws PartitaError NODE_UNKNOWN; NODE_INVOCATION_UNKNOWN when the text is no id, and, when it
+   *   is iterated, when it is the id of an invocation of another node
+   */
+  streamSpecific(node: string, nodeInvocationId: string, options?: WaitOptions): ChunkStream;
+
+  /**
+   * Follows the chunks of all invocations of `node`, each with its id, and completes when the whole
+   * tree of node invocations has finished. Events of one come in order; those of several mix.
+   *
+   * @throws PartitaError NODE_UNKNOWN when the agent has no such node
+   */
+  streamAll(node: string, options?: WaitOptions): ChunkStream;
 }

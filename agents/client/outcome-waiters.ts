@@ -13,14 +13,20 @@
 import { InvariantViolation } from "../../base/invariant.js";
 import type { ProgramClientPort } from "../../runtime/task-program.js";
 import { formatLetterId } from "../node/dead-letters.js";
-import { type InvocationId, invocationName } from "../wire/invocation-id.js";
+import {
+  formatNodeId,
+  type InvocationId,
+  invocationName,
+  type NodeInvocationId,
+} from "../wire/invocation-id.js";
 import { type AwaitReply, decodeNotice } from "../wire/outcome.js";
 
 /** What a waiter is told. */
 export type Answer =
   | Exclude<AwaitReply, { readonly kind: "pending" }>
   | { readonly kind: "begun" }
-  | { readonly kind: "replayed" };
+  | { readonly kind: "replayed" }
+  | { readonly kind: "streamed" };
 
 /** One caller who waits; made by `OutcomeWaiters.open`. */
 class Waiter {
@@ -69,11 +75,17 @@ export class OutcomeWaiters {
   constructor(port: ProgramClientPort) {
     port.onNotice((task, bytes) => {
       const notice = decodeNotice(bytes);
-      if (notice.kind === "replayed") {
-        this.#resolve(replayName(formatLetterId(task, notice.letterNo)), { kind: "replayed" });
-      } else {
-        const { invocationId, outcome } = notice;
-        this.#resolve(invocationName(invocationId), { kind: "ended", outcome });
+      switch (notice.kind) {
+        case "replayed":
+          this.#resolve(replayName(formatLetterId(task, notice.letterNo)), { kind: "replayed" });
+          return;
+        case "streamed":
+          this.#resolve(streamName(notice), { kind: "streamed" });
+          return;
+        case "outcome": {
+          const { invocationId, outcome } = notice;
+          this.#resolve(invocationName(invocationId), { kind: "ended", outcome });
+        }
       }
     });
     port.onLost((tasks, error) => {
@@ -91,6 +103,11 @@ export class OutcomeWaiters {
   /** Begins to wait for a dead letter of the task `task` to run again (W1). */
   openReplay(letterId: string, task: number, signal: AbortSignal | undefined): Waiter {
     return this.#open(replayName(letterId), task, signal);
+  }
+
+  /** Begins to wait until it is worth asking for a stream again (W1). */
+  openStream(invocationId: InvocationId, nodeInvocationId: NodeInvocationId, home: number): Waiter {
+    return this.#open(streamName({ invocationId, nodeInvocationId }), home, undefined);
   }
 
   #open(name: string, home: number, signal: AbortSignal | undefined): Waiter {
@@ -113,6 +130,13 @@ export class OutcomeWaiters {
 /** Longer than the name of any invocation. */
 function replayName(letterId: string): string {
   return `replay of dead letter ${letterId}`;
+}
+
+function streamName(of: {
+  readonly invocationId: InvocationId;
+  readonly nodeInvocationId: NodeInvocationId;
+}): string {
+  return `stream ${invocationName(of.invocationId)} ${formatNodeId(of.nodeInvocationId)}`;
 }
 
 function unreachable(): never {

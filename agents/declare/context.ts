@@ -104,6 +104,20 @@ export interface NodeContext<A extends AgentShape, Target extends string> {
   run<T>(name: string, fn: () => T | Promise<T>): Promise<T>;
 
   /**
+   * Streams a value to whoever follows this node (`Invocation.stream`), while the function runs.
+   * Chunks are kept with the invocation: who follows later gets them too, and all of them are
+   * durable before this node invocation counts as finished. A later throw does not take them back;
+   * the next run begins the list anew.
+   *
+   * The value is encoded at once. Resolves when there is room for another: at once, unless
+   * `limits.chunksUnacknowledgedMax` chunks are on their way. None is ever dropped.
+   *
+   * @throws PartitaError VALUE_UNSUPPORTED and other refusals of values, MESSAGE_TOO_LARGE
+   * @throws PartitaError INVOCATION_RETRIED when another attempt has begun: this run is void
+   */
+  chunk(value: unknown): Promise<void>;
+
+  /**
    * Names this node invocation: the same text in every run of it, and in no other invocation. For
    * outside systems that take an idempotency key.
    */

@@ -47,6 +47,8 @@ export interface InvocationRecord extends FailureList {
   /** Which of this task's invocations it is, counted in the order they began. */
   readonly createdNo: number;
   readonly outstanding: NodeInvocationId;
+  /** Its tree has rows that its node invocations do not lead to (tree.ts). */
+  readonly extras: boolean;
   readonly state: InvocationState;
 }
 
@@ -57,6 +59,7 @@ export function encodeRecord(record: InvocationRecord): Uint8Array {
   return written((writer) => {
     writer.u8(states[state.kind]);
     writeNodeId(writer, record.outstanding);
+    writer.u8(record.extras ? 1 : 0);
     writer.uint64(record.createdNo);
     writeName(writer, record.agent);
     writeFailures(writer, record);
@@ -74,6 +77,7 @@ export function decodeRecord(bytes: Uint8Array): InvocationRecord {
   const kind = reader.u8();
   return {
     outstanding: readNodeId(reader),
+    extras: reader.u8() === 1,
     createdNo: reader.uint64(),
     agent: readName(reader),
     ...readFailures(reader),

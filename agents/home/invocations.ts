@@ -44,12 +44,14 @@ import { encodePoison, type ReportMessage, type ReviveMessage } from "../wire/po
 import { Accounts } from "./accounts.js";
 import { Retention } from "./retention.js";
 import { Scopes } from "./scopes.js";
+import { Streams } from "./streams.js";
 import { leavingKey, nodeKey, originKey, treeTable } from "./tree.js";
 import { WaitingThreads } from "./waiting-threads.js";
 
 const pending: InvocationState = { kind: "pending" };
 
 export class Invocations {
+  readonly streams = new Streams();
   readonly #port: TaskPort;
   readonly #agents: ReadonlyMap<string, AgentDefinition>;
   readonly #bounds: MessageBounds;
@@ -79,6 +81,7 @@ export class Invocations {
 
   threadExited(thread: number): void {
     this.#waiting.threadExited(thread);
+    this.streams.threadExited(thread);
   }
 
   /** @throws PartitaError AGENT_UNKNOWN, MESSAGE_TOO_LARGE */
@@ -101,6 +104,7 @@ export class Invocations {
       agent,
       createdNo: this.#createdLast,
       outstanding: nodeInvocationId,
+      extras: false,
       failures: [],
       failuresLost: 0,
       state: pending,
@@ -152,7 +156,10 @@ export class Invocations {
     const record = isLate ? failed : { ...failed, state: stateAfter(failed, end, failures.at(-1)) };
     turn.put(invocationTable, invocationId, encodeRecord(record));
     if (!isLate) this.#tellOutcome(turn, invocationId, record);
-    if (record.state.kind !== "pending" && isZeroId(record.outstanding)) {
+    this.streams.nodeEnded(turn, invocationId, nodeInvocationId);
+    const isFinished = isZeroId(record.outstanding);
+    if (isFinished || record.state.kind === "failed") this.streams.ended(turn, invocationId);
+    if (record.state.kind !== "pending" && isFinished) {
       this.#retention.over(turn, record.agent, invocationId);
     }
   }

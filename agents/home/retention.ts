@@ -85,7 +85,7 @@ export class Retention {
       const oldest = invocationIdOf(name);
       const row = turn.get(invocationTable, oldest);
       assert(row !== undefined, "a record is forgotten once, and only here");
-      if (isOver(row)) this.#forget(turn, oldest);
+      if (isOver(row)) this.#forget(turn, oldest, decodeRecord(row).extras);
       else this.#overdue.add(name);
     }
   }
@@ -102,9 +102,9 @@ export class Retention {
     turn.delete(invocationTable, id);
   }
 
-  #forget(turn: Turn, id: InvocationId): void {
+  #forget(turn: Turn, id: InvocationId, extras: boolean): void {
     const isLeaving = turn.get(treeTable, leavingKey(id)) !== undefined;
-    const keys = isLeaving ? undefined : smallTree(turn, id, smallRowsMax);
+    const keys = isLeaving || extras ? undefined : smallTree(turn, id, smallRowsMax);
     if (keys === undefined) {
       if (!isLeaving) turn.put(treeTable, leavingKey(id), noBytes, true);
       this.#goOn(turn, id);

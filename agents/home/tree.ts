@@ -4,6 +4,9 @@
 //   [invocation 16][01][node invocation 8]   what is known of one that has finished (wire/ack.ts)
 //   [invocation 16][02][scope 8]             a scope (scope-record.ts)
 //   [invocation 16][03][scope 8][number 4]   who gave inputs to it, in the order of arrival: an id
+//   [invocation 16][05][node invocation 8]   the chunks of one: stream-rows.ts has it
+//   [invocation 16][06][node invocation 8][number 4]   a chunk
+//   [invocation 16][10][node name]…          which node invocations of a node have streamed
 //   [invocation 16][09][node invocation 8]   the `run` message of one that nothing has emitted: the
 //                                            entry, a gather
 //
@@ -26,12 +29,22 @@ import {
   invocationIdBytes,
   type NodeInvocationId,
 } from "../wire/invocation-id.js";
+import { writeName, written } from "../wire/wire-field.js";
 import { decodeScope } from "./scope-record.js";
 
 /** Table of these rows. Part of the on-disk format. */
 export const treeTable = 11;
 
-const kinds = { leaving: 0, node: 1, scope: 2, input: 3, origin: 9 } as const;
+const kinds = {
+  leaving: 0,
+  node: 1,
+  scope: 2,
+  input: 3,
+  streamHead: 5,
+  chunk: 6,
+  origin: 9,
+  streamOrder: 10,
+} as const;
 
 /** Of the record of a node invocation that has finished. */
 export function nodeKey(of: InvocationId, node: NodeInvocationId): Uint8Array {
@@ -50,6 +63,25 @@ export function inputKey(of: InvocationId, scope: NodeInvocationId, no: number):
 /** Of the `run` message of a node invocation that home itself has sent. */
 export function originKey(of: InvocationId, node: NodeInvocationId): Uint8Array {
   return keyOf(of, kinds.origin, node);
+}
+
+/** Of the list of a node invocation's chunks. */
+export function streamHeadKey(of: InvocationId, node: NodeInvocationId): Uint8Array {
+  return keyOf(of, kinds.streamHead, node);
+}
+
+export function chunkKey(of: InvocationId, node: NodeInvocationId, no: number): Uint8Array {
+  return keyOf(of, kinds.chunk, node, no);
+}
+
+/** Of the `no`-th node invocation of a node that has streamed; without `no`, of their number. */
+export function streamOrderKey(of: InvocationId, node: string, no?: number): Uint8Array {
+  return written((writer) => {
+    writer.bytes(of);
+    writer.u8(kinds.streamOrder);
+    writeName(writer, node);
+    if (no !== undefined) writer.u32(no);
+  });
 }
 
 /** Says that the rows of a tree are being deleted: some may be gone. */

@@ -76,6 +76,10 @@ export class ActiveContext {
     return this.#active.run(name, fn);
   }
 
+  chunk(value: unknown): Promise<void> {
+    return this.#active.chunk(value);
+  }
+
   now(): number {
     return this.#active.now();
   }

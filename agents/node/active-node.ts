@@ -27,6 +27,7 @@ import type { NodeEnd } from "../wire/ack.js";
 import type { CompletedMessage, Emit, RunMessage } from "../wire/message.js";
 import type { MessageBounds } from "../wire/message-bounds.js";
 import { ActiveContext } from "./active-context.js";
+import { type ChunkSender, chunkSender } from "./chunk-sender.js";
 import type { NodeOperations } from "./node-store.js";
 import type { RecordedOperations } from "../wire/recorded-operations.js";
 import { decodeMessage, encodeMessage, noBytes } from "../wire/wire-field.js";
@@ -45,6 +46,7 @@ export class ActiveNode implements NodeOperations {
   readonly #bounds: MessageBounds;
   readonly journal: OperationJournal;
   readonly #emits: Emit[] = [];
+  #chunks: ChunkSender | undefined;
   #emittedBytes = 0;
   #result: Uint8Array | undefined;
   #carry = noBytes;
@@ -150,6 +152,17 @@ export class ActiveNode implements NodeOperations {
     });
   }
 
+  /** See `NodeContext.chunk`. */
+  chunk(value: unknown): Promise<void> {
+    return this.operation("chunk", () => {
+      const where = `chunk of node "${this.#run.node}"`;
+      const bytes = encodeMessage(value, where);
+      assertFits(where, bytes.length, this.#bounds.messageBytesMax);
+      this.#chunks ??= chunkSender(this.#port, this.#run);
+      return this.#chunks.add(bytes);
+    });
+  }
+
   /** See `NodeContext.now`. */
   now(): number {
     if (this.#returned) return this.#port.now();
@@ -179,10 +192,12 @@ export class ActiveNode implements NodeOperations {
    */
   async finish(): Promise<void> {
     this.#returned = true;
-    if (this.#underWay.size === 0) return;
-    for (const outcome of await Promise.allSettled(this.#underWay)) {
-      if (outcome.status === "rejected") throw outcome.reason;
+    if (this.#underWay.size > 0) {
+      for (const outcome of await Promise.allSettled(this.#underWay)) {
+        if (outcome.status === "rejected") throw outcome.reason;
+      }
     }
+    await this.#chunks?.drained();
   }
 
   /**

@@ -39,6 +39,7 @@ const two16 = 2 ** 16;
 const two24 = 2 ** 24;
 const two32 = 2 ** 32;
 const textForm = /^([0-9a-f]{8})-([0-9a-f]{12})-([0-9a-f]{12})$/;
+const nodeTextForm = /^[0-9a-f]{16}$/;
 
 /** What ids are made from; the clients' port has it. */
 interface IdSource {
@@ -172,6 +173,12 @@ export function isZeroId({ high, low }: NodeInvocationId): boolean {
 /** Sixteen hex digits. */
 export function formatNodeId(id: NodeInvocationId): string {
   return id.high.toString(16).padStart(8, "0") + id.low.toString(16).padStart(8, "0");
+}
+
+/** The id of a text that `formatNodeId` made; `undefined` for anything else. */
+export function parseNodeId(text: string): NodeInvocationId | undefined {
+  if (typeof text !== "string" || !nodeTextForm.test(text)) return undefined;
+  return { high: Number.parseInt(text.slice(0, 8), 16), low: Number.parseInt(text.slice(8), 16) };
 }
 
 /** Two hashes that differ in one byte of what is hashed give one id of 64 bits. */

@@ -19,4 +19,8 @@ export const messageKinds = {
   revived: 21,
   discard: 22,
   letters: 23,
+  // stream-message.ts
+  chunks: 32,
+  follow: 33,
+  streams: 34,
 } as const;

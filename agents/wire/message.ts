@@ -18,6 +18,7 @@ import { type AckMessage, type NodeEnd, readAck, readEnd, writeEnd } from "./ack
 import type { InvocationId, NodeInvocationId } from "./invocation-id.js";
 import { messageKinds as kinds } from "./message-kinds.js";
 import { type PoisonMessage, readPoison } from "./poison-message.js";
+import { readStream, type StreamMessage } from "./stream-message.js";
 import {
   type RecordedOperations,
   readIndexes,
@@ -121,7 +122,8 @@ export type AgentMessage =
   | AwaitMessage
   | ForgetMessage
   | CollectMessage
-  | PoisonMessage;
+  | PoisonMessage
+  | StreamMessage;
 
 export function encodeInitiate(message: InitiateMessage): Uint8Array {
   return written((writer) => {
@@ -215,7 +217,7 @@ export function decodeAgentMessage(bytes: Uint8Array): AgentMessage {
     case kinds.collect:
       return { kind: "collect", invocationId: readId(reader) };
     default:
-      return readPoison(kind, reader);
+      return readStream(kind, reader) ?? readPoison(kind, reader);
   }
 }
 

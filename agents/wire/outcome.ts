@@ -7,8 +7,17 @@
 import { ByteReader } from "../../base/byte-reader.js";
 import type { ByteWriter } from "../../base/byte-writer.js";
 import { assert } from "../../base/invariant.js";
-import type { InvocationId } from "./invocation-id.js";
-import { readId, readList, readText, writeList, writeText, written } from "./wire-field.js";
+import type { InvocationId, NodeInvocationId } from "./invocation-id.js";
+import {
+  readId,
+  readList,
+  readNodeId,
+  readText,
+  writeList,
+  writeNodeId,
+  writeText,
+  written,
+} from "./wire-field.js";
 
 /** With a result, or with a failure. */
 export type Outcome = ResultOutcome | FailedOutcome;
@@ -48,11 +57,19 @@ export interface ReplayedNotice {
   readonly letterNo: number;
 }
 
-export type Notice = OutcomeNotice | ReplayedNotice;
+/** Home task to a thread that follows a stream: it is worth asking again. */
+export interface StreamedNotice {
+  readonly kind: "streamed";
+  readonly invocationId: InvocationId;
+  /** `noScope`: another node invocation streams, or this concerns all. */
+  readonly nodeInvocationId: NodeInvocationId;
+}
+
+export type Notice = OutcomeNotice | ReplayedNotice | StreamedNotice;
 
 const outcomes = { result: 1, failed: 2 } as const;
 const replies = { unknown: 0, pending: 1, ended: 2 } as const;
-const notices = { outcome: 1, replayed: 2 } as const;
+const notices = { outcome: 1, replayed: 2, streamed: 3 } as const;
 
 export function encodeReply(reply: AwaitReply): Uint8Array {
   return written((writer) => {
@@ -77,6 +94,10 @@ export function encodeNotice(notice: Notice): Uint8Array {
       return;
     }
     writer.bytes(notice.invocationId);
+    if (notice.kind === "streamed") {
+      writeNodeId(writer, notice.nodeInvocationId);
+      return;
+    }
     writeOutcome(writer, notice.outcome);
   });
 }
@@ -86,6 +107,9 @@ export function decodeNotice(bytes: Uint8Array): Notice {
   const reader = new ByteReader(bytes);
   const kind = reader.u8();
   if (kind === notices.replayed) return { kind: "replayed", letterNo: reader.uint64() };
+  if (kind === notices.streamed) {
+    return { kind: "streamed", invocationId: readId(reader), nodeInvocationId: readNodeId(reader) };
+  }
   assert(kind === notices.outcome, () => `notice ${kind} is not in the protocol`);
   return { kind: "outcome", invocationId: readId(reader), outcome: readOutcome(reader) };
 }

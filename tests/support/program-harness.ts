@@ -25,6 +25,7 @@ import { HarnessClock } from "./program-clock.js";
 import { harnessNames } from "./program-names.js";
 import { HarnessLife, harnessPort } from "./program-port.js";
 import { CommittedRows } from "./program-rows.js";
+import type { HarnessTask } from "./program-task.js";
 import type { StoreContent } from "./program-store.js";
 import { HarnessThread, queueIn, type Received, received, type Stream } from "./program-thread.js";
 import { seededRandom } from "../../testing/seeded-random.js";
@@ -47,22 +48,6 @@ export interface HarnessSettings {
   readonly rows?: readonly CommittedRows[];
   /** The largest row that a task takes. Default: `limits.valueBytesMax`. */
   readonly rowBytesMax?: number;
-}
-
-interface HarnessTask {
-  readonly id: number;
-  readonly rows: CommittedRows;
-  /** Durable: newest message applied from each task. */
-  readonly marks: Map<number, number>;
-  readonly streams: Map<number, Stream>;
-  mailbox: Received[];
-  /** Applied and not committed. */
-  inHand: HarnessBatch | undefined;
-  program: TaskProgram;
-  /** Starts of the task; every one but the first follows a crash. */
-  boots: number;
-  /** What the program of this life holds; a dead one's calls have no effect. */
-  life: HarnessLife;
 }
 
 export class ProgramHarness {
@@ -101,8 +86,7 @@ export class ProgramHarness {
 
   /** A new thread of clients. */
   clientPort(): ProgramClientPort & { readonly thread: number } {
-    const thread = new HarnessThread(this.#threads.length);
-    this.#threads.push(thread);
+    const thread = this.#newThread();
     return {
       thread: thread.thread,
       taskCount: this.taskCount,
@@ -111,6 +95,7 @@ export class ProgramHarness {
       random: this.#random,
       assertWritable: () => {},
       request: (task, message) => thread.request(task, message),
+      reopened: async () => {},
       onNotice: (listener) => {
         thread.notice = listener;
       },
@@ -203,6 +188,7 @@ export class ProgramHarness {
       }
     }
     task.life = new HarnessLife();
+    task.thread = this.#newThread();
     task.boots += 1;
     task.program = this.#newProgram(task);
     task.program.start();
@@ -218,6 +204,12 @@ export class ProgramHarness {
     stream.unacknowledged = stream.unacknowledged.slice(applied - stream.acknowledged);
     stream.acknowledged = applied;
     stream.sent = applied;
+  }
+
+  #newThread(): HarnessThread {
+    const thread = new HarnessThread(this.#threads.length);
+    this.#threads.push(thread);
+    return thread;
   }
 
   #task(id: number): HarnessTask {
@@ -236,6 +228,7 @@ export class ProgramHarness {
       inHand: undefined,
       boots: 1,
       life: new HarnessLife(),
+      thread: this.#newThread(),
     };
     return Object.assign(seed, { program: this.#newProgram(seed) });
   }
@@ -264,6 +257,7 @@ export class ProgramHarness {
         this.#task(id).mailbox.push(received({ kind: "self" }, message.slice()));
       },
       enqueue: (action) => this.#enqueue(`task ${id} store`, action),
+      request: (to, message) => task.thread.request(to, message),
     });
   }
 

@@ -1,5 +1,6 @@
 // Port of one harness task: what its program is given in one life (runtime/task-program.ts).
 
+import { PartitaError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import type { TaskPort } from "../../runtime/task-program.js";
 import type { HarnessClock } from "./program-clock.js";
@@ -34,6 +35,8 @@ export interface HarnessPortParts {
   readonly compute: Readonly<Record<string, (...args: never[]) => unknown>>;
   ownerOf(keyHash: number): number;
   submit(message: Uint8Array): void;
+  /** Sends a message to a task; rejects when that is lost before it has answered. */
+  request(task: number, message: Uint8Array): Promise<Uint8Array>;
   /** Queues what a store or a compute function does. */
   enqueue(action: () => void): void;
 }
@@ -70,6 +73,18 @@ export function harnessPort(parts: HarnessPortParts): TaskPort {
     get: (table, key) => rows.get(table, key),
     page: (table, range, limit) => rows.page(table, range, limit),
     ...recordsNothing(later),
+    ask: async (task, message) => {
+      for (;;) {
+        try {
+          const reply = await parts.request(task, message);
+          // Who has died hears nothing any more.
+          return life.alive ? reply : await new Promise<never>(() => {});
+        } catch (error) {
+          if (!life.alive) return await new Promise<never>(() => {});
+          if (!PartitaError.is(error, "TASK_EXITED")) throw error;
+        }
+      }
+    },
     store: (name) => {
       const store = parts.stores[name];
       if (store === undefined) throw new Error(`there is no store "${name}"`);

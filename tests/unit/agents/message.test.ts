@@ -27,6 +27,7 @@ import {
   encodeLetterPage,
   encodePoison,
 } from "../../../agents/wire/poison-message.js";
+import type { StreamMessage } from "../../../agents/wire/stream-message.js";
 import { decodeMessage, encodeMessage } from "../../../agents/wire/wire-field.js";
 import { check } from "../../support/property.js";
 
@@ -65,7 +66,10 @@ const nodeRecord = {
 
 const recorded = fc.array(fc.record({ task: fc.nat(0xffff), indexes: fc.array(word) }));
 
-const message: fc.Arbitrary<AgentMessage> = fc.oneof(
+/** Those of stream-message.ts have a test of their own. */
+type PlainMessage = Exclude<AgentMessage, StreamMessage>;
+
+const message: fc.Arbitrary<PlainMessage> = fc.oneof(
   fc.record({
     kind: fc.constant("initiate" as const),
     agent: name,
@@ -162,7 +166,7 @@ const reply: fc.Arbitrary<AwaitReply> = fc.oneof(
   fc.record({ kind: fc.constant("ended" as const), outcome }),
 );
 
-function encode(sent: AgentMessage): Uint8Array {
+function encode(sent: PlainMessage): Uint8Array {
   switch (sent.kind) {
     case "collect":
       return encodeCollect(sent);
@@ -194,10 +198,12 @@ describe("messages — there and back", () => {
 
   it("every reply and notice is the same after it has been bytes", async () => {
     await check(
-      fc.property(reply, outcome, invocationId, (sent, ended, id) => {
+      fc.property(reply, outcome, invocationId, nodeInvocationId, (sent, ended, id, node) => {
         expect(decodeReply(encodeReply(sent))).toEqual(sent);
         const notice = { kind: "outcome" as const, invocationId: id, outcome: ended };
         expect(decodeNotice(encodeNotice(notice))).toEqual(notice);
+        const streamed = { kind: "streamed" as const, invocationId: id, nodeInvocationId: node };
+        expect(decodeNotice(encodeNotice(streamed))).toEqual(streamed);
         const replayed = { kind: "replayed" as const, letterNo: id[0] ?? 0 };
         expect(decodeNotice(encodeNotice(replayed))).toEqual(replayed);
       }),
