@@ -20,6 +20,10 @@ describe("examples — as programs with task threads", { timeout: 60_000 }, () =
       ],
     ],
     ["read-through-cache", [/^100 answers, 4 of them computed$/m, /cached: true$/m]],
+    [
+      "word-count",
+      [/^138 chapters, 215386 words, 17346 different ones$/m, /^equal to a plain count$/m],
+    ],
     ["sessions", [/^swept: 1000$/m, /^touched after logout: false$/m]],
   ])("runs %s to its end", async (name, lines) => {
     const temporary = tempDirectory();
