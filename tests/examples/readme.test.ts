@@ -1,10 +1,11 @@
-// The READMEs of the examples point at lines of code. Lines move; here a link that no longer shows
-// what it says fails.
+// The READMEs of the examples point at lines of code and draw topologies. Code moves; here a link
+// that no longer shows what it says, or a drawing of what is not so any more, fails.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { isTopology } from "../../runtime/topology.js";
 
 const folder = fileURLToPath(new URL("../../examples", import.meta.url));
 const names = readdirSync(folder);
@@ -30,6 +31,14 @@ describe.each(names)("README of the example %s", (name) => {
       expect(lines[Number(line) - 1]).toContain(code);
       expect(target).toBe(`${file}#L${line}`);
     }
+  });
+
+  it("shows the topology as it is", async () => {
+    const { default: topology } = await import(join(folder, name, "topology.ts"));
+    const drawings = [...readme.matchAll(/^```mermaid\n(.*?)^```$/gms)].map(([, text]) => text);
+
+    expect(isTopology(topology, name)).toBe(true);
+    expect(drawings).toEqual([topology.toMermaid()]);
   });
 
   it("shows a main.ts of at most 40 lines", () => {
