@@ -5,7 +5,9 @@ import { agent } from "../../../agents/agent.js";
 import { agentProgram } from "../../../agents/execution.js";
 import { invocationTable } from "../../../agents/home/invocation-record.js";
 import { treeTable } from "../../../agents/home/tree.js";
+import { sum } from "../../../agents/declare/aggregators.js";
 import { node } from "../../../agents/declare/node.js";
+import { gather, scatter } from "../../../agents/declare/scatter-gather.js";
 import type { TaskProgramFactory } from "../../../runtime/task-program.js";
 import { type } from "../../../store/schema.js";
 import { clientsOf } from "../../support/agent-clients.js";
@@ -192,6 +194,57 @@ describe("retention — whole trees", () => {
     expect(harness.rowCount(invocationTable)).toBe(retained);
     // Beside the records of its node invocations a tree has its input.
     expect(harness.rowCount(treeTable)).toBe(retained * (nodes + 1));
+  });
+
+  it("forgets scopes and their inputs with it", async () => {
+    const declared = agent({
+      entry: "outer",
+      result: type<number>(),
+      nodes: {
+        outer: scatter({ input: type<number>(), to: ["inner"] }),
+        inner: scatter({ input: type<number>(), to: ["leaf", "row"] }),
+        leaf: node({ input: type<number>(), to: ["row"] }),
+        row: gather({ collect: sum, to: ["table"] }),
+        table: gather({ collect: sum }),
+      },
+    }).implement({
+      outer(ctx, n) {
+        for (let row = 0; row < n; row += 1) ctx.emit("inner", row);
+      },
+      inner(ctx, n) {
+        ctx.emit("row", n);
+        ctx.emit("leaf", n);
+      },
+      leaf: (ctx, n) => ctx.emit("row", n),
+      row: (ctx, total) => ctx.emit("table", total),
+      table: (ctx, total) => ctx.result(total),
+    });
+    const harness = new ProgramHarness({ agents: { declared }, tasks: 1, program });
+    const client = clientsOf(harness).agent(declared);
+    for (let n = 0; n < 12; n += 1) {
+      const invocation = await harness.until(client.initiate(3));
+      expect(await harness.until(invocation.result())).toBe(6);
+      await harness.run();
+    }
+    // 3 leaves; for each of 4 scopes two nodes, the scope, what the gather was run with; of rows
+    // two that gave inputs each, of the table three; the input of it all.
+    expect(harness.rowCount(invocationTable)).toBe(retained);
+    expect(harness.rowCount(treeTable)).toBe(retained * (3 + 4 * 4 + 3 * 2 + 3 + 1));
+  });
+
+  it("keeps as many of an agent as it says", async () => {
+    const declared = agent({
+      entry: "a",
+      result: type<null>(),
+      maxInvocationsPerTask: 2,
+      nodes: { a: node({ input: type<null>() }) },
+    }).implement({ a: (ctx) => ctx.result(null) });
+    const harness = new ProgramHarness({ agents: { declared }, tasks: 1, program });
+    for (let n = 0; n < 9; n += 1) {
+      await harness.until(clientsOf(harness).agent(declared).invoke(null));
+    }
+    expect(harness.rowCount(invocationTable)).toBe(2);
+    expect(harness.rowCount(treeTable)).toBe(2 * 2);
   });
 
   it("goes on behind a crash: no row of a tree outlives its record", async () => {
