@@ -6,18 +6,19 @@
 // home, all in one frame; `ack` settles the account of the record and ends it; `await` asks how
 // it stands.
 // Owns: who takes which message. Leaves to others: records and whom to tell (home/invocations.ts),
-// node invocations that finish (node/completion.ts) and that fail (node/failed-nodes.ts), rows
-// (node-queue.ts), running functions (node-runner.ts), bytes (message.ts).
+// node invocations that finish (node/completion.ts) and that fail (node/failed-nodes.ts), what
+// follows from failures (home/attempts.ts), rows (node-queue.ts), running functions
+// (node-runner.ts), bytes (message.ts).
 //
 // Invariants:
 //   E1. Everything that can be refused is refused before the first row is written.
 //   E2. The completion of a node invocation is one frame: its row goes, its emits and its ack
 //       leave.
-//   E3. The first outcome of an invocation stays: a result, or a failure, or that all of its node
-//       invocations have ended without either. A result stays for ever. A failed invocation is
-//       pending again, its failures kept, when one of its dead letters is replayed: then the next
-//       outcome counts. Results that came while it was failed are dropped; the account of its
-//       node invocations goes on.
+//   E3. The first outcome of an invocation stays: a result, a failure, that it was cancelled, or
+//       that all of its node invocations have ended without any. A failed invocation is pending
+//       again, its failures kept, when one of its dead letters is replayed: then the next outcome
+//       counts. Results that came while it was failed are dropped; the account of its node
+//       invocations goes on, whatever the outcome.
 //   E4. What a task remembers beside its rows (whom to tell, order of records, gates) is rebuilt
 //       from them by `start`, or is asked for again by the clients.
 
@@ -36,9 +37,18 @@ import { hashKey } from "../store/key-hash.js";
 import { DeadLetters } from "./node/dead-letters.js";
 import { type AgentDefinition, definitionOf } from "./declare/definition.js";
 import { Completions } from "./node/completion.js";
-import { FailedNodes } from "./node/failed-nodes.js";
+import { FailedNodes, sendUnfinished } from "./node/failed-nodes.js";
+import { attemptOf, Fences, isStopped } from "./node/fences.js";
+import { Attempts } from "./home/attempts.js";
+import { Records } from "./home/records.js";
 import { Invocations } from "./home/invocations.js";
-import { decodeAgentMessage, decodeRun, laneOf, type RunMessage } from "./wire/message.js";
+import {
+  type CompletedMessage,
+  decodeAgentMessage,
+  decodeRun,
+  laneOf,
+  type RunMessage,
+} from "./wire/message.js";
 import { messageBounds } from "./wire/message-bounds.js";
 import { NodeQueue } from "./node/node-queue.js";
 import { NodeRunner, type RunnerBounds, runnerBoundsDefault } from "./node/node-runner.js";
@@ -69,24 +79,31 @@ class AgentProgram implements TaskProgram {
   readonly #port: TaskPort;
   readonly #agents: ReadonlyMap<string, AgentDefinition>;
   readonly #queue: NodeQueue;
+  readonly #fences: Fences;
   readonly #runner: NodeRunner;
   readonly #letters: DeadLetters;
   readonly #failedNodes: FailedNodes;
   readonly #completions: Completions;
+  readonly #records: Records;
+  readonly #attempts: Attempts;
   readonly #invocations: Invocations;
 
   constructor(port: TaskPort, entries: ReadonlyMap<string, ProgramEntry>, bounds: ProgramBounds) {
     this.#port = port;
     this.#agents = new Map(Array.from(entries, ([name, entry]) => [name, definitionOf(entry)]));
     this.#queue = new NodeQueue(port);
-    this.#runner = new NodeRunner(port, this.#agents, this.#queue, bounds);
+    this.#fences = new Fences(port);
+    this.#runner = new NodeRunner(port, this.#agents, this.#queue, this.#fences, bounds);
     this.#letters = new DeadLetters(port, bounds.deadLettersMax);
-    const parts = [port, this.#agents, this.#queue, this.#runner, this.#letters] as const;
-    this.#failedNodes = new FailedNodes(...parts);
+    const rows = [this.#queue, this.#fences, this.#runner] as const;
+    this.#failedNodes = new FailedNodes(port, this.#agents, ...rows, this.#letters);
     this.#completions = new Completions(port, this.#agents, this.#queue, this.#runner);
-    const { invocationsRetainedMax } = bounds;
-    const sizes = messageBounds(bounds.rowBytesMax);
-    this.#invocations = new Invocations(port, this.#agents, sizes, invocationsRetainedMax);
+    this.#records = new Records(port, (agent) => {
+      return this.#agents.get(agent)?.maxInvocationsPerTask ?? bounds.invocationsRetainedMax;
+    });
+    this.#attempts = new Attempts(port, this.#agents, this.#records);
+    const home = [messageBounds(bounds.rowBytesMax), this.#records, this.#attempts] as const;
+    this.#invocations = new Invocations(port, this.#agents, ...home);
   }
 
   get running(): number {
@@ -94,7 +111,8 @@ class AgentProgram implements TaskProgram {
   }
 
   start(): void {
-    this.#invocations.start();
+    this.#records.start();
+    this.#fences.start();
     this.#queue.start((arrivalNo, run) => this.#runner.enqueue(arrivalNo, run));
     this.#runner.begin();
   }
@@ -114,7 +132,8 @@ class AgentProgram implements TaskProgram {
 
   threadExited(thread: number): void {
     this.#failedNodes.threadExited(thread);
-    this.#invocations.threadExited(thread);
+    this.#records.threadExited(thread);
+    this.#attempts.threadExited(thread);
   }
 
   apply(turn: Turn, bytes: Uint8Array): Uint8Array | undefined {
@@ -126,12 +145,9 @@ class AgentProgram implements TaskProgram {
       case "run":
         this.#accept(turn, message, bytes);
         return undefined;
-      case "completed": {
-        const { end } = message;
-        if (end.kind === "failure") this.#failedNodes.failed(turn, message, end.error);
-        else this.#completions.complete(turn, message);
+      case "completed":
+        this.#ended(turn, message);
         return undefined;
-      }
       case "ack":
         this.#invocations.settle(turn, message, bytes);
         return undefined;
@@ -148,7 +164,23 @@ class AgentProgram implements TaskProgram {
       case "chunks":
       case "follow":
       case "streams":
-        return this.#invocations.streams.apply(turn, message);
+        return this.#records.streams.apply(turn, message);
+      case "failed":
+        this.#attempts.failed(turn, message);
+        return undefined;
+      case "fence": {
+        const fence = this.#fences.put(turn, message);
+        turn.afterCommit(() => this.#runner.fenced(message.invocationId, fence));
+        return undefined;
+      }
+      case "lift":
+        this.#fences.lift(turn, message.invocationId);
+        return undefined;
+      case "giveUp":
+        this.#failedNodes.giveUp(turn, message.arrivalNo);
+        return undefined;
+      case "cancel":
+        return this.#attempts.cancel(turn, message);
       default:
         return this.#applyPoison(turn, message);
     }
@@ -162,9 +194,6 @@ class AgentProgram implements TaskProgram {
       case "bury":
         this.#failedNodes.bury(turn, message);
         return undefined;
-      case "report":
-        this.#invocations.report(turn, message);
-        return undefined;
       case "replay":
         this.#failedNodes.replay(turn, message.letterNo, laneOf(turn).thread);
         return undefined;
@@ -172,7 +201,7 @@ class AgentProgram implements TaskProgram {
         this.#invocations.revive(turn, message);
         return undefined;
       case "revived":
-        this.#failedNodes.revived(turn, message.letterNo);
+        this.#failedNodes.revived(turn, message);
         return undefined;
       case "discard":
         this.#failedNodes.discard(turn, message.letterNo);
@@ -186,10 +215,26 @@ class AgentProgram implements TaskProgram {
     const owner = this.#ownerOf(run.key) ?? this.#port.taskId;
     const { taskId } = this.#port;
     assert(owner === taskId, () => `a key of task ${owner} reached task ${taskId}`);
+    if (isStopped(run, this.#fences.seen(turn, run.invocationId))) {
+      sendUnfinished(turn, this.#port, run);
+      return;
+    }
     const arrivalNo = this.#queue.append(turn, bytes);
     // Bytes of another task are part of a packet, which a row that waits must not keep.
     const kept = turn.origin.kind === "task" ? decodeRun(bytes.slice()) : run;
     turn.afterCommit(() => this.#runner.enqueue(arrivalNo, kept));
+  }
+
+  /** A run of a row is over. */
+  #ended(turn: Turn, message: CompletedMessage): void {
+    const { arrivalNo, attempt, end, recorded } = message;
+    const run = decodeRun(this.#queue.look(turn, arrivalNo));
+    const fence = this.#fences.seen(turn, run.invocationId);
+    // An orphan's: another run has taken its place.
+    if (attempt < attemptOf(run, fence)) return;
+    if (isStopped(run, fence)) this.#failedNodes.stopped(turn, run, arrivalNo, recorded);
+    else if (end.kind === "failure") this.#failedNodes.failed(turn, run, { ...message, ...end });
+    else this.#completions.complete(turn, run, message);
   }
 
   #ownerOf(key: Uint8Array | undefined): number | undefined {

@@ -137,6 +137,8 @@ export interface ErrorDetails {
     failures: readonly InvocationFailureDetails[];
   };
   INVOCATION_UNKNOWN: { agent: string; invocationId: string };
+  /** It was cancelled before it had a result. */
+  INVOCATION_CANCELLED: { agent: string; invocationId: string };
   /** Another attempt of the invocation has begun: this run of the node is void. */
   INVOCATION_RETRIED: { agent: string; node: string; invocationId: string };
   /** No such node invocation, or it is one of another node. */

@@ -95,6 +95,7 @@ const messages: Messages = {
   INVOCATION_FAILED: (d) => `invocation ${d.invocationId} of agent "${d.agent}": ${d.reason}`,
   INVOCATION_UNKNOWN: (d) =>
     `agent "${d.agent}" has no invocation "${d.invocationId}": it never began or is forgotten`,
+  INVOCATION_CANCELLED: (d) => `invocation ${d.invocationId} of agent "${d.agent}" was cancelled`,
   INVOCATION_RETRIED: (d) =>
     `${node(d)}: another attempt of invocation ${d.invocationId} has begun, this run is void`,
   NODE_INVOCATION_UNKNOWN: (d) =>

@@ -26,7 +26,11 @@ const storeMethods = [
 ] as const satisfies readonly (keyof AnyStore)[];
 
 /** Those that return a promise of a plain value; others are written out in `living`. */
-const invocationMethods = ["result"] as const satisfies readonly (keyof Invocation<unknown>)[];
+const invocationMethods = [
+  "result",
+  "isComplete",
+  "cancel",
+] as const satisfies readonly (keyof Invocation<unknown>)[];
 
 const onceMethods = ["put", "delete", "update"] as const satisfies readonly (keyof AnyStore)[];
 

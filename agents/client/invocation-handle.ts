@@ -1,14 +1,14 @@
 // Invocation handle — one run of an agent, as its client hands it out.
 //
 // Owns: checking what is passed to its methods. Leaves to others: the contract of each method
-// (invocation.ts), asking home how it stands (outcome-question.ts), following streams
+// (invocation.ts), asking home how it stands or to stop it (outcome-question.ts), following streams
 // (stream-client.ts), what an invocation does (execution.ts).
 // Invariants C1 and C3 of client.ts.
 
 import { PartitaError } from "../../base/errors.js";
 import { formatInvocationId, type InvocationId, parseNodeId } from "../wire/invocation-id.js";
 import type { Invocation } from "./invocation.js";
-import { type AgentCalls, askOutcome, resultOf } from "./outcome-question.js";
+import { type AgentCalls, askComplete, askOutcome, askStop, resultOf } from "./outcome-question.js";
 import type { ChunkStream } from "./stream.js";
 import { chunkStream, type StreamSubject } from "./stream-client.js";
 import { checkWaitOptions, type WaitOptions, waited } from "./waiting.js";
@@ -28,6 +28,16 @@ export class InvocationHandle implements Invocation<unknown> {
     checkWaitOptions("result", options);
     const answer = await waited(askOutcome(this.#calls, this.#id, options.signal));
     return resultOf(this.#calls.agent, this.#id, answer);
+  }
+
+  async isComplete(options: WaitOptions = {}): Promise<boolean> {
+    checkWaitOptions("isComplete", options);
+    return await waited(askComplete(this.#calls, this.#id, options.signal));
+  }
+
+  async cancel(options: WaitOptions = {}): Promise<void> {
+    checkWaitOptions("cancel", options);
+    await waited(askStop(this.#calls, this.#id, options.signal));
   }
 
   stream(node: string, options: WaitOptions = {}): ChunkStream {

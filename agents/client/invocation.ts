@@ -15,10 +15,30 @@ export interface Invocation<Result> {
    * (`limits.invocationsRetainedMax` of each agent and task, pending ones in any case).
    *
    * @throws PartitaError INVOCATION_FAILED when it failed
+   * @throws PartitaError INVOCATION_CANCELLED when it was cancelled
    * @throws PartitaError INVOCATION_UNKNOWN when this agent has no such invocation, or forgot it
    * @throws PartitaError TASK_EXITED, MAILBOX_FULL, CLOSED: asking again is safe
    */
   result(options?: WaitOptions): Promise<Result>;
+
+  /**
+   * Whether it has ended: with its result, by failing, or by being cancelled. Nodes of it may still
+   * run then.
+   * @throws PartitaError as `result`, but for how it ended
+   */
+  isComplete(options?: WaitOptions): Promise<boolean>;
+
+  /**
+   * Ends it, and what it still does, durably: unless it has ended, `result()` rejects with
+   * INVOCATION_CANCELLED from now on. Nodes that wait are not run any more; those that run have
+   * their `ctx.signal` aborted, and nothing of what they emit or give as result is heard. Resolves
+   * when all of them have returned: at once when nothing of the invocation runs any more. Calling
+   * it again is fine.
+   *
+   * @throws PartitaError INVOCATION_UNKNOWN when this agent has no such invocation, or forgot it
+   * @throws PartitaError TASK_EXITED, MAILBOX_FULL, CLOSED: calling it again is safe
+   */
+  cancel(options?: WaitOptions): Promise<void>;
 
   /**
    * Follows the chunks of the first invocation of `node` that streams, and completes with it; when

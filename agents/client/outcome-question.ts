@@ -1,15 +1,16 @@
 // Outcome question — asking the home task how an invocation stands, and what the answer means.
 //
-// Owns: turning outcomes into results and errors. Leaves to others: who waits for what
-// (outcome-waiters.ts), what home answers (home/invocations.ts).
+// Owns: that, asking it to stop, and turning outcomes into results and errors. Leaves to others:
+// who waits for what (outcome-waiters.ts), what home answers (home/invocations.ts, attempts.ts).
 
 import { PartitaError } from "../../base/errors.js";
 import type { ProgramClientPort } from "../../runtime/task-program.js";
 import type { AgentDefinition } from "../declare/definition.js";
+import { encodeAttempt } from "../wire/attempt-message.js";
 import { decodeFailure, errorOf, failureDetails } from "../wire/failure.js";
 import { formatInvocationId, type InvocationId, placementOf } from "../wire/invocation-id.js";
 import { encodeAwait } from "../wire/message.js";
-import { decodeReply, type FailedOutcome } from "../wire/outcome.js";
+import { decodeReply, decodeStanding, type FailedOutcome } from "../wire/outcome.js";
 import { decodeMessage } from "../wire/wire-field.js";
 import type { Answer, OutcomeWaiters } from "./outcome-waiters.js";
 
@@ -23,16 +24,63 @@ export interface AgentCalls {
 
 /** Asks the home task how an invocation stands; resolves when it has ended. */
 export function askOutcome(
-  { agent, port, waiters }: AgentCalls,
+  calls: AgentCalls,
   id: InvocationId,
   signal: AbortSignal | undefined,
 ): Promise<Answer> {
+  return ask(calls, id, signal, true);
+}
+
+/**
+ * Whether an invocation has ended.
+ * @throws PartitaError INVOCATION_UNKNOWN
+ */
+export async function askComplete(
+  calls: AgentCalls,
+  id: InvocationId,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const answer = await ask(calls, id, signal, false);
+  if (answer.kind === "unknown") throw unknown(calls.agent, id);
+  return answer.kind === "ended";
+}
+
+/**
+ * Asks the home task to stop an invocation; resolves when nothing of it runs any more.
+ * @throws PartitaError INVOCATION_UNKNOWN
+ */
+export async function askStop(
+  { agent, port, waiters }: AgentCalls,
+  id: InvocationId,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const home = port.ownerOf(placementOf(id));
+  const waiter = waiters.openStop(id, home, signal);
+  port.request(home, encodeAttempt({ kind: "cancel", agent, invocationId: id })).then(
+    (bytes) => {
+      const standing = decodeStanding(bytes);
+      if (standing === "stopped") waiter.resolve({ kind: "stopped" });
+      if (standing === "unknown") waiter.reject(unknown(agent, id));
+    },
+    (error: unknown) => waiter.reject(error),
+  );
+  await waiter.answer;
+}
+
+/** How an invocation stands; `waits`: not before it has ended. */
+function ask(
+  { agent, port, waiters }: AgentCalls,
+  id: InvocationId,
+  signal: AbortSignal | undefined,
+  waits: boolean,
+): Promise<Answer> {
   const home = port.ownerOf(placementOf(id));
   const waiter = waiters.open(id, home, signal);
-  port.request(home, encodeAwait({ kind: "await", agent, invocationId: id })).then(
+  const message = encodeAwait({ kind: "await", agent, invocationId: id, subscribe: waits });
+  port.request(home, message).then(
     (bytes) => {
       const reply = decodeReply(bytes);
-      if (reply.kind !== "pending") waiter.resolve(reply);
+      if (reply.kind !== "pending" || !waits) waiter.resolve(reply);
     },
     (error: unknown) => waiter.reject(error),
   );
@@ -41,16 +89,19 @@ export function askOutcome(
 
 /**
  * The result that an answer tells of.
- * @throws PartitaError INVOCATION_FAILED, INVOCATION_UNKNOWN
+ * @throws PartitaError INVOCATION_FAILED, INVOCATION_CANCELLED, INVOCATION_UNKNOWN
  */
 export function resultOf(agent: string, id: InvocationId, answer: Answer): unknown {
-  const invocationId = formatInvocationId(id);
-  if (answer.kind !== "ended") {
-    throw new PartitaError("INVOCATION_UNKNOWN", { agent, invocationId });
-  }
+  if (answer.kind !== "ended") throw unknown(agent, id);
   const { outcome } = answer;
   if (outcome.kind === "result") return decodeMessage(outcome.value);
-  throw failed(agent, invocationId, outcome);
+  const invocationId = formatInvocationId(id);
+  if (outcome.kind === "failed") throw failed(agent, invocationId, outcome);
+  throw new PartitaError("INVOCATION_CANCELLED", { agent, invocationId });
+}
+
+function unknown(agent: string, id: InvocationId): PartitaError {
+  return new PartitaError("INVOCATION_UNKNOWN", { agent, invocationId: formatInvocationId(id) });
 }
 
 function failed(agent: string, invocationId: string, outcome: FailedOutcome): PartitaError {

@@ -1,5 +1,5 @@
-// Outcome waiters — the callers of one thread that wait for invocations to end, and for dead
-// letters to run again.
+// Outcome waiters — the callers of one thread that wait for invocations to end or to stop, and for
+// dead letters to run again.
 //
 // Owns: who waits for which of them, and telling them: from notices, when a task is lost, when a
 // signal aborts. Leaves to others: asking tasks (client.ts), whom tasks notify (execution.ts).
@@ -23,10 +23,11 @@ import { type AwaitReply, decodeNotice } from "../wire/outcome.js";
 
 /** What a waiter is told. */
 export type Answer =
-  | Exclude<AwaitReply, { readonly kind: "pending" }>
+  | AwaitReply
   | { readonly kind: "begun" }
   | { readonly kind: "replayed" }
-  | { readonly kind: "streamed" };
+  | { readonly kind: "streamed" }
+  | { readonly kind: "stopped" };
 
 /** One caller who waits; made by `OutcomeWaiters.open`. */
 class Waiter {
@@ -82,6 +83,9 @@ export class OutcomeWaiters {
         case "streamed":
           this.#resolve(streamName(notice), { kind: "streamed" });
           return;
+        case "stopped":
+          this.#resolve(stopName(notice.invocationId), { kind: "stopped" });
+          return;
         case "outcome": {
           const { invocationId, outcome } = notice;
           this.#resolve(invocationName(invocationId), { kind: "ended", outcome });
@@ -108,6 +112,11 @@ export class OutcomeWaiters {
   /** Begins to wait until it is worth asking for a stream again (W1). */
   openStream(invocationId: InvocationId, nodeInvocationId: NodeInvocationId, home: number): Waiter {
     return this.#open(streamName({ invocationId, nodeInvocationId }), home, undefined);
+  }
+
+  /** Begins to wait until nothing of an invocation runs any more (W1). */
+  openStop(id: InvocationId, home: number, signal: AbortSignal | undefined): Waiter {
+    return this.#open(stopName(id), home, signal);
   }
 
   #open(name: string, home: number, signal: AbortSignal | undefined): Waiter {
@@ -137,6 +146,10 @@ function streamName(of: {
   readonly nodeInvocationId: NodeInvocationId;
 }): string {
   return `stream ${invocationName(of.invocationId)} ${formatNodeId(of.nodeInvocationId)}`;
+}
+
+function stopName(id: InvocationId): string {
+  return `stop of invocation ${invocationName(id)}`;
 }
 
 function unreachable(): never {

@@ -37,8 +37,11 @@ export interface AgentShape {
   /** What a result must look like. */
   readonly result: Schema<unknown>;
   /**
-   * How often a node invocation whose function threw is run again, with the same message and ids;
-   * 0 to 100, default 2. After that the invocation fails, and the message is a dead letter.
+   * How often an invocation is tried again in which node functions threw; 0 to 100, default 2.
+   * Several failures of one attempt cost one of them. What has finished is not run again; what has
+   * not is, with the same message and ids, also when it is still running: then its `ctx.signal` is
+   * aborted and what it still does is refused with INVOCATION_RETRIED. After that the invocation
+   * fails, and the messages of nodes that failed in its last attempt are dead letters.
    */
   readonly maxRetries?: number;
   /**

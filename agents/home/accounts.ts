@@ -14,6 +14,7 @@ import {
   type NodeInvocationId,
   xorOf,
 } from "../wire/invocation-id.js";
+import type { InvocationRecord } from "./invocation-record.js";
 import { decodeScope, encodeScope, type ScopeRecord } from "./scope-record.js";
 import { scopeKey, treeTable } from "./tree.js";
 
@@ -27,6 +28,8 @@ export class Accounts {
   readonly turn: Turn;
   readonly invocationId: InvocationId;
   readonly agent: string;
+  /** The attempt of the invocation that counts. */
+  readonly attempt: number;
   /** Of the invocation: what is outside of all scopes. */
   outstanding: NodeInvocationId;
   /** Failures of the home task's own work (failure.ts has their bytes), in their order. */
@@ -36,11 +39,12 @@ export class Accounts {
   constructor(
     turn: Turn,
     invocationId: InvocationId,
-    { agent, outstanding }: { readonly agent: string; readonly outstanding: NodeInvocationId },
+    { agent, attempt, outstanding }: Pick<InvocationRecord, "agent" | "attempt" | "outstanding">,
   ) {
     this.turn = turn;
     this.invocationId = invocationId;
     this.agent = agent;
+    this.attempt = attempt;
     this.outstanding = outstanding;
   }
 

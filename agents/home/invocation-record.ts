@@ -40,7 +40,8 @@ export const invocationTable = 8;
 export type InvocationState =
   | { readonly kind: "pending" }
   | { readonly kind: "result"; readonly value: Uint8Array }
-  | { readonly kind: "failed"; readonly reason: string; readonly failuresThen: number };
+  | { readonly kind: "failed"; readonly reason: string; readonly failuresThen: number }
+  | { readonly kind: "cancelled" };
 
 export interface InvocationRecord extends FailureList {
   readonly agent: string;
@@ -50,9 +51,29 @@ export interface InvocationRecord extends FailureList {
   /** Its tree has rows that its node invocations do not lead to (tree.ts). */
   readonly extras: boolean;
   readonly state: InvocationState;
+  /** The attempt that counts: 0 at first. */
+  readonly attempt: number;
+  /** Retries that it has had, of those that its agent allows. */
+  readonly retries: number;
+  /** Tasks may have fences of it (node/fences.ts). */
+  readonly isFenced: boolean;
+  /** Why what runs of it is to stop; `undefined` when it is not. */
+  readonly stop: Stop | undefined;
 }
 
-const states = { pending: 0, result: 1, failed: 2 } as const;
+/** It was cancelled. */
+export type Stop = "cancel";
+
+/** Of an invocation that begins. */
+export const firstAttempt: Pick<InvocationRecord, "attempt" | "retries" | "isFenced" | "stop"> = {
+  attempt: 0,
+  retries: 0,
+  isFenced: false,
+  stop: undefined,
+};
+
+const states = { pending: 0, result: 1, failed: 2, cancelled: 3 } as const;
+const stops = { none: 0, cancel: 1 } as const;
 
 export function encodeRecord(record: InvocationRecord): Uint8Array {
   const { state } = record;
@@ -62,6 +83,10 @@ export function encodeRecord(record: InvocationRecord): Uint8Array {
     writer.u8(record.extras ? 1 : 0);
     writer.uint64(record.createdNo);
     writeName(writer, record.agent);
+    writer.u32(record.attempt);
+    writer.u32(record.retries);
+    writer.u8(record.isFenced ? 1 : 0);
+    writer.u8(stops[record.stop ?? "none"]);
     writeFailures(writer, record);
     if (state.kind === "result") writer.bytes(state.value);
     if (state.kind === "failed") {
@@ -80,6 +105,10 @@ export function decodeRecord(bytes: Uint8Array): InvocationRecord {
     extras: reader.u8() === 1,
     createdNo: reader.uint64(),
     agent: readName(reader),
+    attempt: reader.u32(),
+    retries: reader.u32(),
+    isFenced: reader.u8() === 1,
+    stop: readStop(reader),
     ...readFailures(reader),
     state: readState(kind, reader),
   };
@@ -107,6 +136,7 @@ export function outcomeOf(record: InvocationRecord): Outcome | undefined {
     case "pending":
       return undefined;
     case "result":
+    case "cancelled":
       return state;
     case "failed":
       return { ...state, failures };
@@ -116,6 +146,14 @@ export function outcomeOf(record: InvocationRecord): Outcome | undefined {
 function readState(kind: number, reader: ByteReader): InvocationState {
   if (kind === states.pending) return { kind: "pending" };
   if (kind === states.result) return { kind: "result", value: reader.rest() };
+  if (kind === states.cancelled) return { kind: "cancelled" };
   assert(kind === states.failed, () => `invocation state ${kind} is not in the format`);
   return { kind: "failed", failuresThen: reader.u32(), reason: readText(reader) };
+}
+
+function readStop(reader: ByteReader): Stop | undefined {
+  const stop = reader.u8();
+  if (stop === stops.none) return undefined;
+  assert(stop === stops.cancel, () => `reason ${stop} of a stop is not in the format`);
+  return "cancel";
 }

@@ -170,7 +170,7 @@ export class Scopes {
       return;
     }
     const nodeInvocationId = formatNodeId(gatherNodeId(id));
-    const failure = { node: gather, nodeInvocationId, attempt: 0 };
+    const failure = { node: gather, nodeInvocationId, attempt: accounts.attempt };
     accounts.failures.push(encodeFailure(failure, made.error));
     accounts.change(id, { phase: "broken" });
     this.#enter(accounts, parent, gatherNodeId(id), 1);
@@ -208,7 +208,7 @@ export class Scopes {
       node: gather,
       nodeInvocationId,
       scope: parent,
-      attempt: 0,
+      attempt: accounts.attempt,
       carried: decodeRun(entry).carried,
       key: undefined,
       message,

@@ -12,6 +12,7 @@ import { leavingKey, treeTable } from "./tree.js";
 export interface Standing {
   readonly agent: string;
   readonly attempt: number;
+  /** Or cancelled. */
   readonly failed: boolean;
   /** The whole tree has finished. */
   readonly finished: boolean;
@@ -21,11 +22,12 @@ export interface Standing {
 export function standingOf(turn: Turn, id: InvocationId): Standing | undefined {
   const row = turn.get(invocationTable, id);
   if (row === undefined) return undefined;
-  const { agent, state, outstanding } = decodeRecord(row);
+  const { agent, attempt, state, outstanding } = decodeRecord(row);
   const finished = isZeroId(outstanding);
   const isLeaving = finished && turn.get(treeTable, leavingKey(id)) !== undefined;
   if (isLeaving) return undefined;
-  return { agent, attempt: 0, failed: state.kind === "failed", finished };
+  const failed = state.kind === "failed" || state.kind === "cancelled";
+  return { agent, attempt, failed, finished };
 }
 
 /** The tree of an invocation gets rows that only a look at all of its rows would find. */

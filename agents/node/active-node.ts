@@ -54,6 +54,8 @@ export class ActiveNode implements NodeOperations {
   readonly #underWay = new Set<Promise<unknown>>();
   #controller: AbortController | undefined;
   #aborted: { readonly reason: unknown } | undefined;
+  /** Why what writes is refused. */
+  #refusal: { readonly reason: unknown } | undefined;
 
   constructor(
     run: RunMessage,
@@ -141,11 +143,13 @@ export class ActiveNode implements NodeOperations {
       if (typeof fn !== "function") {
         throw optionInvalid(`run in node "${node}"`, "fn", fn, "a function");
       }
+      this.assertWrites();
       const step = this.journal.claim(noteDigest(bytes));
       if (step.known !== undefined) return decodeMessage(step.known.bytes);
       const where = `outcome of run "${name}" in node "${node}"`;
       const outcome = encodeMessage(await fn(), where);
       assertFits(where, outcome.length, this.#bounds.resultBytesMax);
+      this.assertWrites();
       await this.#port.note(this.journal, step, bytes, outcome);
       // What a later run gets, this one gets too.
       return decodeMessage(outcome);
@@ -174,7 +178,7 @@ export class ActiveNode implements NodeOperations {
     return new ByteReader(bytes).uint64();
   }
 
-  /** Aborted when the runtime is closed by force; made when it is asked for. */
+  /** Aborted when the run is to stop, or counts no more; made when it is asked for. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     if (this.#aborted !== undefined) this.#controller.abort(this.#aborted.reason);
@@ -182,8 +186,17 @@ export class ActiveNode implements NodeOperations {
   }
 
   abort(reason: unknown): void {
-    this.#aborted = { reason };
+    this.#aborted ??= { reason };
     this.#controller?.abort(reason);
+  }
+
+  /** From now on what writes is refused with `reason`; reads still work. */
+  refuseWrites(reason: unknown): void {
+    this.#refusal ??= { reason };
+  }
+
+  assertWrites(): void {
+    if (this.#refusal !== undefined) throw this.#refusal.reason;
   }
 
   /**
@@ -219,7 +232,7 @@ export class ActiveNode implements NodeOperations {
 
   /** What takes effect when the function has thrown: only how it ended. */
   failed(error: Uint8Array): NodeEffects {
-    return this.#ended({ kind: "failure", error }, []);
+    return this.#ended({ kind: "failure", error, final: false }, []);
   }
 
   /** Where operations of this run, and of those before it, may be recorded. */

@@ -12,7 +12,7 @@ import { hashKey } from "../../store/key-hash.js";
 import type { AgentDefinition } from "../declare/definition.js";
 import { type EmitRecord, encodeAck } from "../wire/ack.js";
 import { childNodeId, placementOf } from "../wire/invocation-id.js";
-import { type CompletedMessage, decodeRun, encodeRun, type RunMessage } from "../wire/message.js";
+import { type CompletedMessage, encodeRun, type RunMessage } from "../wire/message.js";
 import { forgetOperations } from "./failed-nodes.js";
 import type { NodeQueue } from "./node-queue.js";
 import type { NodeRunner } from "./node-runner.js";
@@ -36,10 +36,10 @@ export class Completions {
     this.#runner = runner;
   }
 
-  /** A node function has returned, and not failed. */
-  complete(turn: Turn, message: CompletedMessage): void {
+  /** The function of a row, whose `run` message is `taken`, has returned, and not failed. */
+  complete(turn: Turn, taken: RunMessage, message: CompletedMessage): void {
     const { arrivalNo, attempt, end, carry, trace, recorded } = message;
-    const taken = decodeRun(this.#queue.take(turn, arrivalNo));
+    this.#queue.take(turn, arrivalNo);
     const { agent, invocationId, nodeInvocationId, node, scope } = taken;
     const nodes = this.#agents.get(agent)?.nodes;
     const gather = nodes?.get(node)?.kind === "scatter" ? nodes.get(node)?.gather : undefined;

@@ -1,27 +1,31 @@
-// Failed nodes — what becomes of a node invocation that throws, or kills: another attempt, or a
-// dead letter that waits for somebody to replay or discard it.
+// Failed nodes — what becomes of a node invocation that throws, or kills: its row waits for the
+// next attempt of its invocation, or becomes a dead letter until somebody replays or discards it.
 //
-//   failed ──► parked: the row stays with one more attempt, the failure is reported home
-//      └─────► dead letter: the row goes, the letter stays, the ack with the failure goes home
+//   failed ──► parked: the row stays, the failure goes home, and home says what comes next
+//      ├─ a fence ─► it runs again (node-runner.ts)
+//      └─ giveUp ──► dead letter: the row goes, the letter stays, the ack goes home
 //   replay ──► revive (home: the record is pending again) ──► revived: a row of the queue again
 //
-// Owns: these steps at the task of the node. Leaves to others: the record at home (execution.ts),
-// rows (node-queue.ts, dead-letters.ts), running (node-runner.ts), bytes (poison-message.ts).
+// Owns: these steps at the task of the node. Leaves to others: what follows from a failure
+// (home/attempts.ts), rows (node-queue.ts, dead-letters.ts), running (node-runner.ts), bytes
+// (attempt-message.ts, poison-message.ts).
 //
 // Invariants:
-//   P1. An attempt that failed is durable before the next one starts, and its failure on its way.
+//   P1. A failure is durable before the next run of its row starts, and on its way home; the row
+//       keeps its key until then.
 //   P2. A row becomes a dead letter in one frame: it leaves the queue, the letter is there, the ack
 //       leaves, and behind that frame its key is open to the next.
 //   P3. A letter runs again once for each time it was replayed, and not before its home task has
 //       made the invocation pending again: whoever then asks for the result waits for the new one.
+//   P4. A row that a stop concerns goes with an ack that says so, whatever its run came to.
 
 import { PartitaError } from "../../base/errors.js";
 import { assert } from "../../base/invariant.js";
-import { limits } from "../../base/limits.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import { type DeadLetters, formatLetterId } from "./dead-letters.js";
 import type { AgentDefinition } from "../declare/definition.js";
 import { encodeAck } from "../wire/ack.js";
+import { encodeAttempt } from "../wire/attempt-message.js";
 import { decodeFailure, encodeFailure, nodeFailureText } from "../wire/failure.js";
 import { withNewest } from "../wire/failure-list.js";
 import { formatNodeId, operationPrefix, placementOf } from "../wire/invocation-id.js";
@@ -29,22 +33,35 @@ import {
   type CompletedMessage,
   decodeRun,
   encodeForget,
+  encodeRun,
   type RunMessage,
 } from "../wire/message.js";
+import { attemptOf, type Fences, isStopped } from "./fences.js";
+import { declaredNode } from "./node-run.js";
 import type { NodeQueue } from "./node-queue.js";
 import type { NodeRunner } from "./node-runner.js";
 import { encodeNotice } from "../wire/outcome.js";
-import { type BuryMessage, encodePoison } from "../wire/poison-message.js";
+import { type BuryMessage, encodePoison, type RevivedMessage } from "../wire/poison-message.js";
 import { noBytes } from "../wire/wire-field.js";
 import { firstRecorded, type RecordedOperations } from "../wire/recorded-operations.js";
 
 /** Numbers of store operations that a letter keeps: its row is small beside its message's. */
 const recordedMax = 16_384;
 
+/** What a run of a row came to. */
+interface NodeFailure extends Pick<CompletedMessage, "arrivalNo" | "attempt" | "recorded"> {
+  /** failure.ts has its bytes. */
+  readonly error: Uint8Array;
+  readonly final: boolean;
+  /** Runs that it stands for. Default 1. */
+  readonly runs?: number;
+}
+
 export class FailedNodes {
   readonly #port: TaskPort;
   readonly #agents: ReadonlyMap<string, AgentDefinition>;
   readonly #queue: NodeQueue;
+  readonly #fences: Fences;
   readonly #runner: NodeRunner;
   readonly #letters: DeadLetters;
   /** By number of a letter that is being replayed: threads that are told when it runs again. */
@@ -54,12 +71,14 @@ export class FailedNodes {
     port: TaskPort,
     agents: ReadonlyMap<string, AgentDefinition>,
     queue: NodeQueue,
+    fences: Fences,
     runner: NodeRunner,
     letters: DeadLetters,
   ) {
     this.#port = port;
     this.#agents = agents;
     this.#queue = queue;
+    this.#fences = fences;
     this.#runner = runner;
     this.#letters = letters;
   }
@@ -73,22 +92,36 @@ export class FailedNodes {
     }
   }
 
-  /** A node function has thrown `error`: it is parked, or given up (P1, P2). */
-  failed(turn: Turn, { arrivalNo, recorded }: CompletedMessage, error: Uint8Array): void {
-    const { agent, invocationId } = decodeRun(this.#queue.look(turn, arrivalNo));
-    const definition = this.#agents.get(agent);
-    assert(definition !== undefined, () => `row ${arrivalNo} ran, and its agent is not declared`);
-    const { maxRetries, retryBackoffMs } = definition;
+  /** The run of a row has come to a failure: the row is parked, and home is told (P1). */
+  failed(turn: Turn, run: RunMessage, failure: NodeFailure): void {
+    const { arrivalNo, attempt, error, final, recorded } = failure;
     const before = this.#queue.stored(turn, arrivalNo);
-    const attempts = before.attempts + 1;
-    if (attempts > maxRetries) {
-      this.#giveUp(turn, arrivalNo, error, attempts, recorded);
-      return;
-    }
-    this.#queue.store(turn, arrivalNo, { ...before, ...withNewest(before, error), attempts });
+    this.#queue.store(turn, arrivalNo, {
+      ...before,
+      ...withNewest(before, error),
+      attempts: before.attempts + (failure.runs ?? 1),
+      parkedAttempt: attempt,
+      // Those beyond are not repeated either, and stay until a replay is done.
+      recorded: firstRecorded(recorded, recordedMax),
+    });
+    const { invocationId, nodeInvocationId } = run;
     const home = this.#port.ownerOf(placementOf(invocationId));
-    turn.send(home, encodePoison({ kind: "report", invocationId, error }));
-    turn.afterCommit(() => this.#runner.parked(arrivalNo, this.#pauseMs(retryBackoffMs, attempts)));
+    const report = { invocationId, nodeInvocationId, arrivalNo, attempt, final, error };
+    turn.send(home, encodeAttempt({ kind: "failed", ...report }));
+    turn.afterCommit(() => this.#runner.parked(arrivalNo));
+  }
+
+  /** A row goes, and its invocation does not wait for it any more (P4). */
+  stopped(
+    turn: Turn,
+    run: RunMessage,
+    arrivalNo: number,
+    recorded: readonly RecordedOperations[],
+  ): void {
+    this.#queue.take(turn, arrivalNo);
+    sendUnfinished(turn, this.#port, run);
+    forgetOperations(turn, run, recorded);
+    turn.afterCommit(() => this.#runner.completed(arrivalNo));
   }
 
   /** Rows are about to start in a life that follows a death. */
@@ -102,12 +135,37 @@ export class FailedNodes {
 
   /** A row has met enough deaths. */
   bury(turn: Turn, { arrivalNo, recorded }: BuryMessage): void {
-    const { agent, node, nodeInvocationId } = decodeRun(this.#queue.look(turn, arrivalNo));
-    const { attempts, deaths } = this.#queue.stored(turn, arrivalNo);
-    const failure = { node, nodeInvocationId: formatNodeId(nodeInvocationId), attempt: attempts };
-    const error = new PartitaError("NODE_DEADLY", { agent, node, deaths });
-    const bytes = encodeFailure(failure, error);
-    this.#giveUp(turn, arrivalNo, bytes, attempts + deaths, recorded);
+    const run = decodeRun(this.#queue.look(turn, arrivalNo));
+    const fence = this.#fences.seen(turn, run.invocationId);
+    if (isStopped(run, fence)) {
+      this.stopped(turn, run, arrivalNo, recorded);
+      return;
+    }
+    const { agent, node, nodeInvocationId } = run;
+    const { deaths } = this.#queue.stored(turn, arrivalNo);
+    const attempt = attemptOf(run, fence);
+    const failure = { node, nodeInvocationId: formatNodeId(nodeInvocationId), attempt };
+    const error = encodeFailure(failure, new PartitaError("NODE_DEADLY", { agent, node, deaths }));
+    this.failed(turn, run, { arrivalNo, attempt, error, final: true, recorded, runs: deaths });
+  }
+
+  /** Home does not wait for a parked row any more: it becomes a dead letter (P2). */
+  giveUp(turn: Turn, arrivalNo: number): void {
+    // A power cut may have taken it from a task that does not sync.
+    if (!this.#queue.has(turn, arrivalNo)) return;
+    const { attempts, recorded, ...failures } = this.#queue.stored(turn, arrivalNo);
+    // A copy: it moves to another table.
+    const bytes = this.#queue.take(turn, arrivalNo).slice();
+    const run = decodeRun(bytes);
+    const { agent } = run;
+    const newest = failures.failures.at(-1);
+    assert(newest !== undefined, () => `row ${arrivalNo} is given up and never failed`);
+    const reason = nodeFailureText(decodeFailure(newest));
+    const at = this.#port.now();
+    const info = { agent, replaying: false, attempts, at, reason, recorded, ...failures };
+    if (!this.#letters.add(turn, arrivalNo, info, bytes)) forgetOperations(turn, run, recorded);
+    sendUnfinished(turn, this.#port, run);
+    turn.afterCommit(() => this.#runner.completed(arrivalNo));
   }
 
   /**
@@ -117,7 +175,7 @@ export class FailedNodes {
   replay(turn: Turn, letterNo: number, thread: number): void {
     const { replaying } = this.#letters.info(turn, letterNo);
     const run = decodeRun(this.#letters.run(turn, letterNo));
-    this.#runner.assertDeclared(run);
+    declaredNode(this.#agents, run);
     const waiting = this.#replaying.get(letterNo) ?? [];
     this.#replaying.set(letterNo, [...waiting, thread]);
     if (replaying) return;
@@ -129,9 +187,9 @@ export class FailedNodes {
   }
 
   /** The home task waits: the letter is a row of the queue again (P3). */
-  revived(turn: Turn, letterNo: number): void {
-    // A copy: its row is about to go, and what is queued keeps its bytes.
-    const run = this.#letters.run(turn, letterNo).slice();
+  revived(turn: Turn, { letterNo, attempt }: RevivedMessage): void {
+    const letter = decodeRun(this.#letters.run(turn, letterNo));
+    const run = encodeRun({ ...letter, attempt });
     this.#letters.remove(turn, letterNo);
     const arrivalNo = this.#queue.appendReplayed(turn, run);
     const notice = encodeNotice({ kind: "replayed", letterNo });
@@ -153,54 +211,17 @@ export class FailedNodes {
     this.#letters.remove(turn, letterNo);
     forgetOperations(turn, run, recorded);
   }
+}
 
-  #giveUp(
-    turn: Turn,
-    arrivalNo: number,
-    error: Uint8Array,
-    attempts: number,
-    operations: readonly RecordedOperations[],
-  ): void {
-    const before = this.#queue.stored(turn, arrivalNo);
-    // A copy: it moves to another table.
-    const run = this.#queue.take(turn, arrivalNo).slice();
-    const row = decodeRun(run);
-    const { agent, invocationId, nodeInvocationId, node, scope } = row;
-    const at = this.#port.now();
-    const reason = nodeFailureText(decodeFailure(error));
-    const failures = withNewest(before, error);
-    // Those beyond are not repeated either, and stay until a replay is done.
-    const recorded = firstRecorded(operations, recordedMax);
-    const info = { agent, replaying: false, attempts, at, reason, recorded, ...failures };
-    if (!this.#letters.add(turn, arrivalNo, info, run)) forgetOperations(turn, row, operations);
-    const home = this.#port.ownerOf(placementOf(invocationId));
-    const end = { kind: "failure", error } as const;
-    turn.send(
-      home,
-      encodeAck({
-        kind: "ack",
-        invocationId,
-        nodeInvocationId,
-        node,
-        scope,
-        attempt: row.attempt,
-        task: this.#port.taskId,
-        end,
-        emits: [],
-        gather: "",
-        carry: noBytes,
-        trace: noBytes,
-      }),
-    );
-    turn.afterCommit(() => this.#runner.completed(arrivalNo));
-  }
-
-  /** It doubles with each attempt that failed; chance keeps many from coming back at once. */
-  #pauseMs(retryBackoffMs: number, attempts: number): number {
-    if (retryBackoffMs === 0) return 0;
-    const pauseMs = Math.min(retryBackoffMs * 2 ** (attempts - 1), limits.retryBackoffMsMax);
-    return pauseMs * (1 - this.#port.random() / 2);
-  }
+/** An ack for a node invocation that has not finished, and that nothing waits for any more. */
+export function sendUnfinished(turn: Turn, port: TaskPort, run: RunMessage): void {
+  const { invocationId, nodeInvocationId, node, scope, attempt } = run;
+  const end = { kind: "unfinished" } as const;
+  const task = port.taskId;
+  const nothing = { emits: [], gather: "", carry: noBytes, trace: noBytes };
+  const record = { node, scope, attempt, task, end, ...nothing };
+  const ack = encodeAck({ kind: "ack", invocationId, nodeInvocationId, ...record });
+  turn.send(port.ownerOf(placementOf(invocationId)), ack);
 }
 
 /** A node invocation is done for good: tasks that have recorded operations of it forget them. */

@@ -12,7 +12,6 @@ export async function runFunction(
   run: RunMessage,
   node: NodeDefinition,
   active: ActiveNode,
-  attempt: number,
 ): Promise<NodeEffects> {
   let thrown: { readonly error: unknown } | undefined;
   let returned: unknown;
@@ -28,17 +27,12 @@ export async function runFunction(
     // What the function itself threw came first.
     thrown ??= { error };
   }
-  return thrown === undefined ? active.effects() : failureOf(run, active, attempt, thrown.error);
+  return thrown === undefined ? active.effects() : failureOf(run, active, thrown.error);
 }
 
 /** What a run comes to that has thrown. */
-export function failureOf(
-  run: RunMessage,
-  active: ActiveNode,
-  attempt: number,
-  thrown: unknown,
-): NodeEffects {
-  const nodeInvocationId = formatNodeId(run.nodeInvocationId);
-  const failure = { node: run.node, nodeInvocationId, attempt };
+export function failureOf(run: RunMessage, active: ActiveNode, thrown: unknown): NodeEffects {
+  const { node, attempt } = run;
+  const failure = { node, nodeInvocationId: formatNodeId(run.nodeInvocationId), attempt };
   return active.failed(encodeFailure(failure, thrown));
 }

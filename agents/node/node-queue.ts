@@ -14,8 +14,8 @@
 //   Q3. Every number below the durable mark may have been used, none from the mark on. The mark
 //       moves in the frame of the first row that reaches it; until that is durable each further row
 //       moves it again, since a message that is taken back takes its mark along.
-//   Q4. A row's state goes with it, in one frame. Of states the attempts and deaths are in memory
-//       too, as committed.
+//   Q4. A row's state goes with it, in one frame. Of states a RowState is in memory too, as
+//       committed.
 
 import { ByteReader } from "../../base/byte-reader.js";
 import { ByteWriter } from "../../base/byte-writer.js";
@@ -24,6 +24,11 @@ import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import { type FailureList, noFailures, readFailures, writeFailures } from "../wire/failure-list.js";
 import { decodeRun, type RunMessage } from "../wire/message.js";
 import { numberKey, numberOfKey } from "../wire/number-key.js";
+import {
+  type RecordedOperations,
+  readRecorded,
+  writeRecorded,
+} from "../wire/recorded-operations.js";
 import { written } from "../wire/wire-field.js";
 
 /** Table of these rows; the key is the number, big-endian. Part of the on-disk format. */
@@ -45,12 +50,23 @@ export interface RowState {
   readonly deaths: number;
   /** It was a dead letter. */
   readonly replayed: boolean;
+  /** The attempt of its invocation that it failed in: until a later one begins it does not run. */
+  readonly parkedAttempt: number | undefined;
 }
 
-/** The same with the failures of its attempts. */
-export interface StoredState extends RowState, FailureList {}
+/** The same with the failures of its runs, and with where the newest has recorded operations. */
+export interface StoredState extends RowState, FailureList {
+  readonly recorded: readonly RecordedOperations[];
+}
 
-const untouched: StoredState = { attempts: 0, deaths: 0, replayed: false, ...noFailures };
+const untouched: StoredState = {
+  attempts: 0,
+  deaths: 0,
+  replayed: false,
+  parkedAttempt: undefined,
+  recorded: [],
+  ...noFailures,
+};
 
 export class NodeQueue {
   readonly #port: TaskPort;
@@ -61,6 +77,8 @@ export class NodeQueue {
   #firstOwn = 1;
   /** Of rows that have a state. */
   readonly #states = new Map<number, RowState>();
+  /** Rows whose first state is in a frame that is not committed. */
+  readonly #stating = new Set<number>();
 
   constructor(port: TaskPort) {
     this.#port = port;
@@ -73,7 +91,7 @@ export class NodeQueue {
     this.#next = this.#mark;
     this.#firstOwn = this.#mark;
     this.#visit(numberKey(0, statePrefix), undefined, (arrivalNo, value) => {
-      this.#states.set(arrivalNo, withoutFailures(readState(value)));
+      this.#states.set(arrivalNo, rowState(readState(value)));
     });
     this.#visit(numberKey(markNo + 1), Uint8Array.of(statePrefix), (arrivalNo, value) => {
       assert(arrivalNo < this.#mark, () => `row ${arrivalNo} is beyond the mark ${this.#mark}`);
@@ -93,17 +111,21 @@ export class NodeQueue {
 
   /** The state of a row as the frame in hand leaves it. */
   stored(turn: Turn, arrivalNo: number): StoredState {
-    if (!this.#states.has(arrivalNo)) return untouched;
+    if (!this.#hasState(arrivalNo)) return untouched;
     const row = turn.get(queueTable, numberKey(arrivalNo, statePrefix));
     assert(row !== undefined, () => `the state of row ${arrivalNo} is gone`);
     return readState(row);
   }
 
-  /** Changes the state of a row with the frame in hand; once for each row and frame. */
+  /** Changes the state of a row with the frame in hand. */
   store(turn: Turn, arrivalNo: number, state: StoredState): void {
-    const isFresh = !this.#states.has(arrivalNo);
+    const isFresh = !this.#hasState(arrivalNo);
     turn.put(queueTable, numberKey(arrivalNo, statePrefix), stateBytes(state), isFresh);
-    turn.afterCommit(() => this.#states.set(arrivalNo, withoutFailures(state)));
+    if (isFresh) this.#stating.add(arrivalNo);
+    turn.afterCommit(() => {
+      this.#stating.delete(arrivalNo);
+      this.#states.set(arrivalNo, rowState(state));
+    });
   }
 
   /** Adds a dead letter's row with the frame in hand and returns its number. */
@@ -130,6 +152,11 @@ export class NodeQueue {
     return arrivalNo;
   }
 
+  /** Whether there is such a row, as the frame in hand leaves it. */
+  has(turn: Turn, arrivalNo: number): boolean {
+    return turn.get(queueTable, numberKey(arrivalNo)) !== undefined;
+  }
+
   /** A row as the frame in hand leaves it. */
   look(turn: Turn, arrivalNo: number): Uint8Array {
     const row = turn.get(queueTable, numberKey(arrivalNo));
@@ -141,7 +168,7 @@ export class NodeQueue {
   take(turn: Turn, arrivalNo: number): Uint8Array {
     const row = this.look(turn, arrivalNo);
     turn.delete(queueTable, numberKey(arrivalNo));
-    if (this.#states.has(arrivalNo)) {
+    if (this.#hasState(arrivalNo)) {
       turn.delete(queueTable, numberKey(arrivalNo, statePrefix));
       turn.afterCommit(() => this.#states.delete(arrivalNo));
     }
@@ -153,6 +180,10 @@ export class NodeQueue {
     const row = this.#port.get(queueTable, numberKey(arrivalNo));
     assert(row !== undefined, () => `row ${arrivalNo} of the queue is gone`);
     return decodeRun(row);
+  }
+
+  #hasState(arrivalNo: number): boolean {
+    return this.#states.has(arrivalNo) || this.#stating.has(arrivalNo);
   }
 
   #visit(
@@ -172,8 +203,8 @@ export class NodeQueue {
   }
 }
 
-function withoutFailures({ attempts, deaths, replayed }: StoredState): RowState {
-  return { attempts, deaths, replayed };
+function rowState({ attempts, deaths, replayed, parkedAttempt }: StoredState): RowState {
+  return { attempts, deaths, replayed, parkedAttempt };
 }
 
 function stateBytes(state: StoredState): Uint8Array {
@@ -181,6 +212,8 @@ function stateBytes(state: StoredState): Uint8Array {
     writer.u32(state.attempts);
     writer.u32(state.deaths);
     writer.u8(state.replayed ? 1 : 0);
+    writer.u32(state.parkedAttempt === undefined ? 0 : state.parkedAttempt + 1);
+    writeRecorded(writer, state.recorded);
     writeFailures(writer, state);
   });
 }
@@ -190,5 +223,8 @@ function readState(row: Uint8Array): StoredState {
   const attempts = reader.u32();
   const deaths = reader.u32();
   const replayed = reader.u8() === 1;
-  return { attempts, deaths, replayed, ...readFailures(reader) };
+  const parked = reader.u32();
+  const parkedAttempt = parked === 0 ? undefined : parked - 1;
+  const recorded = readRecorded(reader);
+  return { attempts, deaths, replayed, parkedAttempt, recorded, ...readFailures(reader) };
 }

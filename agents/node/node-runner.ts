@@ -1,10 +1,10 @@
-// Node runner — decides which node function runs when, and runs it, outside of any frame.
+// Node runner — decides which node function runs when.
 //
-// Owns: what is ready, the bound on what runs at once, starting it.
+// Owns: what is ready, the bound on what runs at once, and what a fence means for each row.
 // Leaves to others: the queue on disk (node-queue.ts), who has a key and who waits for it
-// (gates.ts), what of the queue is held in memory (kept-rows.ts), a function's context and effects
-// (active-node.ts), what becomes of them (execution.ts and failed-nodes.ts, to which they go as
-// messages), the turns of suspects (suspects.ts).
+// (gates.ts), who is parked (parked-rows.ts), what of the queue is held in memory (kept-rows.ts),
+// running a function (node-run.ts), what becomes of it (execution.ts and failed-nodes.ts, to which
+// it goes as messages), the turns of suspects (suspects.ts).
 //
 // Invariants:
 //   R1. At most one invocation per (agent, node, key) runs. Its gate opens when its completion is
@@ -13,31 +13,36 @@
 //   R2. At most `runningNodesMax` functions run, and one suspect; those that may run start in the
 //       order of arrival, a parked one when its pause is over. A pause holds no place among them.
 //   R3. Of what waits, only a number is kept for certain: the row is read back when its turn comes.
-//   R4. Nothing starts before `begin`: what is refused at the start has run nothing. After `abort`
-//       nothing starts and nothing is submitted: rows stay for the next launch.
+//   R4. Nothing starts before `begin`. After `abort` nothing starts and nothing is submitted: rows
+//       stay for the next launch.
 //   R5. While the port says no (a disk that is all but full), nothing starts; what is ready counts
 //       as running then, so that a drain waits for it.
-//   R6. A function that may have run before (in an earlier life, before it threw, until its message
-//       was a dead letter) replays what was recorded of it then.
+//   R6. A function that may have run before (in an earlier life, as an orphan, before it threw,
+//       until its message was a dead letter) replays what was recorded of it then.
 //   R7. In a life that follows a death, no row of an earlier life starts before a durable mark says
 //       so. One that has such a mark already, or that the watchdog names, is a suspect: it waits
 //       for `runSuspects`. One with `suspectDeathsMax` marks is buried unrun.
+//   R8. Of a row that a stop concerns, wherever it is, nothing more is run; its completion, which
+//       has no effects, is submitted when whatever still ran of it has returned.
 
-import { PartitaError } from "../../base/errors.js";
 import { assert } from "../../base/invariant.js";
 import { limits } from "../../base/limits.js";
+import { PartitaError } from "../../base/errors.js";
 import type { TaskPort } from "../../runtime/task-program.js";
-import { ActiveNode } from "./active-node.js";
-import type { AgentDefinition, NodeDefinition } from "../declare/definition.js";
+import type { AgentDefinition } from "../declare/definition.js";
 import { Fifo } from "../fifo.js";
-import { operationPrefix } from "../wire/invocation-id.js";
-import { encodeCompleted, type RunMessage } from "../wire/message.js";
-import { type MessageBounds, messageBounds } from "../wire/message-bounds.js";
-import { Gates, gateOf } from "./gates.js";
-import { type KeptBounds, KeptRows } from "./kept-rows.js";
-import { failureOf, runFunction } from "./node-function.js";
-import type { NodeQueue } from "./node-queue.js";
+import type { Fence } from "../wire/attempt-message.js";
+import { formatInvocationId, type InvocationId, invocationName } from "../wire/invocation-id.js";
+import type { RunMessage } from "../wire/message.js";
+import { messageBounds } from "../wire/message-bounds.js";
 import { encodePoison } from "../wire/poison-message.js";
+import { type Fences, isStopped } from "./fences.js";
+import { Gates, gateOf } from "./gates.js";
+import { HeldRows } from "./held-rows.js";
+import { type KeptBounds, KeptRows } from "./kept-rows.js";
+import type { NodeQueue } from "./node-queue.js";
+import { NodeRun, type RunServices, type StartingRow } from "./node-run.js";
+import { type ParkedRow, ParkedRows } from "./parked-rows.js";
 import { Suspects } from "./suspects.js";
 
 /** What a runner may hold at once. */
@@ -54,35 +59,32 @@ export const runnerBoundsDefault: RunnerBounds = {
   rowBytesMax: limits.valueBytesMax,
 };
 
-interface Running {
-  readonly run: RunMessage;
-  readonly gate: string | undefined;
-  /** Runs of it that threw before this one. */
-  readonly attempt: number;
-  /** It may have run before (R6). */
-  readonly rerun: boolean;
-  /** None while its mark is on its way to the device. */
-  node: ActiveNode | undefined;
-}
-
 export class NodeRunner {
   readonly #port: TaskPort;
-  readonly #agents: ReadonlyMap<string, AgentDefinition>;
   readonly #queue: NodeQueue;
+  readonly #fences: Fences;
   readonly #bounds: RunnerBounds;
-  readonly #messageBounds: MessageBounds;
+  readonly #services: RunServices;
   /** May run as soon as there is room: plain, or in possession of their gate. */
   readonly #ready = new Fifo<number>();
+  /** Of those that are ready: have been stopped since. */
+  readonly #passedOver = new Set<number>();
   readonly #gates = new Gates();
+  readonly #held = new HeldRows();
   readonly #kept: KeptRows;
   /** From when it may start until its completion, or that it is parked, is committed. */
-  readonly #running = new Map<number, Running>();
+  readonly #running = new Map<number, NodeRun>();
+  readonly #parked: ParkedRows;
+  /** By row: resolves when the functions have returned that ran before the newest run. */
+  readonly #orphans = new Map<number, Promise<void>>();
+  /** Rows that have run in this life, and whose run came to nothing. */
+  readonly #orphaned = new Set<number>();
+  /** Found stopped before `begin`. */
+  #stopped: number[] = [];
   /** The port has said no, and what is ready waits for it (R5). */
   #heldBack = false;
   /** Lets `runSuspects` go on, if it waits for the port. */
   #release: () => void = () => {};
-  /** Parked rows whose pause is not over. */
-  readonly #pauses = new Map<number, ReturnType<TaskPort["after"]>>();
   readonly #suspects: Suspects;
   /** Of an earlier life, and started in this one: their mark is durable. */
   readonly #marked = new Set<number>();
@@ -92,14 +94,16 @@ export class NodeRunner {
     port: TaskPort,
     agents: ReadonlyMap<string, AgentDefinition>,
     queue: NodeQueue,
+    fences: Fences,
     bounds: RunnerBounds,
   ) {
     this.#port = port;
-    this.#agents = agents;
     this.#queue = queue;
+    this.#fences = fences;
     this.#bounds = bounds;
+    this.#services = { port, agents, fences, bounds: messageBounds(bounds.rowBytesMax) };
     this.#kept = new KeptRows(bounds);
-    this.#messageBounds = messageBounds(bounds.rowBytesMax);
+    this.#parked = new ParkedRows(port);
     this.#suspects = new Suspects(port);
     port.onMayStart(() => {
       this.#release();
@@ -109,62 +113,62 @@ export class NodeRunner {
 
   /**
    * Node invocations that will still submit their completion, or have and wait for its commit;
-   * those whose pause or turn is yet to come are among them.
+   * those that are parked or whose turn is yet to come are among them.
    */
   get running(): number {
-    const waiting = this.#pauses.size + this.#suspects.waiting;
+    const waiting = this.#parked.size + this.#suspects.waiting;
     return this.#running.size + waiting + (this.#heldBack ? this.#ready.length : 0);
   }
 
   /** All rows that were left from before are queued: what may run starts. */
   begin(): void {
     this.#phase = "running";
+    for (const arrivalNo of this.#stopped) this.#stop(arrivalNo);
+    this.#stopped = [];
     this.#startReady();
   }
 
-  /**
-   * A row of the queue is committed: its function runs when its turn comes. Keeps `run`.
-   * @throws PartitaError AGENT_UNKNOWN, NODE_UNKNOWN
-   */
+  /** A row of the queue is committed: its function runs when its turn comes. Keeps `run`. */
   enqueue(arrivalNo: number, run: RunMessage): void {
-    this.assertDeclared(run);
+    this.#held.add(run.invocationId, arrivalNo);
     this.#kept.keep(arrivalNo, run);
     const gate = gateOf(run);
-    if (gate !== undefined && !this.#gates.enter(gate, arrivalNo)) return;
-    this.#admit(arrivalNo);
-    this.#startReady();
+    if (gate === undefined || this.#gates.enter(gate, arrivalNo)) this.#admit(arrivalNo);
+    if (!isStopped(run, this.#fences.of(run.invocationId))) this.#startReady();
+    else if (this.#phase === "recovering") this.#stopped.push(arrivalNo);
+    else this.#stop(arrivalNo);
   }
 
-  /**
-   * The topology still has the node of a row.
-   * @throws PartitaError AGENT_UNKNOWN, NODE_UNKNOWN
-   */
-  assertDeclared(run: RunMessage): void {
-    this.#definitionOf(run);
-  }
-
-  /** The completion of a row is committed: its gate opens to the next (R1). */
+  /** That a row is gone is committed: its gate opens to the next (R1). */
   completed(arrivalNo: number): void {
+    if (this.#isAborted()) return;
     const running = this.#ended(arrivalNo);
-    if (running === undefined) return;
+    const row = running === undefined ? this.#parked.leave(arrivalNo) : parkedRow(running.row);
+    assert(row !== undefined, () => `row ${arrivalNo} came to an end and never ran`);
+    this.#held.remove(row.name, arrivalNo);
     this.#marked.delete(arrivalNo);
-    const next = running.gate === undefined ? undefined : this.#gates.leave(running.gate);
+    this.#orphaned.delete(arrivalNo);
+    const next = row.gate === undefined ? undefined : this.#gates.leave(row.gate, arrivalNo);
     if (next !== undefined) this.#admit(next);
     this.#startReady();
   }
 
-  /** That an attempt of a row has failed is committed: after a pause comes the next (R1, R2). */
-  parked(arrivalNo: number, pauseMs: number): void {
+  /** That a run of a row has failed is committed: its home task says what comes next (R1, R2). */
+  parked(arrivalNo: number): void {
     const running = this.#ended(arrivalNo);
+    assert(running !== undefined || this.#isAborted(), () => `row ${arrivalNo} never ran`);
     if (running === undefined) return;
-    this.#kept.keep(arrivalNo, running.run);
-    const again = (): void => {
-      this.#pauses.delete(arrivalNo);
-      this.#ready.push(arrivalNo);
-      this.#startReady();
-    };
-    if (pauseMs > 0) this.#pauses.set(arrivalNo, this.#port.after(pauseMs, again));
-    else this.#ready.push(arrivalNo);
+    this.#park(running.row);
+    this.#startReady();
+  }
+
+  /** A fence is committed: what runs of an earlier attempt is an orphan, or all of it stops. */
+  fenced(id: InvocationId, fence: Fence): void {
+    if (this.#isAborted()) return;
+    for (const arrivalNo of this.#held.of(id)) {
+      if (fence.stop !== undefined) this.#stop(arrivalNo);
+      else this.#again(arrivalNo, fence);
+    }
     this.#startReady();
   }
 
@@ -175,7 +179,7 @@ export class NodeRunner {
       // Aborted since.
       if (running === undefined) return;
       this.#marked.add(arrivalNo);
-      this.#start(arrivalNo, running);
+      running.start();
     }
   }
 
@@ -192,11 +196,10 @@ export class NodeRunner {
   /** Aborts the signals of what runs, and forgets it (R4). */
   abort(reason: unknown): void {
     this.#phase = "aborted";
-    for (const { node } of this.#running.values()) node?.abort(reason);
+    for (const running of this.#running.values()) running.end(reason);
     this.#running.clear();
     this.#heldBack = false;
-    for (const pause of this.#pauses.values()) pause.cancel();
-    this.#pauses.clear();
+    this.#parked.clear();
     this.#suspects.clear();
     this.#release();
   }
@@ -208,20 +211,89 @@ export class NodeRunner {
     });
   }
 
-  /** What ran under a number, which is over; `undefined` when it was aborted. */
-  #ended(arrivalNo: number): Running | undefined {
+  /** The run of a row is over; a function that has not returned is an orphan. */
+  #ended(arrivalNo: number): NodeRun | undefined {
     const running = this.#running.get(arrivalNo);
-    assert(
-      running !== undefined || this.#isAborted(),
-      () => `row ${arrivalNo} came to an end and never ran`,
-    );
     this.#running.delete(arrivalNo);
     this.#suspects.leave(arrivalNo);
+    const ended = running?.ended;
+    if (ended === undefined) return running;
+    const before = this.#orphans.get(arrivalNo);
+    const all: Promise<void> = Promise.all([before, ended]).then(() => {
+      if (this.#orphans.get(arrivalNo) === all) this.#orphans.delete(arrivalNo);
+    });
+    this.#orphans.set(arrivalNo, all);
     return running;
+  }
+
+  /** A new attempt began: a row whose run is of an earlier one, or has failed in it, runs again. */
+  #again(arrivalNo: number, fence: Fence): void {
+    const running = this.#running.get(arrivalNo);
+    if (running !== undefined) {
+      if (!running.hasStarted || running.attempt >= fence.attempt) return;
+      running.retire();
+      this.#ended(arrivalNo);
+      this.#orphaned.add(arrivalNo);
+      this.#park(running.row);
+    } else if (!this.#parked.has(arrivalNo)) return;
+    this.#resume(arrivalNo, fence);
+  }
+
+  #park(row: StartingRow): void {
+    this.#kept.keep(row.arrivalNo, row.run);
+    this.#parked.park(row.arrivalNo, parkedRow(row));
+  }
+
+  #resume(arrivalNo: number, { dueMs }: Fence): void {
+    this.#parked.resume(arrivalNo, dueMs - this.#port.now(), () => {
+      this.#line(arrivalNo);
+      this.#startReady();
+    });
+  }
+
+  /** See R8. */
+  #stop(arrivalNo: number): void {
+    const running = this.#running.get(arrivalNo);
+    const run = running?.row.run ?? this.#kept.take(arrivalNo) ?? this.#queue.read(arrivalNo);
+    const fence = this.#fences.of(run.invocationId);
+    if (!isStopped(run, fence)) return;
+    if (running !== undefined) {
+      // One whose mark is on its way finds the fence when it starts.
+      if (running.hasStarted) running.halt(stopError(run, fence), fence?.stop === "retried");
+      return;
+    }
+    const gate = gateOf(run);
+    const isInLine = gate !== undefined && !this.#gates.holds(gate, arrivalNo);
+    const wasParked = this.#parked.leave(arrivalNo) !== undefined;
+    const isReady = !isInLine && !wasParked && !this.#suspects.remove(arrivalNo);
+    if (isReady) this.#passedOver.add(arrivalNo);
+    const stopping = this.#runOf(arrivalNo, run);
+    this.#running.set(arrivalNo, stopping);
+    void stopping.stop(this.#orphans.get(arrivalNo));
   }
 
   /** A row is plain, or has got its gate. */
   #admit(arrivalNo: number): void {
+    // It is being stopped, and leaves the gate as soon as that is committed.
+    if (this.#running.has(arrivalNo)) return;
+    if (!this.#isParked(arrivalNo)) this.#line(arrivalNo);
+  }
+
+  /** Whether an earlier life has parked a row, which is parked again if so. */
+  #isParked(arrivalNo: number): boolean {
+    const { parkedAttempt } = this.#queue.stateOf(arrivalNo);
+    if (parkedAttempt === undefined) return false;
+    const run = this.#queue.read(arrivalNo);
+    const fence = this.#fences.of(run.invocationId);
+    const isDecided = fence !== undefined && fence.attempt > parkedAttempt;
+    if (isDecided && fence.dueMs <= this.#port.now()) return false;
+    this.#parked.park(arrivalNo, parkedRow({ run, gate: gateOf(run) }));
+    if (isDecided) this.#resume(arrivalNo, fence);
+    return true;
+  }
+
+  /** A row may run as soon as there is room, or as a suspect. */
+  #line(arrivalNo: number): void {
     const { deaths } = this.#queue.stateOf(arrivalNo);
     const isKnown = deaths > 0 || arrivalNo === this.#port.suspectHint;
     if (this.#needsMark(arrivalNo) && isKnown && deaths < limits.suspectDeathsMax)
@@ -244,7 +316,7 @@ export class NodeRunner {
       if (this.#heldBack) break;
       const arrivalNo = this.#ready.shift();
       if (arrivalNo === undefined) break;
-      starting.push(arrivalNo);
+      if (!this.#passedOver.delete(arrivalNo)) starting.push(arrivalNo);
     }
     this.#begin(starting);
   }
@@ -254,98 +326,40 @@ export class NodeRunner {
     const unmarked: number[] = [];
     for (const arrivalNo of arrivalNos) {
       const run = this.#kept.take(arrivalNo) ?? this.#queue.read(arrivalNo);
-      const { attempts, deaths, replayed } = this.#queue.stateOf(arrivalNo);
-      const rerun = attempts > 0 || replayed || this.#queue.isRecovered(arrivalNo);
-      const gate = gateOf(run);
-      const running: Running = { run, gate, attempt: attempts, rerun, node: undefined };
+      const { deaths } = this.#queue.stateOf(arrivalNo);
+      const running = this.#runOf(arrivalNo, run);
       this.#running.set(arrivalNo, running);
-      if (!this.#needsMark(arrivalNo)) this.#start(arrivalNo, running);
+      if (!this.#needsMark(arrivalNo)) running.start();
       else if (deaths < limits.suspectDeathsMax) unmarked.push(arrivalNo);
-      else void this.#bury(arrivalNo, running);
+      else void running.bury();
     }
     if (unmarked.length === 0) return;
     this.#port.submit(encodePoison({ kind: "mark", arrivalNos: unmarked }));
   }
 
-  #start(arrivalNo: number, running: Running): void {
-    const { node } = this.#definitionOf(running.run);
-    const active = this.#activeNode(running);
-    running.node = active;
-    void this.#run(arrivalNo, running, node, active);
-  }
-
-  async #run(
-    arrivalNo: number,
-    { run, attempt, rerun }: Running,
-    node: NodeDefinition,
-    active: ActiveNode,
-  ): Promise<void> {
-    // The frame before it has just been opened to readers: replies go out before users' code runs.
-    await undefined;
-    if (this.#isAborted()) return;
-    const refused = rerun ? await this.#recall(run, active) : undefined;
-    if (this.#isAborted()) return;
-    const effects =
-      refused === undefined
-        ? await this.#call(arrivalNo, run, node, active, attempt)
-        : failureOf(run, active, attempt, refused.error);
-    if (this.#isAborted()) return;
-    this.#port.submit(encodeCompleted({ kind: "completed", arrivalNo, ...effects }));
-  }
-
-  /** Calls the function, under the eyes of the watchdog until it first waits. */
-  #call(
-    arrivalNo: number,
-    run: RunMessage,
-    node: NodeDefinition,
-    active: ActiveNode,
-    attempt: number,
-  ): ReturnType<typeof runFunction> {
-    this.#port.entered(arrivalNo, run.agent, run.node);
-    const running = runFunction(run, node, active, attempt);
-    this.#port.left();
-    return running;
-  }
-
-  /** Gives a row up unrun, with what is recorded of its runs. */
-  async #bury(arrivalNo: number, running: Running): Promise<void> {
-    const active = this.#activeNode(running);
-    await this.#recall(running.run, active);
-    if (this.#isAborted()) return;
-    this.#port.submit(encodePoison({ kind: "bury", arrivalNo, recorded: active.recorded() }));
-  }
-
-  /** Lets a function that may have run before replay that; returns why it cannot. */
-  async #recall(run: RunMessage, active: ActiveNode): Promise<{ error: unknown } | undefined> {
-    try {
-      active.replay(await this.#port.recall(operationPrefix(run)));
-      return undefined;
-    } catch (error) {
-      return { error };
-    }
-  }
-
-  #activeNode({ run }: Running): ActiveNode {
-    const { agent, node } = this.#definitionOf(run);
-    return new ActiveNode(run, agent, node, this.#port, this.#messageBounds);
+  #runOf(arrivalNo: number, run: RunMessage): NodeRun {
+    const { attempts, replayed } = this.#queue.stateOf(arrivalNo);
+    const hasRun = attempts > 0 || this.#orphaned.has(arrivalNo);
+    const rerun = hasRun || replayed || this.#queue.isRecovered(arrivalNo);
+    return new NodeRun({ arrivalNo, run, gate: gateOf(run), rerun }, this.#services);
   }
 
   /** Asked again after each wait: a field that was compared once would count as known. */
   #isAborted(): boolean {
     return this.#phase === "aborted";
   }
+}
 
-  #definitionOf(run: RunMessage): { agent: AgentDefinition; node: NodeDefinition } {
-    const agent = this.#agents.get(run.agent);
-    if (agent === undefined) {
-      const known = [...this.#agents.keys()];
-      throw new PartitaError("AGENT_UNKNOWN", { agent: run.agent, known });
-    }
-    const node = agent.nodes.get(run.node);
-    if (node === undefined) {
-      const known = [...agent.nodes.keys()];
-      throw new PartitaError("NODE_UNKNOWN", { agent: run.agent, node: run.node, known });
-    }
-    return { agent, node };
+function parkedRow({ run, gate }: Pick<StartingRow, "run" | "gate">): ParkedRow {
+  return { name: invocationName(run.invocationId), gate };
+}
+
+/** The reason of the signals of what is to stop. */
+function stopError(run: RunMessage, fence: Fence | undefined): PartitaError {
+  const { agent, node } = run;
+  const invocationId = formatInvocationId(run.invocationId);
+  if (fence?.stop === "cancelled") {
+    return new PartitaError("INVOCATION_CANCELLED", { agent, invocationId });
   }
+  return new PartitaError("INVOCATION_RETRIED", { agent, node, invocationId });
 }

@@ -1,9 +1,9 @@
 // Node store — a store as one node invocation sees it: every operation is counted until it has
 // ended.
 //
-// Owns: nothing but the detour of each operation over `NodeOperations`. Leaves to others: what the
-// operations do (the runtime's KeyValueStore), what happens to those still under way when the node
-// function returns (active-node.ts).
+// Owns: nothing but the detour of each operation over `NodeOperations`, and that writes may be
+// refused. Leaves to others: what the operations do (the runtime's KeyValueStore), what happens to
+// those still under way when the node function returns (active-node.ts).
 
 import type { TaskPort } from "../../runtime/task-program.js";
 
@@ -20,6 +20,8 @@ export interface NodeOperations {
    * Rejects with NODE_FINISHED, without beginning, when the node function has returned.
    */
   operation<T>(name: string, begin: () => Promise<T>): Promise<T>;
+  /** @throws what writes are refused with, when they are */
+  assertWrites(): void;
 }
 
 export class NodeStore implements AnyStoreClient {
@@ -64,23 +66,23 @@ export class NodeStore implements AnyStoreClient {
   }
 
   put(key: unknown, value: unknown): Promise<void> {
-    return this.#run("put", () => this.#store.put(key, value));
+    return this.#write("put", () => this.#store.put(key, value));
   }
 
   putMany(entries: Iterable<readonly [unknown, unknown]>): Promise<void> {
-    return this.#run("putMany", () => this.#store.putMany(entries));
+    return this.#write("putMany", () => this.#store.putMany(entries));
   }
 
   delete(key: unknown): Promise<boolean> {
-    return this.#run("delete", () => this.#store.delete(key));
+    return this.#write("delete", () => this.#store.delete(key));
   }
 
   clear(): Promise<void> {
-    return this.#run("clear", () => this.#store.clear());
+    return this.#write("clear", () => this.#store.clear());
   }
 
   update(name: string, key: unknown, ...args: unknown[]): Promise<unknown> {
-    return this.#run("update", () => this.#store.update(name, key, ...args));
+    return this.#write("update", () => this.#store.update(name, key, ...args));
   }
 
   modify(
@@ -88,17 +90,29 @@ export class NodeStore implements AnyStoreClient {
     change: (current: unknown) => unknown,
     options?: ModifyOptions,
   ): Promise<unknown> {
-    return this.#run("modify", () => this.#store.modify(key, change, options));
+    // It looks again before each of its rounds.
+    const changed = (current: unknown): unknown => {
+      this.#node.assertWrites();
+      return change(current);
+    };
+    return this.#write("modify", () => this.#store.modify(key, changed, options));
   }
 
   once(id: string): ReturnType<AnyStoreClient["once"]> {
     const once = this.#store.once(id);
     return {
-      put: (key, value) => this.#run("put", () => once.put(key, value)),
-      delete: (key) => this.#run("delete", () => once.delete(key)),
+      put: (key, value) => this.#write("put", () => once.put(key, value)),
+      delete: (key) => this.#write("delete", () => once.delete(key)),
       update: (name: string, key: unknown, ...args: unknown[]) =>
-        this.#run("update", () => once.update(name, key, ...args)),
+        this.#write("update", () => once.update(name, key, ...args)),
     };
+  }
+
+  #write<T>(operation: string, begin: () => Promise<T>): Promise<T> {
+    return this.#run(operation, () => {
+      this.#node.assertWrites();
+      return begin();
+    });
   }
 
   #run<T>(operation: string, begin: () => Promise<T>): Promise<T> {

@@ -37,6 +37,13 @@ export class Suspects {
     this.#waiting.push({ arrivalNo, deaths });
   }
 
+  /** Takes out one that waits, and says whether it did. */
+  remove(arrivalNo: number): boolean {
+    const at = this.#waiting.findIndex((suspect) => suspect.arrivalNo === arrivalNo);
+    if (at >= 0) this.#waiting.splice(at, 1);
+    return at >= 0;
+  }
+
   /** The next one, which no longer waits. */
   take(): number | undefined {
     this.#waiting.sort((a, b) => a.deaths - b.deaths || a.arrivalNo - b.arrivalNo);

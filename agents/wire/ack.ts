@@ -41,7 +41,12 @@ import {
 export type NodeEnd =
   | { readonly kind: "plain" }
   | { readonly kind: "result"; readonly value: Uint8Array }
-  | { readonly kind: "failure"; readonly error: Uint8Array }
+  | {
+      readonly kind: "failure";
+      readonly error: Uint8Array;
+      /** No other attempt could end in another way. */
+      readonly final: boolean;
+    }
   | { readonly kind: "unfinished" };
 
 /** One emit of a node invocation that has ended. */
@@ -133,7 +138,9 @@ export function isDone(end: NodeEnd): boolean {
 export function writeEnd(writer: ByteWriter, end: NodeEnd): void {
   writer.u8(ends[end.kind]);
   if (end.kind === "result") writer.lengthPrefixed(end.value);
-  if (end.kind === "failure") writer.lengthPrefixed(end.error);
+  if (end.kind !== "failure") return;
+  writer.u8(end.final ? 1 : 0);
+  writer.lengthPrefixed(end.error);
 }
 
 export function readEnd(reader: ByteReader): NodeEnd {
@@ -142,7 +149,7 @@ export function readEnd(reader: ByteReader): NodeEnd {
   if (kind === ends.result) return { kind: "result", value: reader.lengthPrefixed() };
   if (kind === ends.unfinished) return { kind: "unfinished" };
   assert(kind === ends.failure, () => `node end ${kind} is not in the protocol`);
-  return { kind: "failure", error: reader.lengthPrefixed() };
+  return { kind: "failure", final: reader.u8() === 1, error: reader.lengthPrefixed() };
 }
 
 function readRecord(reader: ByteReader): NodeRecord {

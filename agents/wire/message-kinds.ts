@@ -11,7 +11,6 @@ export const messageKinds = {
   forget: 6,
   collect: 7,
   // poison-message.ts
-  report: 16,
   mark: 17,
   bury: 18,
   replay: 19,
@@ -23,4 +22,10 @@ export const messageKinds = {
   chunks: 32,
   follow: 33,
   streams: 34,
+  // attempt-message.ts
+  failed: 40,
+  fence: 41,
+  giveUp: 42,
+  lift: 43,
+  cancel: 44,
 } as const;

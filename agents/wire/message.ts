@@ -17,6 +17,7 @@ import type { MessageOrigin, Turn } from "../../runtime/task-program.js";
 import { type AckMessage, type NodeEnd, readAck, readEnd, writeEnd } from "./ack.js";
 import type { InvocationId, NodeInvocationId } from "./invocation-id.js";
 import { messageKinds as kinds } from "./message-kinds.js";
+import { type AttemptMessage, readAttempt } from "./attempt-message.js";
 import { type PoisonMessage, readPoison } from "./poison-message.js";
 import { readStream, type StreamMessage } from "./stream-message.js";
 import {
@@ -112,6 +113,8 @@ export interface AwaitMessage {
   readonly kind: "await";
   readonly agent: string;
   readonly invocationId: InvocationId;
+  /** While it is pending: send the outcome to the caller's thread as a notice, when it is there. */
+  readonly subscribe: boolean;
 }
 
 export type AgentMessage =
@@ -122,6 +125,7 @@ export type AgentMessage =
   | AwaitMessage
   | ForgetMessage
   | CollectMessage
+  | AttemptMessage
   | PoisonMessage
   | StreamMessage;
 
@@ -190,6 +194,7 @@ export function encodeAwait(message: AwaitMessage): Uint8Array {
     writer.u8(kinds.await);
     writeName(writer, message.agent);
     writer.bytes(message.invocationId);
+    writer.u8(message.subscribe ? 1 : 0);
   });
 }
 
@@ -207,7 +212,12 @@ export function decodeAgentMessage(bytes: Uint8Array): AgentMessage {
     case kinds.ack:
       return readAck(reader);
     case kinds.await:
-      return { kind: "await", agent: readName(reader), invocationId: readId(reader) };
+      return {
+        kind: "await",
+        agent: readName(reader),
+        invocationId: readId(reader),
+        subscribe: reader.u8() === 1,
+      };
     case kinds.forget:
       return {
         kind: "forget",
@@ -217,7 +227,7 @@ export function decodeAgentMessage(bytes: Uint8Array): AgentMessage {
     case kinds.collect:
       return { kind: "collect", invocationId: readId(reader) };
     default:
-      return readStream(kind, reader) ?? readPoison(kind, reader);
+      return readAttempt(kind, reader) ?? readStream(kind, reader) ?? readPoison(kind, reader);
   }
 }
 

@@ -19,8 +19,8 @@ import {
   written,
 } from "./wire-field.js";
 
-/** With a result, or with a failure. */
-export type Outcome = ResultOutcome | FailedOutcome;
+/** With a result, with a failure, or because it was cancelled. */
+export type Outcome = ResultOutcome | FailedOutcome | { readonly kind: "cancelled" };
 
 export interface ResultOutcome {
   readonly kind: "result";
@@ -65,11 +65,31 @@ export interface StreamedNotice {
   readonly nodeInvocationId: NodeInvocationId;
 }
 
-export type Notice = OutcomeNotice | ReplayedNotice | StreamedNotice;
+/** Home task to a thread that has cancelled it: nothing of the invocation runs any more. */
+export interface StoppedNotice {
+  readonly kind: "stopped";
+  readonly invocationId: InvocationId;
+}
 
-const outcomes = { result: 1, failed: 2 } as const;
+export type Notice = OutcomeNotice | ReplayedNotice | StreamedNotice | StoppedNotice;
+
+/** Reply to a CancelMessage. After `stopping` a notice tells when it has stopped. */
+export type Standing = "unknown" | "stopping" | "stopped";
+
+const outcomes = { result: 1, failed: 2, cancelled: 3 } as const;
 const replies = { unknown: 0, pending: 1, ended: 2 } as const;
-const notices = { outcome: 1, replayed: 2, streamed: 3 } as const;
+const notices = { outcome: 1, replayed: 2, streamed: 3, stopped: 4 } as const;
+const standings = ["unknown", "stopping", "stopped"] as const;
+
+export function encodeStanding(standing: Standing): Uint8Array {
+  return Uint8Array.of(standings.indexOf(standing));
+}
+
+export function decodeStanding(bytes: Uint8Array): Standing {
+  const standing = standings[bytes[0] ?? standings.length];
+  assert(standing !== undefined, () => `standing ${bytes[0]} is not in the protocol`);
+  return standing;
+}
 
 export function encodeReply(reply: AwaitReply): Uint8Array {
   return written((writer) => {
@@ -94,11 +114,8 @@ export function encodeNotice(notice: Notice): Uint8Array {
       return;
     }
     writer.bytes(notice.invocationId);
-    if (notice.kind === "streamed") {
-      writeNodeId(writer, notice.nodeInvocationId);
-      return;
-    }
-    writeOutcome(writer, notice.outcome);
+    if (notice.kind === "streamed") writeNodeId(writer, notice.nodeInvocationId);
+    if (notice.kind === "outcome") writeOutcome(writer, notice.outcome);
   });
 }
 
@@ -110,6 +127,7 @@ export function decodeNotice(bytes: Uint8Array): Notice {
   if (kind === notices.streamed) {
     return { kind: "streamed", invocationId: readId(reader), nodeInvocationId: readNodeId(reader) };
   }
+  if (kind === notices.stopped) return { kind: "stopped", invocationId: readId(reader) };
   assert(kind === notices.outcome, () => `notice ${kind} is not in the protocol`);
   return { kind: "outcome", invocationId: readId(reader), outcome: readOutcome(reader) };
 }
@@ -120,6 +138,7 @@ function writeOutcome(writer: ByteWriter, outcome: Outcome): void {
     writer.bytes(outcome.value);
     return;
   }
+  if (outcome.kind === "cancelled") return;
   writeText(writer, outcome.reason);
   writer.u32(outcome.failuresThen);
   writeList(writer, outcome.failures);
@@ -128,6 +147,7 @@ function writeOutcome(writer: ByteWriter, outcome: Outcome): void {
 function readOutcome(reader: ByteReader): Outcome {
   const kind = reader.u8();
   if (kind === outcomes.result) return { kind: "result", value: reader.rest() };
+  if (kind === outcomes.cancelled) return { kind: "cancelled" };
   assert(kind === outcomes.failed, () => `outcome ${kind} is not in the protocol`);
   const reason = readText(reader);
   const failuresThen = reader.u32();

@@ -23,14 +23,6 @@ import {
   written,
 } from "./wire-field.js";
 
-/** To the home task: a node invocation has failed and will be run again. */
-export interface ReportMessage {
-  readonly kind: "report";
-  readonly invocationId: InvocationId;
-  /** failure.ts has its bytes. */
-  readonly error: Uint8Array;
-}
-
 /** A task to itself: these rows are about to start in a life that follows a death. Volatile. */
 export interface MarkMessage {
   readonly kind: "mark";
@@ -64,6 +56,8 @@ export interface ReviveMessage {
 export interface RevivedMessage {
   readonly kind: "revived";
   readonly letterNo: number;
+  /** The attempt of the invocation that it belongs to now. */
+  readonly attempt: number;
 }
 
 /** Client to the letter's task. Replied to without bytes. */
@@ -82,7 +76,6 @@ export interface LettersMessage {
 }
 
 export type PoisonMessage =
-  | ReportMessage
   | MarkMessage
   | BuryMessage
   | ReplayMessage
@@ -95,10 +88,6 @@ export function encodePoison(message: PoisonMessage): Uint8Array {
   return written((writer) => {
     writer.u8(kinds[message.kind]);
     switch (message.kind) {
-      case "report":
-        writer.bytes(message.invocationId);
-        writer.bytes(message.error);
-        return;
       case "mark":
         writer.u32(message.arrivalNos.length);
         for (const arrivalNo of message.arrivalNos) writer.uint64(arrivalNo);
@@ -112,6 +101,10 @@ export function encodePoison(message: PoisonMessage): Uint8Array {
         writer.bytes(message.invocationId);
         writeNodeId(writer, message.nodeInvocationId);
         writeNodeId(writer, message.scope);
+        return;
+      case "revived":
+        writer.uint64(message.letterNo);
+        writer.u32(message.attempt);
         return;
       case "letters":
         writer.uint64(message.from);
@@ -127,8 +120,6 @@ export function encodePoison(message: PoisonMessage): Uint8Array {
 /** A message whose kind, the first byte, is read. */
 export function readPoison(kind: number, reader: ByteReader): PoisonMessage {
   switch (kind) {
-    case kinds.report:
-      return { kind: "report", invocationId: readId(reader), error: reader.rest() };
     case kinds.mark: {
       const count = reader.u32();
       return { kind: "mark", arrivalNos: Array.from({ length: count }, () => reader.uint64()) };
@@ -150,7 +141,7 @@ export function readPoison(kind: number, reader: ByteReader): PoisonMessage {
       };
     }
     case kinds.revived:
-      return { kind: "revived", letterNo: reader.uint64() };
+      return { kind: "revived", letterNo: reader.uint64(), attempt: reader.u32() };
     case kinds.discard:
       return { kind: "discard", letterNo: reader.uint64() };
     case kinds.letters: {

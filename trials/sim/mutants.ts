@@ -10,9 +10,6 @@ export interface BrokenRule extends Mutant {
 
 const append = "this.storage.append(batch.records);";
 
-const submitCompletion =
-  'this.#port.submit(encodeCompleted({ kind: "completed", arrivalNo, ...effects }));';
-
 /** The output gate: nothing leaves before the frame is durable. */
 const gate: readonly BrokenRule[] = [
   {
@@ -223,19 +220,16 @@ const agents: readonly BrokenRule[] = [
   {
     name: "gate-always-open",
     rule: "one invocation of a node runs at a time for each key",
-    file: "agents/node/node-runner.js",
-    find: "if (waiting !== undefined) {",
-    replace: "if (waiting === this) {",
+    file: "agents/node/gates.js",
+    find: "if (gate === undefined) {",
+    replace: "if (gate !== null) {",
   },
   {
     name: "gate-opens-early",
     rule: "a key is released when the completion is committed",
-    file: "agents/node/node-runner.js",
-    find: submitCompletion,
-    replace: `if (gateOf(run) !== undefined)
-            this.#openGate(gateOf(run));
-        this.#startReady();
-        ${submitCompletion}`,
+    file: "agents/node/completion.js",
+    find: "turn.afterCommit(() => this.#runner.completed(arrivalNo));",
+    replace: "this.#runner.completed(arrivalNo);",
   },
   {
     name: "completion-in-two-frames",

@@ -235,6 +235,7 @@ describe("execution — broken invariants", () => {
       kind: "await",
       agent: "simple",
       invocationId: new Uint8Array(16),
+      subscribe: true,
     });
     void port.request(harness.taskCount - 1, message);
     await expect(harness.run()).rejects.toThrow(/an invocation of task 0 reached task 2/);

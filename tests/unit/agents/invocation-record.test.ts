@@ -6,6 +6,7 @@ import { failuresBytesMax, failuresMax } from "../../../agents/wire/failure-list
 import {
   decodeRecord,
   encodeRecord,
+  firstAttempt,
   isOver,
   type InvocationRecord,
   type InvocationState,
@@ -18,6 +19,7 @@ const bytes = fc.uint8Array({ maxLength: 30 });
 const word = fc.nat(2 ** 32 - 1);
 const state: fc.Arbitrary<InvocationState> = fc.oneof(
   fc.constant({ kind: "pending" as const }),
+  fc.constant({ kind: "cancelled" as const }),
   fc.record({ kind: fc.constant("result" as const), value: bytes }),
   fc.record({
     kind: fc.constant("failed" as const),
@@ -33,6 +35,10 @@ const record: fc.Arbitrary<InvocationRecord> = fc.record({
   failures: fc.array(bytes),
   failuresLost: word,
   state,
+  attempt: word,
+  retries: word,
+  isFenced: fc.boolean(),
+  stop: fc.constantFrom(undefined, "cancel" as const),
 });
 
 const empty: InvocationRecord = {
@@ -43,6 +49,7 @@ const empty: InvocationRecord = {
   failures: [],
   failuresLost: 0,
   state: { kind: "pending" },
+  ...firstAttempt,
 };
 
 describe("invocation record — the row", () => {

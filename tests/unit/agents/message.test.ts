@@ -4,6 +4,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decodeNodeRecord, encodeAck, recordBytesOf } from "../../../agents/wire/ack.js";
 import {
+  type AttemptMessage,
+  decodeFence,
+  encodeAttempt,
+  encodeFence,
+  type Fence,
+} from "../../../agents/wire/attempt-message.js";
+import {
   type AgentMessage,
   decodeAgentMessage,
   decodeRun,
@@ -18,8 +25,10 @@ import {
   type AwaitReply,
   decodeNotice,
   decodeReply,
+  decodeStanding,
   encodeNotice,
   encodeReply,
+  encodeStanding,
   type Outcome,
 } from "../../../agents/wire/outcome.js";
 import {
@@ -40,7 +49,7 @@ const nodeInvocationId = fc.record({ high: word, low: word });
 const end = fc.oneof(
   fc.constant({ kind: "plain" as const }),
   fc.record({ kind: fc.constant("result" as const), value: bytes }),
-  fc.record({ kind: fc.constant("failure" as const), error: bytes }),
+  fc.record({ kind: fc.constant("failure" as const), error: bytes, final: fc.boolean() }),
   fc.constant({ kind: "unfinished" as const }),
 );
 const emit = fc.record({ node: name, key, message: bytes });
@@ -65,6 +74,28 @@ const nodeRecord = {
 };
 
 const recorded = fc.array(fc.record({ task: fc.nat(0xffff), indexes: fc.array(word) }));
+
+const attemptMessage: fc.Arbitrary<AttemptMessage> = fc.oneof(
+  fc.record({
+    kind: fc.constant("failed" as const),
+    invocationId,
+    nodeInvocationId,
+    arrivalNo: fc.maxSafeNat(),
+    attempt: word,
+    final: fc.boolean(),
+    error: bytes,
+  }),
+  fc.record({
+    kind: fc.constant("fence" as const),
+    invocationId,
+    attempt: word,
+    stop: fc.constantFrom(undefined, "cancelled" as const, "retried" as const),
+    pauseMs: word,
+  }),
+  fc.record({ kind: fc.constant("giveUp" as const), arrivalNo: fc.maxSafeNat() }),
+  fc.record({ kind: fc.constant("lift" as const), invocationId }),
+  fc.record({ kind: fc.constant("cancel" as const), agent: name, invocationId }),
+);
 
 /** Those of stream-message.ts have a test of their own. */
 type PlainMessage = Exclude<AgentMessage, StreamMessage>;
@@ -107,14 +138,19 @@ const message: fc.Arbitrary<PlainMessage> = fc.oneof(
     nodeInvocationId,
     ...nodeRecord,
   }),
-  fc.record({ kind: fc.constant("await" as const), agent: name, invocationId }),
+  fc.record({
+    kind: fc.constant("await" as const),
+    agent: name,
+    invocationId,
+    subscribe: fc.boolean(),
+  }),
   fc.record({
     kind: fc.constant("forget" as const),
     prefix: fc.uint8Array({ minLength: 24, maxLength: 24 }),
     indexes: fc.array(word),
   }),
   fc.record({ kind: fc.constant("collect" as const), invocationId }),
-  fc.record({ kind: fc.constant("report" as const), invocationId, error: bytes }),
+  attemptMessage,
   fc.record({ kind: fc.constant("mark" as const), arrivalNos: fc.array(fc.maxSafeNat()) }),
   fc.record({ kind: fc.constant("bury" as const), arrivalNo: fc.maxSafeNat(), recorded }),
   fc.record({ kind: fc.constant("replay" as const), letterNo: fc.maxSafeNat() }),
@@ -125,7 +161,7 @@ const message: fc.Arbitrary<PlainMessage> = fc.oneof(
     nodeInvocationId,
     scope: nodeInvocationId,
   }),
-  fc.record({ kind: fc.constant("revived" as const), letterNo: fc.maxSafeNat() }),
+  fc.record({ kind: fc.constant("revived" as const), letterNo: fc.maxSafeNat(), attempt: word }),
   fc.record({ kind: fc.constant("discard" as const), letterNo: fc.maxSafeNat() }),
   fc.record({
     kind: fc.constant("letters" as const),
@@ -158,7 +194,14 @@ const outcome: fc.Arbitrary<Outcome> = fc.oneof(
     failuresThen: word,
     failures: fc.array(bytes),
   }),
+  fc.constant({ kind: "cancelled" as const }),
 );
+
+const fence: fc.Arbitrary<Fence> = fc.record({
+  attempt: word,
+  stop: fc.constantFrom(undefined, "cancelled" as const, "retried" as const),
+  dueMs: fc.maxSafeNat(),
+});
 
 const reply: fc.Arbitrary<AwaitReply> = fc.oneof(
   fc.constant({ kind: "unknown" as const }),
@@ -182,6 +225,12 @@ function encode(sent: PlainMessage): Uint8Array {
       return encodeAck(sent);
     case "await":
       return encodeAwait(sent);
+    case "failed":
+    case "fence":
+    case "giveUp":
+    case "lift":
+    case "cancel":
+      return encodeAttempt(sent);
     default:
       return encodePoison(sent);
   }
@@ -206,6 +255,18 @@ describe("messages — there and back", () => {
         expect(decodeNotice(encodeNotice(streamed))).toEqual(streamed);
         const replayed = { kind: "replayed" as const, letterNo: id[0] ?? 0 };
         expect(decodeNotice(encodeNotice(replayed))).toEqual(replayed);
+        const stopped = { kind: "stopped" as const, invocationId: id };
+        expect(decodeNotice(encodeNotice(stopped))).toEqual(stopped);
+      }),
+    );
+  });
+
+  it("every fence and standing is the same after it has been bytes", async () => {
+    const standings = fc.constantFrom("unknown" as const, "stopping" as const, "stopped" as const);
+    await check(
+      fc.property(fence, standings, (kept, standing) => {
+        expect(decodeFence(encodeFence(kept))).toEqual(kept);
+        expect(decodeStanding(encodeStanding(standing))).toBe(standing);
       }),
     );
   });

@@ -110,7 +110,10 @@ describe("node store — names", () => {
     let ended = false;
     const content = new StoreContent();
     const inner = storeClient(content, async (action) => action());
-    const operations: NodeOperations = { operation: (_name, begin) => begin() };
+    const operations: NodeOperations = {
+      operation: (_name, begin) => begin(),
+      assertWrites: () => {},
+    };
     const endless = async function* (): AsyncGenerator<readonly [unknown, unknown], void> {
       try {
         for (let n = 0; ; n += 1) yield [n, n];

@@ -9,7 +9,7 @@ import { queueTable } from "../../../agents/node/node-queue.js";
 import { type } from "../../../store/schema.js";
 import { clientsOf, lettersOf } from "../../support/agent-clients.js";
 import { latch } from "../../support/latch.js";
-import { ProgramHarness, settled } from "../../support/program-harness.js";
+import { ProgramHarness } from "../../support/program-harness.js";
 import { seededRandom } from "../../../testing/seeded-random.js";
 
 /** Splits a number into halves down to 1; every node keyed and unkeyed in turn. Never a result. */
@@ -154,11 +154,10 @@ describe("recovery — crashes at any point", () => {
 });
 
 describe("recovery — another topology", () => {
-  it("refuses to start with rows of a node that is not declared any more", async () => {
-    const shape = { entry: "a", result: type<null>() } as const;
+  it("fails for good what waits for a node that is gone; all else goes on", async () => {
+    const shape = { entry: "a", result: type<number>() } as const;
     const a = node({ input: type<number>(), to: ["b"] });
     const b = node({ input: type<number>() });
-    let runs = 0;
     const hold = latch();
     const before = agent({ ...shape, nodes: { a, b } }).implement({
       async a(ctx, n) {
@@ -170,27 +169,24 @@ describe("recovery — another topology", () => {
     });
     const harness = new ProgramHarness({ agents: { x: before }, tasks: 1 });
     const client = clientsOf(harness).agent(before);
-    for (let n = 0; n < 2; n += 1) await harness.until(client.initiate(n));
+    const ids: string[] = [];
+    for (let n = 0; n < 2; n += 1) ids.push((await harness.until(client.initiate(n))).id);
     await harness.run();
     const after = agent({ ...shape, nodes: { a: b } }).implement({
-      a() {
-        runs += 1;
-      },
+      a: (ctx, n) => ctx.result(n),
     });
     const rows = harness.rows(0);
-    expect(() => new ProgramHarness({ agents: { x: after }, tasks: 1, rows: [rows] })).toThrow(
-      expect.objectContaining({
-        code: "NODE_UNKNOWN",
-        details: { agent: "x", node: "b", known: ["a"] },
-      }),
-    );
-    expect(() => new ProgramHarness({ agents: { y: after }, tasks: 1, rows: [rows] })).toThrow(
-      expect.objectContaining({
-        code: "AGENT_UNKNOWN",
-        details: { agent: "x", known: ["y"] },
-      }),
-    );
-    await settled();
-    expect(runs).toBe(0);
+    const next = new ProgramHarness({ agents: { x: after }, tasks: 1, rows: [rows] });
+    const again = clientsOf(next).agent(after);
+    expect(await next.until(again.get(ids[0] ?? "").result())).toBe(0);
+    await expect(next.until(again.get(ids[1] ?? "").result())).rejects.toMatchObject({
+      code: "INVOCATION_FAILED",
+      details: { failures: [{ node: "b", attempt: 0 }] },
+      cause: { code: "NODE_UNKNOWN", details: { agent: "x", node: "b", known: ["a"] } },
+    });
+    expect(await lettersOf(next)).toMatchObject([{ node: "b", message: 1, attempts: 1 }]);
+    const other = new ProgramHarness({ agents: { y: after }, tasks: 1, rows: [rows] });
+    await other.run();
+    expect(other.rowCount(queueTable)).toBe(1);
   });
 });

@@ -50,12 +50,12 @@ describe("dead letters — replay", () => {
     const [letter] = await lettersOf(made.harness);
     await made.harness.until(made.clients.deadLetters.replay(letter?.id ?? ""));
     await expect(made.harness.until(made.client.get(id).result())).rejects.toMatchObject({
-      details: { failures: [0, 1, 0, 1].map((attempt) => ({ attempt })) },
+      details: { failures: [0, 1, 2, 3].map((attempt) => ({ attempt })) },
       cause: { message: "no 0" },
     });
     const [again, ...others] = await lettersOf(made.harness);
     expect(others).toEqual([]);
-    expect(again).toMatchObject({ attempts: 2, failures: [{ attempt: 0 }, { attempt: 1 }] });
+    expect(again).toMatchObject({ attempts: 2, failures: [{ attempt: 2 }, { attempt: 3 }] });
     expect(again?.id).not.toBe(letter?.id);
     expect(again?.nodeInvocationId).toBe(letter?.nodeInvocationId);
   });

@@ -1,0 +1,83 @@
+// Records — the rows of invocations, read and written: who waits for what a change says is told.
+//
+// Owns: reading and writing them, threads that wait for an outcome, and telling streams and
+// retention when an invocation is over. Leaves to others: what is in a record
+// (invocation-record.ts), why it changes (invocations.ts, attempts.ts).
+//
+// Invariant: an outcome is told to the threads that waited for it in the frame that makes it so.
+
+import { assert } from "../../base/invariant.js";
+import type { TaskPort, Turn } from "../../runtime/task-program.js";
+import { type InvocationId, invocationName, isZeroId, placementOf } from "../wire/invocation-id.js";
+import { encodeNotice } from "../wire/outcome.js";
+import {
+  decodeRecord,
+  encodeRecord,
+  type InvocationRecord,
+  invocationTable,
+  outcomeOf,
+} from "./invocation-record.js";
+import { Retention } from "./retention.js";
+import { Streams } from "./streams.js";
+import { WaitingThreads } from "./waiting-threads.js";
+
+export class Records {
+  readonly #port: TaskPort;
+  readonly retention: Retention;
+  readonly streams = new Streams();
+  /** Threads that wait for an outcome. */
+  readonly waiting = new WaitingThreads();
+  #createdLast = 0;
+
+  /** `retainedMax`: how many records of an agent stay. */
+  constructor(port: TaskPort, retainedMax: (agent: string) => number) {
+    this.#port = port;
+    this.retention = new Retention(port, retainedMax);
+  }
+
+  threadExited(thread: number): void {
+    this.waiting.threadExited(thread);
+    this.streams.threadExited(thread);
+  }
+
+  start(): void {
+    this.#createdLast = this.retention.start();
+  }
+
+  /** The record of an invocation whose home this is; `undefined` when it is forgotten. */
+  read(turn: Turn, id: InvocationId): InvocationRecord | undefined {
+    const home = this.#port.ownerOf(placementOf(id));
+    const { taskId } = this.#port;
+    assert(home === taskId, () => `an invocation of task ${home} reached task ${taskId}`);
+    const row = turn.get(invocationTable, id);
+    return row === undefined ? undefined : decodeRecord(row);
+  }
+
+  /** The first record of an invocation. */
+  create(turn: Turn, id: InvocationId, record: Omit<InvocationRecord, "createdNo">): void {
+    this.#createdLast += 1;
+    const created = encodeRecord({ ...record, createdNo: this.#createdLast });
+    turn.put(invocationTable, id, created, true);
+    // A message that is taken back leaves nothing in memory either. No node can have run before.
+    turn.afterCommit(() => this.retention.began(record.agent, invocationName(id)));
+  }
+
+  /** A record that has changed. */
+  write(turn: Turn, id: InvocationId, before: InvocationRecord, after: InvocationRecord): void {
+    turn.put(invocationTable, id, encodeRecord(after));
+    const outcome = before.state.kind === "pending" ? outcomeOf(after) : undefined;
+    if (outcome !== undefined) {
+      const notice = encodeNotice({ kind: "outcome", invocationId: id, outcome });
+      for (const thread of this.waiting.take(id)) turn.notify(thread, notice);
+    }
+    const isFinished = isZeroId(after.outstanding);
+    const hasFailed = after.state.kind === "failed" || after.state.kind === "cancelled";
+    if (isFinished || hasFailed) this.streams.ended(turn, id);
+    if (!isOver(before) && isOver(after)) this.retention.over(turn, after.agent, id);
+  }
+}
+
+/** It has ended, and nothing of it runs any more. */
+function isOver({ state, outstanding }: InvocationRecord): boolean {
+  return state.kind !== "pending" && isZeroId(outstanding);
+}

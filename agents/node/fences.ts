@@ -1,0 +1,103 @@
+// Fences — what this task was told by the home tasks of invocations that were tried again or are to
+// stop: which attempt of each counts here.
+//
+//   [invocation 16] → Fence
+//
+// Owns: these rows, and the same in memory as committed. Leaves to others: what follows from a
+// fence for the rows of the queue (node-runner.ts), when home sends one (home/attempts.ts).
+//
+// Invariants:
+//   C1. Of an invocation a task has the newest fence that it was told, until it is lifted: then
+//       nothing of the attempts up to it is left anywhere.
+//   C2. A run belongs to the attempt that emitted it or to that of the fence, whichever is later. A
+//       stop concerns those of its own attempt and of earlier ones: a run that comes late.
+
+import type { TaskPort, Turn } from "../../runtime/task-program.js";
+import {
+  decodeFence,
+  encodeFence,
+  type Fence,
+  type FenceMessage,
+} from "../wire/attempt-message.js";
+import { type InvocationId, invocationName } from "../wire/invocation-id.js";
+
+/** Table of these rows. Part of the on-disk format. */
+export const fenceTable = 12;
+
+const pageRows = 256;
+
+/** What a fence is about: a run, or a row of the queue. */
+interface Fenced {
+  readonly invocationId: InvocationId;
+  readonly attempt: number;
+}
+
+export class Fences {
+  readonly #port: TaskPort;
+  /** As committed. */
+  readonly #fences = new Map<string, Fence>();
+  /** Names whose row the frame in hand, or one on its way to the device, has changed. */
+  readonly #changed = new Set<string>();
+
+  constructor(port: TaskPort) {
+    this.#port = port;
+  }
+
+  start(): void {
+    for (let from = new Uint8Array(0); ; ) {
+      const range = from.length === 0 ? {} : { from };
+      const rows = this.#port.page(fenceTable, range, pageRows);
+      for (const { key, value } of rows) {
+        this.#fences.set(invocationName(key), decodeFence(value));
+        from = new Uint8Array([...key, 0]);
+      }
+      if (rows.length === 0) return;
+    }
+  }
+
+  /** The committed fence of an invocation. */
+  of(id: InvocationId): Fence | undefined {
+    return this.#fences.size === 0 ? undefined : this.#fences.get(invocationName(id));
+  }
+
+  /** The fence of an invocation as the frame in hand leaves it. */
+  seen(turn: Turn, id: InvocationId): Fence | undefined {
+    if (this.#changed.size === 0) return this.of(id);
+    const name = invocationName(id);
+    if (!this.#changed.has(name)) return this.#fences.get(name);
+    const row = turn.get(fenceTable, id);
+    return row === undefined ? undefined : decodeFence(row);
+  }
+
+  /** Keeps what home has said (C1), and returns it. */
+  put(turn: Turn, { invocationId, attempt, stop, pauseMs }: FenceMessage): Fence {
+    const fence = { attempt, stop, dueMs: this.#port.now() + pauseMs };
+    turn.put(fenceTable, invocationId, encodeFence(fence));
+    this.#change(turn, invocationName(invocationId), fence);
+    return fence;
+  }
+
+  lift(turn: Turn, id: InvocationId): void {
+    turn.delete(fenceTable, id);
+    this.#change(turn, invocationName(id), undefined);
+  }
+
+  #change(turn: Turn, name: string, fence: Fence | undefined): void {
+    this.#changed.add(name);
+    turn.afterCommit(() => {
+      this.#changed.delete(name);
+      if (fence === undefined) this.#fences.delete(name);
+      else this.#fences.set(name, fence);
+    });
+  }
+}
+
+/** The attempt that a run belongs to (C2). */
+export function attemptOf({ attempt }: Fenced, fence: Fence | undefined): number {
+  return fence === undefined ? attempt : Math.max(attempt, fence.attempt);
+}
+
+/** Whether a run is to stop, or not to begin (C2). */
+export function isStopped({ attempt }: Fenced, fence: Fence | undefined): boolean {
+  return fence?.stop !== undefined && attempt <= fence.attempt;
+}

@@ -1,0 +1,256 @@
+// Node run — one run of a row of the queue: from when it may start until what it came to is
+// submitted.
+//
+// Owns: what is done before the function (an earlier run's operations are looked up), calling it,
+// and submitting what it came to; the same for a row that is given up or stopped unrun. Leaves to
+// others: which row runs when (node-runner.ts), the function's context and effects
+// (active-node.ts), what becomes of them (execution.ts).
+//
+// Invariants:
+//   U1. One message is submitted for a run at most, and none after `end` or `retire`.
+//   U2. An orphan is a run that was retired: its signal is aborted, its writes are refused, and
+//       nothing waits for it but a stop of the same row.
+//   U3. A row that may have run before is never taken away without knowing what is recorded of it:
+//       tasks would keep that for ever.
+
+import { PartitaError } from "../../base/errors.js";
+import { OperationJournal } from "../../runtime/operation-journal.js";
+import type { TaskPort } from "../../runtime/task-program.js";
+import type { AgentDefinition, NodeDefinition } from "../declare/definition.js";
+import { encodeFailure } from "../wire/failure.js";
+import type { Fence } from "../wire/attempt-message.js";
+import { formatInvocationId, formatNodeId, operationPrefix } from "../wire/invocation-id.js";
+import { encodeCompleted, type RunMessage } from "../wire/message.js";
+import type { MessageBounds } from "../wire/message-bounds.js";
+import { encodePoison } from "../wire/poison-message.js";
+import type { RecordedOperations } from "../wire/recorded-operations.js";
+import { noBytes } from "../wire/wire-field.js";
+import { ActiveNode, type NodeEffects } from "./active-node.js";
+import { attemptOf, type Fences, isStopped } from "./fences.js";
+import { failureOf, runFunction } from "./node-function.js";
+
+/** What all runs of a task share. */
+export interface RunServices {
+  readonly port: TaskPort;
+  readonly agents: ReadonlyMap<string, AgentDefinition>;
+  readonly fences: Fences;
+  readonly bounds: MessageBounds;
+}
+
+/** A row that may start. */
+export interface StartingRow {
+  readonly arrivalNo: number;
+  readonly run: RunMessage;
+  readonly gate: string | undefined;
+  /** It may have run before: what was recorded of that is replayed. */
+  readonly rerun: boolean;
+}
+
+export class NodeRun {
+  readonly row: StartingRow;
+  readonly #services: RunServices;
+  /** As it runs: of the attempt that counts when it starts. */
+  #run: RunMessage;
+  #active: ActiveNode | undefined;
+  #hasStarted = false;
+  #isHalted = false;
+  /** Whether anything may still be submitted (U1). */
+  #isOver = false;
+  #ended: Promise<void> | undefined;
+
+  constructor(row: StartingRow, services: RunServices) {
+    this.row = row;
+    this.#services = services;
+    this.#run = row.run;
+  }
+
+  /** Whether it runs: not while its mark is on the way to the device. */
+  get hasStarted(): boolean {
+    return this.#hasStarted;
+  }
+
+  get attempt(): number {
+    return this.#run.attempt;
+  }
+
+  /** Resolves when the function has returned; `undefined` when it has, or was never called. */
+  get ended(): Promise<void> | undefined {
+    return this.#ended;
+  }
+
+  /** Calls the function, unless the invocation was stopped meanwhile. */
+  start(): void {
+    const { run } = this.row;
+    const fence = this.#services.fences.of(run.invocationId);
+    if (isStopped(run, fence)) {
+      void this.stop();
+      return;
+    }
+    this.#begin(fence);
+    const declared = this.#declared();
+    if (PartitaError.is(declared)) {
+      void this.#refuse(declared);
+      return;
+    }
+    const { agent, node } = declared;
+    const { port, bounds } = this.#services;
+    const active = new ActiveNode(this.#run, agent, node, port, bounds);
+    this.#active = active;
+    const running: Promise<void> = this.#call(node, active).finally(() => {
+      this.#ended = undefined;
+    });
+    this.#ended = running;
+  }
+
+  /** Gives the row up unrun. */
+  async bury(): Promise<void> {
+    this.#begin(this.#services.fences.of(this.#run.invocationId));
+    const { arrivalNo } = this.row;
+    const recorded = await this.#recorded();
+    if (this.#isOver || recorded === undefined) return;
+    this.#services.port.submit(encodePoison({ kind: "bury", arrivalNo, recorded }));
+  }
+
+  /** Ends the row unrun, when what still runs of it has returned; its task takes it away. */
+  async stop(orphans?: Promise<void>): Promise<void> {
+    this.#begin(this.#services.fences.of(this.#run.invocationId));
+    await orphans;
+    const recorded = await this.#recorded();
+    if (recorded !== undefined) this.#submit({ ...this.#nothing(), recorded });
+  }
+
+  /** The invocation is to stop: the signal says so, and what the function comes to is submitted. */
+  halt(reason: unknown, refusesWrites: boolean): void {
+    this.#isHalted = true;
+    if (refusesWrites) this.#active?.refuseWrites(reason);
+    this.#active?.abort(reason);
+  }
+
+  /** It is an orphan (U2): another run takes its place. */
+  retire(): void {
+    this.#isOver = true;
+    const { agent, node, invocationId } = this.#run;
+    const details = { agent, node, invocationId: formatInvocationId(invocationId) };
+    this.halt(new PartitaError("INVOCATION_RETRIED", details), true);
+  }
+
+  /** Nothing that it comes to is heard any more. */
+  end(reason: unknown): void {
+    this.#isOver = true;
+    this.#active?.abort(reason);
+  }
+
+  #begin(fence: Fence | undefined): void {
+    const { run } = this.row;
+    this.#hasStarted = true;
+    this.#run = fence === undefined ? run : { ...run, attempt: attemptOf(run, fence) };
+  }
+
+  async #call(node: NodeDefinition, active: ActiveNode): Promise<void> {
+    // The frame before it has just been opened to readers: replies go out before users' code runs.
+    await undefined;
+    if (this.#isOver) return;
+    const refused = this.row.rerun ? await this.#replay(active) : undefined;
+    if (this.#isOver) return;
+    if (refused !== undefined) {
+      this.#submit(failureOf(this.#run, active, refused.error));
+      return;
+    }
+    if (this.#isHalted) this.#submit({ ...this.#nothing(), recorded: active.recorded() });
+    else this.#submit(await this.#watched(node, active));
+  }
+
+  /** Calls the function, under the eyes of the watchdog until it first waits. */
+  #watched(node: NodeDefinition, active: ActiveNode): Promise<NodeEffects> {
+    const { port } = this.#services;
+    const { agent, node: name } = this.#run;
+    port.entered(this.row.arrivalNo, agent, name);
+    const running = runFunction(this.#run, node, active);
+    port.left();
+    return running;
+  }
+
+  /** Its node is not declared any more: no attempt can end in another way. */
+  async #refuse(error: unknown): Promise<void> {
+    const recorded = await this.#recorded();
+    if (recorded === undefined) return;
+    const { node, nodeInvocationId, attempt } = this.#run;
+    const failure = { node, nodeInvocationId: formatNodeId(nodeInvocationId), attempt };
+    const bytes = encodeFailure(failure, error);
+    const end = { kind: "failure", error: bytes, final: true } as const;
+    this.#submit({ ...this.#nothing(), end, recorded });
+  }
+
+  /** Lets a function that may have run before replay that; returns why it cannot. */
+  async #replay(active: ActiveNode): Promise<{ error: unknown } | undefined> {
+    try {
+      active.replay(await this.#services.port.recall(operationPrefix(this.#run)));
+      return undefined;
+    } catch (error) {
+      return { error };
+    }
+  }
+
+  /**
+   * Where operations of earlier runs are recorded (U3); `undefined` when it cannot be known: the
+   * runtime is closing, and the row waits for the next launch.
+   */
+  async #recorded(): Promise<readonly RecordedOperations[] | undefined> {
+    if (!this.row.rerun) return [];
+    const prefix = operationPrefix(this.#run);
+    const journal = new OperationJournal(prefix);
+    try {
+      journal.replay(await this.#services.port.recall(prefix));
+    } catch (error) {
+      if (PartitaError.is(error)) return undefined;
+      throw error;
+    }
+    return recordedBy(journal);
+  }
+
+  #nothing(): NodeEffects {
+    const { attempt } = this.#run;
+    const end = { kind: "plain" } as const;
+    return { attempt, emits: [], end, carry: noBytes, trace: noBytes, recorded: [] };
+  }
+
+  #submit(effects: NodeEffects): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const { arrivalNo } = this.row;
+    this.#services.port.submit(encodeCompleted({ kind: "completed", arrivalNo, ...effects }));
+  }
+
+  #declared(): { agent: AgentDefinition; node: NodeDefinition } | PartitaError {
+    try {
+      return declaredNode(this.#services.agents, this.#run);
+    } catch (error) {
+      if (PartitaError.is(error)) return error;
+      throw error;
+    }
+  }
+}
+
+/**
+ * The node of a run, which the topology may not have any more.
+ * @throws PartitaError AGENT_UNKNOWN, NODE_UNKNOWN
+ */
+export function declaredNode(
+  agents: ReadonlyMap<string, AgentDefinition>,
+  run: RunMessage,
+): { agent: AgentDefinition; node: NodeDefinition } {
+  const agent = agents.get(run.agent);
+  if (agent === undefined) {
+    throw new PartitaError("AGENT_UNKNOWN", { agent: run.agent, known: [...agents.keys()] });
+  }
+  const node = agent.nodes.get(run.node);
+  if (node === undefined) {
+    const known = [...agent.nodes.keys()];
+    throw new PartitaError("NODE_UNKNOWN", { agent: run.agent, node: run.node, known });
+  }
+  return { agent, node };
+}
+
+function recordedBy(journal: OperationJournal): readonly RecordedOperations[] {
+  return Array.from(journal.touched, ([task, indexes]) => ({ task, indexes }));
+}
