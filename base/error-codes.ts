@@ -153,6 +153,15 @@ export interface ErrorDetails {
   /** No such dead letter: it was replayed, discarded, or never was. */
   DEAD_LETTER_UNKNOWN: { id: string };
 
+  // Objects
+
+  /** No instance of the pool was given back in time. */
+  OBJECT_UNAVAILABLE: { object: string; limit: number; acquireTimeoutMs: number };
+  /** A builder asks for something that the topology does not declare. */
+  OBJECT_UNKNOWN: { object: string; known: readonly string[] };
+  /** Builders need each other: each of `path` the next. */
+  OBJECT_CYCLE: { path: readonly string[] };
+
   // Compute functions
 
   COMPUTE_UNKNOWN: { compute: string; known: readonly string[] };

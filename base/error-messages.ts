@@ -106,6 +106,13 @@ const messages: Messages = {
   DEAD_LETTER_UNKNOWN: (d) =>
     `there is no dead letter "${d.id}": it was replayed, discarded, or never was`,
 
+  OBJECT_UNAVAILABLE: (d) =>
+    `Could not acquire object. All ${d.limit} of "${d.object}" were held ${d.acquireTimeoutMs} ms`,
+  OBJECT_UNKNOWN: (d) =>
+    `the builder of object "${d.object}" asks for what the topology does not declare; ` +
+    `declared: ${showNames(d.known)}`,
+  OBJECT_CYCLE: (d) => `objects are built with each other: ${d.path.join(" -> ")}`,
+
   COMPUTE_UNKNOWN: (d) =>
     `there is no compute function "${d.compute}"; declared: ${showNames(d.known)}`,
   COMPUTE_FAILED: (d) => `compute function "${d.compute}" failed: ${d.reason}`,

@@ -147,6 +147,8 @@ export const limits = {
   objectLimitMax: 10_000,
   /** How long a node waits for an object of a pool when the object does not say. */
   acquireTimeoutMs: 30_000,
+  /** Time that a thread gives its objects to close, all together: well within `closeGraceMs`. */
+  objectCloseMs: 2_000,
   /** Longest `acquireTimeoutMs` of an object: a day. */
   acquireTimeoutMsMax: 86_400_000,
   /** Calls that wait for a thread of the compute pool. */
@@ -196,6 +198,7 @@ assert(limits.messageBytesMax <= limits.valueBytesMax, "a message is encoded as 
 assert(limits.bigintBytesMax < limits.valueBytesMax, "a bigint fits a value");
 assert(limits.valueBytesMax + limits.keyBytesMax <= limits.laneBytesMax, "a request fits its lane");
 assert(limits.laneBytesMax <= limits.laneWaitingBytesMax, "what fits a lane may wait for it");
+assert(limits.objectCloseMs < limits.closeGraceMs, "objects are closed before a thread is ended");
 assert(limits.diskReserveBytes <= limits.diskLowBytes, "work is refused before it is held up");
 assert(limits.batchBytesMax <= limits.checkpointStepBytesMax, "a batch fits a checkpoint step");
 assert(

@@ -12,7 +12,7 @@ import { createHash } from "node:crypto";
 import { PartitaError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
 import type { AnyStoreDeclaration, PlannedStore, PlanShape } from "./plan.js";
-import type { ProgramEntry } from "./task-program.js";
+import type { ObjectEntry, ProgramEntry } from "./task-program.js";
 import { storesOf, type Topology } from "./topology.js";
 import { topologyNames } from "./topology-problems.js";
 
@@ -71,6 +71,7 @@ function hashOfShape(declared: Topology): string {
     stores: [...storesOf(declared)].sort(byName).map(([name, store]) => storeShape(name, store)),
     agents: agents.map(([name, agent]) => [name, agent.shape(names)]),
     compute: [...names.computeNames].sort(),
+    objects: [...names.objectNames].sort(),
   };
   return createHash("sha256").update(JSON.stringify(shape)).digest("hex").slice(0, 32);
 }
@@ -78,6 +79,11 @@ function hashOfShape(declared: Topology): string {
 /** The agents of a topology by name. */
 export function programEntries(declared: Topology): ReadonlyMap<string, ProgramEntry> {
   return new Map(Object.entries(declared.parts.agents ?? {}));
+}
+
+/** The objects of a topology by name. */
+export function objectEntries(declared: Topology): ReadonlyMap<string, ObjectEntry> {
+  return new Map(Object.entries(declared.parts.objects ?? {}));
 }
 
 function storeShape(name: string, store: AnyStoreDeclaration): unknown {

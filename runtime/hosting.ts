@@ -14,7 +14,7 @@ import type { TaskMemory } from "../store/task-memory.js";
 import type { Durability } from "../store/task-storage.js";
 import { nameShown } from "./call-checks.js";
 import type { CallRetention } from "./call-records.js";
-import { plannedStores, programEntries } from "./compile.js";
+import { objectEntries, plannedStores, programEntries } from "./compile.js";
 import type { ComputeCall } from "./compute-call.js";
 import { StoppingReader } from "./fail-stop.js";
 import type { Continuation, TaskStreams } from "./handshake.js";
@@ -32,6 +32,7 @@ import type { System, Timer } from "./system.js";
 import { Task, type TaskStats } from "./task.js";
 import { TaskDriver } from "./task-driver.js";
 import type { ProgramClientPort, ProgramReport, TaskPort } from "./task-program.js";
+import { ThreadObjects } from "./thread-objects.js";
 import { type GuardSpec, ThreadGuards } from "./thread-guards.js";
 import type { Topology } from "./topology.js";
 import type { Transport } from "./transport.js";
@@ -83,10 +84,18 @@ export class HostedThread {
   /** The way of this thread's nodes: they go on while `close` waits for them. */
   readonly #nodeRouter: Router;
   readonly guards: ThreadGuards;
+  readonly objects: ThreadObjects;
   readonly #stores: ReadonlyMap<string, PlannedStore>;
   readonly #timers: Timer[] = [];
 
-  constructor(host: Host, router: Router, stores: Iterable<PlannedStore>, guards: ThreadGuards) {
+  constructor(
+    host: Host,
+    router: Router,
+    stores: Iterable<PlannedStore>,
+    guards: ThreadGuards,
+    objects: ThreadObjects,
+  ) {
+    this.objects = objects;
     this.host = host;
     this.router = router;
     this.guards = guards;
@@ -205,6 +214,7 @@ export class HostedThread {
     for (const timer of this.#timers) timer.cancel();
     this.guards.close();
     await Promise.all(this.host.drivers.map((driver) => driver.close()));
+    await this.objects.close();
     await this.router.closeReaders();
     this.host.close();
   }
@@ -228,7 +238,8 @@ export async function openHost(
     return new StoppingReader(services.storages.reader(task), task, services.system);
   });
   const router = new Router(host, readers, guards.disk);
-  const thread = new HostedThread(host, router, stores.values(), guards);
+  const objects = new ThreadObjects(objectEntries(declared), services.system);
+  const thread = new HostedThread(host, router, stores.values(), guards, objects);
   for (const driver of drivers) {
     host.adopt(driver);
     installProgram(declared, thread, driver, services, spec.valueBytesMax);
@@ -292,6 +303,7 @@ function installProgram(
     page: (table, range, limit) => storage.page(table, range, limit),
     ...thread.nodePort(task.taskId),
     compute: services.compute,
+    objects: thread.objects,
     ...thread.guards.portOf(task.taskId),
   };
   driver.install(first.program(port, entries));

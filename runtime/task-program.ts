@@ -134,6 +134,8 @@ export interface TaskPort {
   ask(task: number, message: Uint8Array): Promise<Uint8Array>;
   /** Runs one of the topology's compute functions in the compute pool. */
   readonly compute: ComputeCall;
+  /** The topology's objects on this thread; its tasks share them. */
+  readonly objects: ObjectLender;
   /**
    * Whether node functions may start now: not while the disk is all but full. What runs is
    * finished, what waits keeps its rows. Costs one load.
@@ -207,6 +209,35 @@ export interface ObjectEntry {
   readonly kind: "object";
   /** Told by `topology()` under which name it stands. */
   problems(path: string): readonly TopologyProblem[];
+  /** How it comes to be, once it is known to be sound. */
+  plan(): ObjectPlan;
+}
+
+/** Makes an object; what `get` gives is other objects of the topology, by their declarations. */
+export type ObjectBuilder = (context: { get(other: object): Promise<unknown> }) => unknown;
+
+/** How an object comes to be on a thread. */
+export type ObjectPlan =
+  | { readonly kind: "value"; readonly value: unknown }
+  | { readonly kind: "shared"; readonly build: ObjectBuilder }
+  | {
+      readonly kind: "pool";
+      readonly build: ObjectBuilder;
+      readonly limit: number;
+      readonly acquireTimeoutMs: number;
+    };
+
+/** The objects of a thread. */
+export interface ObjectLender {
+  /**
+   * The object of that name. One of a pool belongs to `holder` until that is released, and is the
+   * same however often it asks.
+   * @throws PartitaError OBJECT_UNAVAILABLE, OBJECT_CYCLE, OBJECT_UNKNOWN, CLOSED; whatever its
+   *   builder throws; the signal's reason
+   */
+  acquire(name: string, holder: object, signal?: AbortSignal): Promise<unknown>;
+  /** Gives back whatever `holder` was lent. */
+  release(holder: object): void;
 }
 
 /** What a program's clients are given: requests to tasks and notices from them. One per thread. */

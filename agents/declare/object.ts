@@ -7,7 +7,12 @@
 // from values. Leaves to others: building, lending and closing (agents/node).
 
 import { limits } from "../../base/limits.js";
-import type { ObjectEntry, TopologyProblem } from "../../runtime/task-program.js";
+import type {
+  ObjectBuilder,
+  ObjectEntry,
+  ObjectPlan,
+  TopologyProblem,
+} from "../../runtime/task-program.js";
 import {
   type AddProblem,
   checkOneOf,
@@ -77,6 +82,7 @@ export function object(given: unknown): ObjectDeclaration<unknown> {
     kind: "object",
     [objectOptions]: given,
     problems: (path: string) => objectProblems(given, path),
+    plan: () => objectPlan(given),
   });
 }
 
@@ -125,4 +131,14 @@ function objectProblems(given: unknown, path: string): readonly TopologyProblem[
     add("OPTION_INVALID", "acquireTimeoutMs", "nobody waits for a shared object", ["no value"]);
   }
   return problems;
+}
+
+function objectPlan(given: unknown): ObjectPlan {
+  if (!isBuilder(given)) return { kind: "value", value: given };
+  // cast: `problems` has found none in it
+  const options = given as unknown as SharedObjectOptions<unknown> & PooledObjectOptions<unknown>;
+  const { shared, limit, acquireTimeoutMs = limits.acquireTimeoutMs } = options;
+  // cast: what `get` gives has the type of what it is asked for
+  const build = options.build as ObjectBuilder;
+  return shared ? { kind: "shared", build } : { kind: "pool", build, limit, acquireTimeoutMs };
 }

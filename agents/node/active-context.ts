@@ -22,6 +22,7 @@ export class ActiveContext {
   readonly #port: TaskPort;
   #stores: object | undefined;
   #compute: object | undefined;
+  #objects: object | undefined;
   #random: (() => number) | undefined;
 
   constructor(active: ActiveNode, run: RunMessage, definition: AgentDefinition, port: TaskPort) {
@@ -46,6 +47,16 @@ export class ActiveContext {
         );
     });
     return this.#compute;
+  }
+
+  get objects(): object {
+    this.#objects ??= byName(this.#definition.objects, (own, name) => {
+      return () =>
+        this.#active.operation(`objects.${own}`, () =>
+          this.#port.objects.acquire(name, this.#active, this.#active.signal),
+        );
+    });
+    return this.#objects;
   }
 
   get signal(): AbortSignal {

@@ -201,15 +201,13 @@ export class ActiveNode implements NodeOperations {
 
   /**
    * The function has returned: from now on its context refuses. Resolves when no operation is under
-   * way any more; rejects with the first error among those that were.
+   * way any more, and objects are given back; rejects with the first error among those that were.
    */
   async finish(): Promise<void> {
     this.#returned = true;
-    if (this.#underWay.size > 0) {
-      for (const outcome of await Promise.allSettled(this.#underWay)) {
-        if (outcome.status === "rejected") throw outcome.reason;
-      }
-    }
+    const outcomes = this.#underWay.size > 0 ? await Promise.allSettled(this.#underWay) : [];
+    this.#port.objects.release(this);
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
     await this.#chunks?.drained();
   }
 

@@ -7,7 +7,13 @@
 
 import { type AgentClient, createAgentClients } from "../../agents/client/client.js";
 import { limits } from "../../base/limits.js";
-import { assignTables, plannedStores, programEntries, shapeHash } from "../../runtime/compile.js";
+import {
+  objectEntries,
+  assignTables,
+  plannedStores,
+  programEntries,
+  shapeHash,
+} from "../../runtime/compile.js";
 import { inlineCompute } from "../../runtime/compute.js";
 import { createDiskMemory } from "../../runtime/disk-state.js";
 import { StoppingReader } from "../../runtime/fail-stop.js";
@@ -23,6 +29,7 @@ import { Task, type TaskParts } from "../../runtime/task.js";
 import { TaskDriver } from "../../runtime/task-driver.js";
 import type { TaskPort } from "../../runtime/task-program.js";
 import { type GuardSpec, ThreadGuards } from "../../runtime/thread-guards.js";
+import { ThreadObjects } from "../../runtime/thread-objects.js";
 import type { Topology } from "../../runtime/topology.js";
 import { type Delivery, InlineNetwork } from "../../runtime/transport.js";
 import type { ErasedUpdates } from "../../store/declaration.js";
@@ -155,7 +162,9 @@ export class HostCluster {
       return new StoppingReader(storage.reader(), task, system);
     });
     const guards = new ThreadGuards(system, unguarded(plan), thread);
-    const hosted = new HostedThread(host, new Router(host, readers), stores.values(), guards);
+    const objects = new ThreadObjects(objectEntries(this.#declared), system);
+    const router = new Router(host, readers);
+    const hosted = new HostedThread(host, router, stores.values(), guards, objects);
     const tasks = thread === 0 && plan.threadCount > 0 ? [] : tasksOf(plan, thread);
     for (const taskId of tasks) {
       const driver = this.#driver(settings, host, taskId, stores);
@@ -203,6 +212,7 @@ export class HostCluster {
       page: (table, range, limit) => storage.page(table, range, limit),
       ...hosted.nodePort(task.taskId),
       compute: inlineCompute(this.#declared, system),
+      objects: hosted.objects,
       ...hosted.guards.portOf(task.taskId),
     };
     driver.install(first.program(port, entries));

@@ -14,6 +14,7 @@ import { PartitaError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import type {
   MessageOrigin,
+  ObjectEntry,
   ProgramClientPort,
   ProgramEntry,
   TaskPort,
@@ -38,6 +39,7 @@ export interface HarnessSettings {
     Record<string, { readonly declared: object; readonly content: StoreContent }>
   >;
   readonly compute?: Readonly<Record<string, (...args: never[]) => unknown>>;
+  readonly objects?: Readonly<Record<string, ObjectEntry>>;
   /** Default 3. */
   readonly tasks?: number;
   /** Which interleaving. Default 1. */
@@ -241,7 +243,7 @@ export class ProgramHarness {
 
   #taskPort(task: Omit<HarnessTask, "program">): TaskPort {
     const { id, rows, life, boots } = task;
-    const { stores = {}, compute = {} } = this.#settings;
+    const { stores = {}, compute = {}, objects = {} } = this.#settings;
     return harnessPort({
       id,
       taskCount: this.taskCount,
@@ -252,6 +254,7 @@ export class ProgramHarness {
       random: this.#random,
       stores,
       compute,
+      objects,
       ownerOf: (keyHash) => this.ownerOf(keyHash),
       submit: (message) => {
         this.#task(id).mailbox.push(received({ kind: "self" }, message.slice()));

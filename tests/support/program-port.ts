@@ -2,7 +2,8 @@
 
 import { PartitaError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
-import type { TaskPort } from "../../runtime/task-program.js";
+import type { ObjectEntry, TaskPort } from "../../runtime/task-program.js";
+import { ThreadObjects } from "../../runtime/thread-objects.js";
 import type { HarnessClock } from "./program-clock.js";
 import type { CommittedRows } from "./program-rows.js";
 import { harnessGuards, recordsNothing, type StoreContent, storeClient } from "./program-store.js";
@@ -33,6 +34,7 @@ export interface HarnessPortParts {
   readonly random: () => number;
   readonly stores: Readonly<Record<string, { readonly content: StoreContent }>>;
   readonly compute: Readonly<Record<string, (...args: never[]) => unknown>>;
+  readonly objects: Readonly<Record<string, ObjectEntry>>;
   ownerOf(keyHash: number): number;
   submit(message: Uint8Array): void;
   /** Sends a message to a task; rejects when that is lost before it has answered. */
@@ -91,6 +93,7 @@ export function harnessPort(parts: HarnessPortParts): TaskPort {
       return storeClient(store.content, later);
     },
     ...harnessGuards,
+    objects: new ThreadObjects(new Map(Object.entries(parts.objects)), clock),
     compute: async (name, args, options) => {
       options?.signal?.throwIfAborted();
       const fn = parts.compute[name];
