@@ -10,6 +10,7 @@ export type {
   StreamEvent,
   StreamResetEvent,
 } from "./agents/client/stream.js";
+export type { Metadata, MetadataChanges, MetadataValue } from "./agents/declare/metadata.js";
 export type { NodeContext } from "./agents/declare/context.js";
 export type {
   DeadLetter,

@@ -41,6 +41,7 @@ import { FailedNodes, sendUnfinished } from "./node/failed-nodes.js";
 import { attemptOf, Fences, isStopped } from "./node/fences.js";
 import { Attempts } from "./home/attempts.js";
 import { Records } from "./home/records.js";
+import { applyMetadata } from "./home/metadata.js";
 import { Invocations } from "./home/invocations.js";
 import {
   type CompletedMessage,
@@ -181,6 +182,8 @@ class AgentProgram implements TaskProgram {
         return undefined;
       case "cancel":
         return this.#attempts.cancel(turn, message);
+      case "metadata":
+        return applyMetadata(turn, message);
       default:
         return this.#applyPoison(turn, message);
     }

@@ -30,6 +30,8 @@ const invocationMethods = [
   "result",
   "isComplete",
   "cancel",
+  "metadata",
+  "setMetadata",
 ] as const satisfies readonly (keyof Invocation<unknown>)[];
 
 const onceMethods = ["put", "delete", "update"] as const satisfies readonly (keyof AnyStore)[];

@@ -19,6 +19,7 @@ import { type CallId, formatCallId, parseCallId } from "../../runtime/call-id.js
 import type { ProgramClientPort, ProgramEntry } from "../../runtime/task-program.js";
 import { hashKey } from "../../store/key-hash.js";
 import { encodeDynamicKey } from "../../store/tuple-key.js";
+import { encodeMetadata, type Metadata } from "../declare/metadata.js";
 import { definitionOf } from "../declare/definition.js";
 import {
   type InvocationId,
@@ -29,7 +30,7 @@ import {
   randomPlacement,
 } from "../wire/invocation-id.js";
 import { encodeInitiate } from "../wire/message.js";
-import { encodeMessage, noBytes } from "../wire/wire-field.js";
+import { encodeMessage } from "../wire/wire-field.js";
 import type { Invocation } from "./invocation.js";
 import { InvocationHandle } from "./invocation-handle.js";
 import { type AgentCalls, askOutcome, resultOf } from "./outcome-question.js";
@@ -44,6 +45,8 @@ export interface InvokeOptions extends WaitOptions {
    * calls that have a name of their own. Remembered as `KeyValueStore.once` says.
    */
   readonly id?: string;
+  /** What is attached to the invocation: every node of it sees it as `ctx.metadata`. */
+  readonly metadata?: Metadata;
 }
 
 /** Calls one agent of a launched topology. */
@@ -102,8 +105,8 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
   async invoke(input: unknown, options: InvokeOptions = {}): Promise<unknown> {
     checkInvokeOptions("invoke", options);
     const call = this.#callOf("invoke", options);
-    if (call !== undefined) return await this.#invokeOnce(input, call, options.signal);
-    const { id, home, message } = this.#begin(input, true);
+    if (call !== undefined) return await this.#invokeOnce(input, call, options);
+    const { id, home, message } = this.#begin(input, true, options);
     const waiter = this.#calls.waiters.open(id, home, options.signal);
     this.#calls.port.request(home, message).catch((error: unknown) => waiter.reject(error));
     return resultOf(this.#calls.agent, id, await waited(waiter.answer));
@@ -112,7 +115,7 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
   async initiate(input: unknown, options: InvokeOptions = {}): Promise<Invocation<unknown>> {
     checkInvokeOptions("initiate", options);
     const call = this.#callOf("initiate", options);
-    const { id, answer } = this.#start(input, call, options.signal);
+    const { id, answer } = this.#start(input, call, options);
     await waited(answer);
     return new InvocationHandle(this.#calls, id);
   }
@@ -122,14 +125,10 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
   }
 
   /** Begun once, asked for its result as often as it is called. */
-  async #invokeOnce(
-    input: unknown,
-    call: CallId,
-    signal: AbortSignal | undefined,
-  ): Promise<unknown> {
-    const { id, answer } = this.#start(input, call, signal);
+  async #invokeOnce(input: unknown, call: CallId, options: InvokeOptions): Promise<unknown> {
+    const { id, answer } = this.#start(input, call, options);
     await waited(answer);
-    const outcome = await waited(askOutcome(this.#calls, id, signal));
+    const outcome = await waited(askOutcome(this.#calls, id, options.signal));
     if (outcome.kind === "ended") return resultOf(this.#calls.agent, id, outcome);
     // It began, has ended since, and its record went with the oldest.
     const { callRetentionMs: retentionMs } = limits;
@@ -140,10 +139,10 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
   #start(
     input: unknown,
     call: CallId | undefined,
-    signal: AbortSignal | undefined,
+    options: InvokeOptions,
   ): { readonly id: InvocationId; readonly answer: Promise<Answer> } {
-    const { id, home, message } = this.#begin(input, false, call);
-    const waiter = this.#calls.waiters.open(id, home, signal);
+    const { id, home, message } = this.#begin(input, false, options, call);
+    const waiter = this.#calls.waiters.open(id, home, options.signal);
     this.#calls.port.request(home, message, call).then(
       () => waiter.resolve({ kind: "begun" }),
       (error: unknown) => waiter.reject(error),
@@ -159,8 +158,10 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
   #begin(
     input: unknown,
     subscribe: boolean,
+    { metadata }: InvokeOptions,
     call?: CallId,
   ): { id: InvocationId; home: number; message: Uint8Array } {
+    const carried = encodeMetadata(`invoke of agent "${this.#calls.agent}"`, metadata);
     const where = `input of agent "${this.#calls.agent}"`;
     const { entry } = this.#calls.definition;
     const valid = entry.check(input, where);
@@ -177,7 +178,7 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
       agent: this.#calls.agent,
       invocationId: id,
       subscribe,
-      carried: noBytes,
+      carried,
       key,
       input: bytes,
     });
@@ -190,5 +191,5 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
 }
 
 function checkInvokeOptions(operation: string, options: InvokeOptions): void {
-  checkWaitOptions(operation, options, ["signal", "id"]);
+  checkWaitOptions(operation, options, ["signal", "id", "metadata"]);
 }

@@ -6,12 +6,24 @@
 // Invariants C1 and C3 of client.ts.
 
 import { PartitaError } from "../../base/errors.js";
-import { formatInvocationId, type InvocationId, parseNodeId } from "../wire/invocation-id.js";
+import {
+  decodeMetadata,
+  encodeMetadataChanges,
+  type Metadata,
+  type MetadataChanges,
+} from "../declare/metadata.js";
+import { encodeMetadataMessage } from "../wire/metadata-message.js";
+import {
+  formatInvocationId,
+  type InvocationId,
+  parseNodeId,
+  placementOf,
+} from "../wire/invocation-id.js";
 import type { Invocation } from "./invocation.js";
 import { type AgentCalls, askComplete, askOutcome, askStop, resultOf } from "./outcome-question.js";
 import type { ChunkStream } from "./stream.js";
 import { chunkStream, type StreamSubject } from "./stream-client.js";
-import { checkWaitOptions, type WaitOptions, waited } from "./waiting.js";
+import { checkWaitOptions, unlessAborted, type WaitOptions, waited } from "./waiting.js";
 
 export class InvocationHandle implements Invocation<unknown> {
   readonly id: string;
@@ -38,6 +50,28 @@ export class InvocationHandle implements Invocation<unknown> {
   async cancel(options: WaitOptions = {}): Promise<void> {
     checkWaitOptions("cancel", options);
     await waited(askStop(this.#calls, this.#id, options.signal));
+  }
+
+  metadata(options: WaitOptions = {}): Promise<Metadata> {
+    return this.#metadata("metadata", {}, options);
+  }
+
+  setMetadata(changes: MetadataChanges, options: WaitOptions = {}): Promise<Metadata> {
+    return this.#metadata("setMetadata", changes, options);
+  }
+
+  async #metadata(
+    operation: string,
+    changes: MetadataChanges,
+    options: WaitOptions,
+  ): Promise<Metadata> {
+    checkWaitOptions(operation, options);
+    const { agent, port } = this.#calls;
+    const subject = { agent, invocationId: this.#id };
+    const bytes = encodeMetadataChanges(operation, changes);
+    const message = encodeMetadataMessage({ kind: "metadata", ...subject, changes: bytes });
+    const home = port.ownerOf(placementOf(this.#id));
+    return decodeMetadata(await waited(unlessAborted(port.request(home, message), options)));
   }
 
   stream(node: string, options: WaitOptions = {}): ChunkStream {

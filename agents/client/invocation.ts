@@ -2,6 +2,7 @@
 //
 // Owns: the interface. Leaves to others: doing it (invocation-handle.ts).
 
+import type { Metadata, MetadataChanges } from "../declare/metadata.js";
 import type { ChunkStream } from "./stream.js";
 import type { WaitOptions } from "./waiting.js";
 
@@ -39,6 +40,19 @@ export interface Invocation<Result> {
    * @throws PartitaError TASK_EXITED, MAILBOX_FULL, CLOSED: calling it again is safe
    */
   cancel(options?: WaitOptions): Promise<void>;
+
+  /**
+   * The metadata as it is now.
+   * @throws PartitaError INVOCATION_UNKNOWN, and others as `result`
+   */
+  metadata(options?: WaitOptions): Promise<Metadata>;
+
+  /**
+   * Sets the names that are given, removes those given as `undefined`, leaves all others; resolves
+   * with what it is then. Nodes go on to see what the invocation was begun with.
+   * @throws PartitaError OPTION_INVALID; as `metadata`
+   */
+  setMetadata(changes: MetadataChanges, options?: WaitOptions): Promise<Metadata>;
 
   /**
    * Follows the chunks of the first invocation of `node` that streams, and completes with it; when

@@ -23,6 +23,17 @@ export async function waited<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
+/** The same, but rejects with the reason of a signal that aborts before. */
+export function unlessAborted<T>(answer: Promise<T>, { signal }: WaitOptions): Promise<T> {
+  if (signal === undefined) return answer;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", abort);
+    const release = (): void => signal.removeEventListener("abort", abort);
+    answer.finally(release).then(resolve, reject);
+  });
+}
+
 /** @throws PartitaError OPTION_INVALID, OPTION_UNKNOWN; or the signal's reason */
 export function checkWaitOptions(
   operation: string,

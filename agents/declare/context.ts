@@ -3,6 +3,7 @@
 // Owns: the contract that users read. Leaves to others: what stands behind it (active-node.ts),
 // types that follow from the agent's shape (shape.ts).
 
+import type { Metadata } from "./metadata.js";
 import type {
   AgentShape,
   AgentsOf,
@@ -82,6 +83,9 @@ export interface NodeContext<A extends AgentShape, Target extends string> {
 
   /** The invocation, as its client knows it. */
   readonly invocationId: string;
+
+  /** What the invocation was begun with (`InvokeOptions.metadata`), whatever was changed since. */
+  readonly metadata: Metadata;
 
   /**
    * This run's place in the invocation: sixteen hex digits, the same when it has to be run again.

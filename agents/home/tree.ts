@@ -6,6 +6,7 @@
 //   [invocation 16][03][scope 8][number 4]   who gave inputs to it, in the order of arrival: an id
 //   [invocation 16][05][node invocation 8]   the chunks of one: stream-rows.ts has it
 //   [invocation 16][06][node invocation 8][number 4]   a chunk
+//   [invocation 16][08]                      its metadata, once it was changed (metadata.ts)
 //   [invocation 16][10][node name]…          which node invocations of a node have streamed
 //   [invocation 16][09][node invocation 8]   the `run` message of one that nothing has emitted: the
 //                                            entry, a gather
@@ -42,6 +43,7 @@ const kinds = {
   input: 3,
   streamHead: 5,
   chunk: 6,
+  metadata: 8,
   origin: 9,
   streamOrder: 10,
 } as const;
@@ -86,10 +88,11 @@ export function streamOrderKey(of: InvocationId, node: string, no?: number): Uin
 
 /** Says that the rows of a tree are being deleted: some may be gone. */
 export function leavingKey(of: InvocationId): Uint8Array {
-  const key = new Uint8Array(invocationIdBytes + 1);
-  key.set(of);
-  key[invocationIdBytes] = kinds.leaving;
-  return key;
+  return singleKey(of, kinds.leaving);
+}
+
+export function metadataKey(of: InvocationId): Uint8Array {
+  return singleKey(of, kinds.metadata);
 }
 
 /** All rows of an invocation, but for the one that says that they are being deleted. */
@@ -136,6 +139,14 @@ export function smallTree(
     nodes.push(started);
   }
   return keys.length > rowsMax ? undefined : keys;
+}
+
+/** Of a row of which an invocation has one. */
+function singleKey(of: InvocationId, kind: number): Uint8Array {
+  const key = new Uint8Array(invocationIdBytes + 1);
+  key.set(of);
+  key[invocationIdBytes] = kind;
+  return key;
 }
 
 function keyOf(

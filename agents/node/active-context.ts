@@ -5,6 +5,7 @@
 
 import type { TaskPort } from "../../runtime/task-program.js";
 import type { AgentDefinition } from "../declare/definition.js";
+import { decodeMetadata, type Metadata } from "../declare/metadata.js";
 import { formatInvocationId, formatNodeId } from "../wire/invocation-id.js";
 import type { RunMessage } from "../wire/message.js";
 import type { ActiveNode } from "./active-node.js";
@@ -65,6 +66,10 @@ export class ActiveContext {
 
   get invocationId(): string {
     return formatInvocationId(this.#run.invocationId);
+  }
+
+  get metadata(): Metadata {
+    return decodeMetadata(this.#run.carried);
   }
 
   get nodeInvocationId(): string {

@@ -22,6 +22,8 @@ export const messageKinds = {
   chunks: 32,
   follow: 33,
   streams: 34,
+  // metadata-message.ts
+  metadata: 35,
   // attempt-message.ts
   failed: 40,
   fence: 41,

@@ -18,6 +18,7 @@ import { type AckMessage, type NodeEnd, readAck, readEnd, writeEnd } from "./ack
 import type { InvocationId, NodeInvocationId } from "./invocation-id.js";
 import { messageKinds as kinds } from "./message-kinds.js";
 import { type AttemptMessage, readAttempt } from "./attempt-message.js";
+import { type MetadataMessage, readMetadataMessage } from "./metadata-message.js";
 import { type PoisonMessage, readPoison } from "./poison-message.js";
 import { readStream, type StreamMessage } from "./stream-message.js";
 import {
@@ -127,7 +128,8 @@ export type AgentMessage =
   | CollectMessage
   | AttemptMessage
   | PoisonMessage
-  | StreamMessage;
+  | StreamMessage
+  | MetadataMessage;
 
 export function encodeInitiate(message: InitiateMessage): Uint8Array {
   return written((writer) => {
@@ -226,6 +228,8 @@ export function decodeAgentMessage(bytes: Uint8Array): AgentMessage {
       };
     case kinds.collect:
       return { kind: "collect", invocationId: readId(reader) };
+    case kinds.metadata:
+      return readMetadataMessage(reader);
     default:
       return readAttempt(kind, reader) ?? readStream(kind, reader) ?? readPoison(kind, reader);
   }

@@ -4,6 +4,7 @@ import { describe, expect, expectTypeOf, it } from "vitest";
 import {
   type AgentClient,
   agent,
+  type InvokeOptions,
   type KeyValueStore,
   keyValueStore,
   node,
@@ -41,9 +42,8 @@ describe("types — calls with an id", () => {
 
   it("are options of invoke and initiate alone", () => {
     type Client = AgentClient<string, number>;
-    expectTypeOf<Client["invoke"]>()
-      .parameter(1)
-      .toEqualTypeOf<{ readonly signal?: AbortSignal; readonly id?: string } | undefined>();
+    expectTypeOf<Client["invoke"]>().parameter(1).toEqualTypeOf<InvokeOptions | undefined>();
+    expectTypeOf<InvokeOptions["id"]>().toEqualTypeOf<string | undefined>();
     const result = (client: Client) =>
       // @ts-expect-error an invocation that has begun needs no id
       client.get("x").result({ id: "id" });

@@ -131,8 +131,8 @@ describe("client — refusals before anything is sent", () => {
     const options = { timeout: 5 } as object;
     const { id } = await harness.until(client.initiate("x"));
     for (const [call, known] of [
-      [() => client.invoke("x", options), ["signal", "id"]],
-      [() => client.initiate("x", options), ["signal", "id"]],
+      [() => client.invoke("x", options), ["signal", "id", "metadata"]],
+      [() => client.initiate("x", options), ["signal", "id", "metadata"]],
       [() => client.get(id).result(options), ["signal"]],
     ] as const) {
       expect(await errorOf(harness.until<unknown>(call()))).toMatchObject({

@@ -36,6 +36,7 @@ import {
   encodeLetterPage,
   encodePoison,
 } from "../../../agents/wire/poison-message.js";
+import { encodeMetadataMessage } from "../../../agents/wire/metadata-message.js";
 import type { StreamMessage } from "../../../agents/wire/stream-message.js";
 import { decodeMessage, encodeMessage } from "../../../agents/wire/wire-field.js";
 import { check } from "../../support/property.js";
@@ -145,6 +146,12 @@ const message: fc.Arbitrary<PlainMessage> = fc.oneof(
     subscribe: fc.boolean(),
   }),
   fc.record({
+    kind: fc.constant("metadata" as const),
+    agent: name,
+    invocationId,
+    changes: bytes,
+  }),
+  fc.record({
     kind: fc.constant("forget" as const),
     prefix: fc.uint8Array({ minLength: 24, maxLength: 24 }),
     indexes: fc.array(word),
@@ -231,6 +238,8 @@ function encode(sent: PlainMessage): Uint8Array {
     case "lift":
     case "cancel":
       return encodeAttempt(sent);
+    case "metadata":
+      return encodeMetadataMessage(sent);
     default:
       return encodePoison(sent);
   }
