@@ -4,7 +4,9 @@ import { describe, expect, it } from "vitest";
 import { compileSnippets, runSnippet, snippetsOf } from "../support/snippets.js";
 import { tempDirectory } from "../support/temp-directory.js";
 
-describe.each(["README.md", "docs/TESTING.md"])("docs — %s", { timeout: 120_000 }, (page) => {
+const pages = ["README.md", "docs/TESTING.md", "docs/AGENTS.md"];
+
+describe.each(pages)("docs — %s", { timeout: 120_000 }, (page) => {
   const snippets = snippetsOf(page);
 
   it("shows code that compiles and prints what the page says", () => {
