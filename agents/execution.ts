@@ -40,6 +40,8 @@ import { Completions } from "./node/completion.js";
 import { FailedNodes, sendUnfinished } from "./node/failed-nodes.js";
 import { attemptOf, Fences, isStopped } from "./node/fences.js";
 import { Attempts } from "./home/attempts.js";
+import { GraphVersions } from "./home/graph-versions.js";
+import { Updates } from "./home/updates.js";
 import { Records } from "./home/records.js";
 import { applyMetadata } from "./home/metadata.js";
 import { Invocations } from "./home/invocations.js";
@@ -86,6 +88,7 @@ class AgentProgram implements TaskProgram {
   readonly #failedNodes: FailedNodes;
   readonly #completions: Completions;
   readonly #records: Records;
+  readonly #updates: Updates;
   readonly #attempts: Attempts;
   readonly #invocations: Invocations;
 
@@ -102,7 +105,8 @@ class AgentProgram implements TaskProgram {
     this.#records = new Records(port, (agent) => {
       return this.#agents.get(agent)?.maxInvocationsPerTask ?? bounds.invocationsRetainedMax;
     });
-    this.#attempts = new Attempts(port, this.#agents, this.#records);
+    this.#updates = new Updates(port, this.#agents, new GraphVersions(port, this.#agents));
+    this.#attempts = new Attempts(port, this.#agents, this.#records, this.#updates);
     const home = [messageBounds(bounds.rowBytesMax), this.#records, this.#attempts] as const;
     this.#invocations = new Invocations(port, this.#agents, ...home);
   }
@@ -112,7 +116,7 @@ class AgentProgram implements TaskProgram {
   }
 
   start(): void {
-    this.#records.start();
+    this.#updates.start((found) => this.#records.start(found));
     this.#fences.start();
     this.#queue.start((arrivalNo, run) => this.#runner.enqueue(arrivalNo, run));
     this.#runner.begin();
@@ -184,6 +188,9 @@ class AgentProgram implements TaskProgram {
         return this.#attempts.cancel(turn, message);
       case "metadata":
         return applyMetadata(turn, message);
+      case "update":
+        this.#attempts.update(turn);
+        return undefined;
       default:
         return this.#applyPoison(turn, message);
     }

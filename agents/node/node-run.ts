@@ -2,8 +2,8 @@
 // submitted.
 //
 // Owns: what is done before the function (an earlier run's operations are looked up), calling it,
-// its time limit, and submitting what it came to; the same for a row that is given up or stopped unrun. Leaves to
-// others: which row runs when (node-runner.ts), the function's context and effects
+// its time limit, and submitting what it came to; the same for a row that is given up or stopped
+// unrun. Leaves to others: which row runs when (node-runner.ts), the function's context and effects
 // (active-node.ts), what becomes of them (execution.ts).
 //
 // Invariants:
@@ -54,6 +54,7 @@ export class NodeRun {
   #active: ActiveNode | undefined;
   #hasStarted = false;
   #isHalted = false;
+  #hasSubmitted = false;
   /** Whether anything may still be submitted (U1). */
   #isOver = false;
   #ended: Promise<void> | undefined;
@@ -69,6 +70,11 @@ export class NodeRun {
   /** Whether it runs: not while its mark is on the way to the device. */
   get hasStarted(): boolean {
     return this.#hasStarted;
+  }
+
+  /** Whether what it came to is on its way: it is decided when that is applied. */
+  get hasSubmitted(): boolean {
+    return this.#hasSubmitted;
   }
 
   get attempt(): number {
@@ -110,6 +116,8 @@ export class NodeRun {
     const { arrivalNo } = this.row;
     const recorded = await this.#recorded();
     if (this.#isOver || recorded === undefined) return;
+    this.#close();
+    this.#hasSubmitted = true;
     this.#services.port.submit(encodePoison({ kind: "bury", arrivalNo, recorded }));
   }
 
@@ -239,6 +247,7 @@ export class NodeRun {
   #submit(effects: NodeEffects): void {
     if (this.#isOver) return;
     this.#close();
+    this.#hasSubmitted = true;
     const { arrivalNo } = this.row;
     this.#services.port.submit(encodeCompleted({ kind: "completed", arrivalNo, ...effects }));
   }

@@ -22,8 +22,8 @@
 //   R7. In a life that follows a death, no row of an earlier life starts before a durable mark says
 //       so. One that has such a mark already, or that the watchdog names, is a suspect: it waits
 //       for `runSuspects`. One with `suspectDeathsMax` marks is buried unrun.
-//   R8. Of a row that a stop concerns, wherever it is, nothing more is run; its completion, which
-//       has no effects, is submitted when whatever still ran of it has returned.
+//   R8. Of a row that a stop concerns, wherever it is, nothing more is run. Its completion has no
+//       effects; when it was cancelled it is submitted only when what ran of it has returned.
 
 import { assert } from "../../base/invariant.js";
 import { limits } from "../../base/limits.js";
@@ -231,9 +231,7 @@ export class NodeRunner {
     const running = this.#running.get(arrivalNo);
     if (running !== undefined) {
       if (!running.hasStarted || running.attempt >= fence.attempt) return;
-      running.retire();
-      this.#ended(arrivalNo);
-      this.#orphaned.add(arrivalNo);
+      this.#retire(running);
       this.#park(running.row);
     } else if (!this.#parked.has(arrivalNo)) return;
     this.#resume(arrivalNo, fence);
@@ -257,19 +255,35 @@ export class NodeRunner {
     const run = running?.row.run ?? this.#kept.take(arrivalNo) ?? this.#queue.read(arrivalNo);
     const fence = this.#fences.of(run.invocationId);
     if (!isStopped(run, fence)) return;
-    if (running !== undefined) {
-      // One whose mark is on its way finds the fence when it starts.
-      if (running.hasStarted) running.halt(stopError(run, fence), fence?.stop === "retried");
+    // One whose mark is on its way finds the fence when it starts.
+    if (running !== undefined && (!running.hasStarted || running.hasSubmitted)) return;
+    if (running !== undefined && fence?.stop === "cancelled") {
+      running.halt(stopError(run), false);
       return;
     }
+    if (running === undefined) this.#takeOut(arrivalNo, run);
+    else this.#retire(running);
+    const stopping = this.#runOf(arrivalNo, run);
+    this.#running.set(arrivalNo, stopping);
+    const isAwaited = fence?.stop === "cancelled";
+    void stopping.stop(isAwaited ? this.#orphans.get(arrivalNo) : undefined);
+  }
+
+  /** A row that does not run leaves the place where it waits; its gate it keeps. */
+  #takeOut(arrivalNo: number, run: RunMessage): void {
     const gate = gateOf(run);
     const isInLine = gate !== undefined && !this.#gates.holds(gate, arrivalNo);
     const wasParked = this.#parked.leave(arrivalNo) !== undefined;
     const isReady = !isInLine && !wasParked && !this.#suspects.remove(arrivalNo);
     if (isReady) this.#passedOver.add(arrivalNo);
-    const stopping = this.#runOf(arrivalNo, run);
-    this.#running.set(arrivalNo, stopping);
-    void stopping.stop(this.#orphans.get(arrivalNo));
+  }
+
+  /** What runs is an orphan from now on. */
+  #retire(running: NodeRun): void {
+    const { arrivalNo } = running.row;
+    running.retire();
+    this.#ended(arrivalNo);
+    this.#orphaned.add(arrivalNo);
   }
 
   /** A row is plain, or has got its gate. */
@@ -354,12 +368,7 @@ function parkedRow({ run, gate }: Pick<StartingRow, "run" | "gate">): ParkedRow 
   return { name: invocationName(run.invocationId), gate };
 }
 
-/** The reason of the signals of what is to stop. */
-function stopError(run: RunMessage, fence: Fence | undefined): PartitaError {
-  const { agent, node } = run;
-  const invocationId = formatInvocationId(run.invocationId);
-  if (fence?.stop === "cancelled") {
-    return new PartitaError("INVOCATION_CANCELLED", { agent, invocationId });
-  }
-  return new PartitaError("INVOCATION_RETRIED", { agent, node, invocationId });
+/** The reason of the signals of what is cancelled. */
+function stopError({ agent, invocationId: id }: RunMessage): PartitaError {
+  return new PartitaError("INVOCATION_CANCELLED", { agent, invocationId: formatInvocationId(id) });
 }

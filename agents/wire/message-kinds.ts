@@ -30,4 +30,5 @@ export const messageKinds = {
   giveUp: 42,
   lift: 43,
   cancel: 44,
+  update: 45,
 } as const;
