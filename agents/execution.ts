@@ -40,10 +40,9 @@ import { Completions } from "./node/completion.js";
 import { FailedNodes, sendUnfinished } from "./node/failed-nodes.js";
 import { attemptOf, Fences, isStopped } from "./node/fences.js";
 import { Attempts } from "./home/attempts.js";
-import { GraphVersions } from "./home/graph-versions.js";
-import { Updates } from "./home/updates.js";
 import { Records } from "./home/records.js";
 import { applyMetadata } from "./home/metadata.js";
+import { Desk } from "./home/desk.js";
 import { Invocations } from "./home/invocations.js";
 import {
   type CompletedMessage,
@@ -54,7 +53,12 @@ import {
 } from "./wire/message.js";
 import { messageBounds } from "./wire/message-bounds.js";
 import { NodeQueue } from "./node/node-queue.js";
-import { NodeRunner, type RunnerBounds, runnerBoundsDefault } from "./node/node-runner.js";
+import { RestingNodes } from "./node/resting-nodes.js";
+import { Waits } from "./node/waits.js";
+import { NodeRunner } from "./node/node-runner.js";
+import { type RunnerBounds, runnerBoundsDefault } from "./node/runner-bounds.js";
+import type { QuestionMessage } from "./wire/question-message.js";
+import type { TaskWaitMessage } from "./wire/wait-message.js";
 import { encodeLetterPage, type PoisonMessage } from "./wire/poison-message.js";
 
 /** Bounds of an agent program; tests make them small. */
@@ -83,32 +87,40 @@ class AgentProgram implements TaskProgram {
   readonly #agents: ReadonlyMap<string, AgentDefinition>;
   readonly #queue: NodeQueue;
   readonly #fences: Fences;
+  readonly #resting: RestingNodes;
   readonly #runner: NodeRunner;
+  readonly #waits: Waits;
   readonly #letters: DeadLetters;
   readonly #failedNodes: FailedNodes;
   readonly #completions: Completions;
   readonly #records: Records;
-  readonly #updates: Updates;
   readonly #attempts: Attempts;
   readonly #invocations: Invocations;
+  readonly #desk: Desk;
 
   constructor(port: TaskPort, entries: ReadonlyMap<string, ProgramEntry>, bounds: ProgramBounds) {
     this.#port = port;
     this.#agents = new Map(Array.from(entries, ([name, entry]) => [name, definitionOf(entry)]));
     this.#queue = new NodeQueue(port);
     this.#fences = new Fences(port);
-    this.#runner = new NodeRunner(port, this.#agents, this.#queue, this.#fences, bounds);
+    this.#resting = new RestingNodes(port, this.#queue);
+    const lines = [this.#queue, this.#fences, this.#resting] as const;
+    this.#runner = new NodeRunner(port, this.#agents, ...lines, bounds);
+    const { waiting } = this.#runner;
+    this.#waits = new Waits(port, this.#queue, this.#fences, waiting, this.#resting);
     this.#letters = new DeadLetters(port, bounds.deadLettersMax);
-    const rows = [this.#queue, this.#fences, this.#runner] as const;
+    const rows = [this.#queue, this.#fences, this.#waits, this.#runner] as const;
     this.#failedNodes = new FailedNodes(port, this.#agents, ...rows, this.#letters);
-    this.#completions = new Completions(port, this.#agents, this.#queue, this.#runner);
-    this.#records = new Records(port, (agent) => {
-      return this.#agents.get(agent)?.maxInvocationsPerTask ?? bounds.invocationsRetainedMax;
-    });
-    this.#updates = new Updates(port, this.#agents, new GraphVersions(port, this.#agents));
-    this.#attempts = new Attempts(port, this.#agents, this.#records, this.#updates);
-    const home = [messageBounds(bounds.rowBytesMax), this.#records, this.#attempts] as const;
+    const ends = [this.#queue, this.#waits, this.#runner] as const;
+    this.#completions = new Completions(port, this.#agents, ...ends);
+    const retainedMax = (agent: string): number =>
+      this.#agents.get(agent)?.maxInvocationsPerTask ?? bounds.invocationsRetainedMax;
+    const sizes = messageBounds(bounds.rowBytesMax);
+    this.#records = new Records(port, retainedMax, sizes.messageBytesMax);
+    this.#attempts = new Attempts(port, this.#agents, this.#records);
+    const home = [sizes, this.#records, this.#attempts] as const;
     this.#invocations = new Invocations(port, this.#agents, ...home);
+    this.#desk = new Desk(this.#records, this.#invocations);
   }
 
   get running(): number {
@@ -116,13 +128,16 @@ class AgentProgram implements TaskProgram {
   }
 
   start(): void {
-    this.#updates.start((found) => this.#records.start(found));
+    this.#records.start();
     this.#fences.start();
+    this.#resting.start(this.#runner.waiting);
+    this.#waits.start();
     this.#queue.start((arrivalNo, run) => this.#runner.enqueue(arrivalNo, run));
     this.#runner.begin();
   }
 
   abort(reason: unknown): void {
+    this.#waits.close();
     this.#runner.abort(reason);
   }
 
@@ -174,8 +189,10 @@ class AgentProgram implements TaskProgram {
         this.#attempts.failed(turn, message);
         return undefined;
       case "fence": {
+        const { invocationId } = message;
         const fence = this.#fences.put(turn, message);
-        turn.afterCommit(() => this.#runner.fenced(message.invocationId, fence));
+        for (const row of this.#runner.rowsOf(invocationId)) this.#resting.drop(turn, row);
+        turn.afterCommit(() => this.#runner.fenced(invocationId, fence));
         return undefined;
       }
       case "lift":
@@ -188,9 +205,36 @@ class AgentProgram implements TaskProgram {
         return this.#attempts.cancel(turn, message);
       case "metadata":
         return applyMetadata(turn, message);
-      case "update":
-        this.#attempts.update(turn);
+      default:
+        return this.#applyWait(turn, message);
+    }
+  }
+
+  #applyWait(
+    turn: Turn,
+    message: TaskWaitMessage | QuestionMessage | PoisonMessage,
+  ): Uint8Array | undefined {
+    switch (message.kind) {
+      case "wait":
+      case "settle":
+      case "due":
+      case "rest":
+      case "deliver":
+      case "outcome":
+      case "childAsked":
+      case "childClosed":
+        this.#waits.apply(turn, message);
         return undefined;
+      case "asked":
+      case "closed":
+      case "withdrawn":
+      case "answer":
+      case "answered":
+      case "attach":
+      case "begin":
+      case "step":
+      case "questions":
+        return this.#desk.apply(turn, message);
       default:
         return this.#applyPoison(turn, message);
     }

@@ -148,10 +148,12 @@ export interface ErrorDetails {
     node: string;
     nodeInvocationId: string;
   };
-  /** It took longer than its `nodeTimeoutMs`: the attempt has failed, its signal is aborted. */
-  NODE_TIMEOUT: { agent: string; node: string; timeoutMs: number };
   /** The process or its thread died each time this node invocation ran: it is not run any more. */
   NODE_DEADLY: { agent: string; node: string; deaths: number };
+  /** The invocation has never asked this question. */
+  QUESTION_UNKNOWN: { invocationId: string; question: string };
+  /** It was answered, or whoever asked does not wait for an answer any more. */
+  QUESTION_STALE: { invocationId: string; question: string };
   /** No such dead letter: it was replayed, discarded, or never was. */
   DEAD_LETTER_UNKNOWN: { id: string };
 

@@ -137,6 +137,15 @@ export const limits = {
   suspectTimeMs: 10_000,
   /** Dead letters that a task keeps; of those beyond, only the number. */
   deadLettersMax: 10_000,
+  /** Longest pause of a node: a hundred years, in numbers that are exact. */
+  sleepMsMax: 3_155_760_000_000,
+  /** Open questions of one page of a list: bounds what a slow consumer holds. */
+  questionsPageRows: 64,
+  /**
+   * Nodes of a task that wait for humans, pauses or other agents with their functions in memory:
+   * the rest sleeps, and is run again, with replay, when what it waits for is there.
+   */
+  awakeWaitingMax: 1_000,
   /** Dead letters of one page of a list: bounds what a slow consumer holds. */
   deadLettersPageRows: 64,
   /** Finished invocations whose records a task keeps. */

@@ -33,6 +33,7 @@ import {
   type Stamp,
   type Status,
   stampKind,
+  status,
 } from "./protocol.js";
 import { systemTable } from "./system-table.js";
 
@@ -124,6 +125,12 @@ export class CallRecords {
     this.#changed = true;
   }
 
+  /** Records the outcome of a node's operation that no request asked for, in the frame in hand. */
+  record(operationId: Uint8Array, digest: number, outcome: Uint8Array): void {
+    const row = encodeRecord(digest, { status: status.ok, bytes: outcome }, noBytes);
+    this.#overlay.record(systemTable.operations, operationId, row, false);
+  }
+
   /** No operation of this id was carried out before, for certain. */
   #isFirst(stamp: Stamp): boolean {
     return stamp.kind === stampKind.first && !this.#mayBeForgotten;
@@ -187,12 +194,14 @@ export class CallRecords {
 }
 
 /**
- * Which call a request is: equal for equal calls. Of a `replace` and a `note` the key alone counts:
- * what they carry says what was read or done before, which another run cannot always repeat.
+ * Which call a request is: equal for equal calls. Of a `replace` and a `note`, and of a program's
+ * message that has a name, the key alone counts: what they carry says what was read or done before,
+ * which another run cannot always repeat.
  */
 export function callDigest(call: Omit<Request, "stamp">): number {
   const { kind, table, key, argument } = call;
-  const isKeyOnly = kind === operation.replace || kind === operation.note;
+  const isNamed = kind === operation.program && key.length > 0;
+  const isKeyOnly = kind === operation.replace || kind === operation.note || isNamed;
   const writer = digestWriter;
   writer.reset();
   writer.u8(kind);
@@ -213,8 +222,9 @@ export function decodeRecord(bytes: Uint8Array): {
   const reader = new ByteReader(bytes);
   const digest = reader.u32();
   // cast: encodeRecord wrote a status.
-  const status = reader.u8() as Status;
-  return { digest, reply: { status, bytes: reader.lengthPrefixed() }, reads: reader.rest() };
+  const outcome = reader.u8() as Status;
+  const reply = { status: outcome, bytes: reader.lengthPrefixed() };
+  return { digest, reply, reads: reader.rest() };
 }
 
 function encodeRecord(digest: number, reply: Reply, reads: Uint8Array): Uint8Array {

@@ -68,7 +68,7 @@ export class Host implements Outlet {
   /** One for each thread whose requests arrive; what waits in mailboxes holds the object itself. */
   readonly #origins = new Map<number, LaneOrigin>();
   #flushWanted = false;
-  #onNotice: NoticeListener = () => {};
+  readonly #onNotice: NoticeListener[] = [];
   readonly #onLost: LostListener[] = [];
 
   constructor(parts: HostParts) {
@@ -106,7 +106,7 @@ export class Host implements Outlet {
   }
 
   onNotice(listener: NoticeListener): void {
-    this.#onNotice = listener;
+    this.#onNotice.push(listener);
   }
 
   onLost(listener: LostListener): void {
@@ -244,7 +244,10 @@ export class Host implements Outlet {
 
   #notices(task: number, body: Uint8Array): void {
     const reader = new ByteReader(body);
-    while (!reader.done) this.#onNotice(task, reader.bytes(reader.u32()));
+    while (!reader.done) {
+      const notice = reader.bytes(reader.u32());
+      for (const listener of this.#onNotice) listener(task, notice);
+    }
   }
 
   #driver(task: number): TaskDriver {

@@ -22,7 +22,7 @@ import type { HandlerNotes } from "./handler-notes.js";
 import { Host } from "./host.js";
 import type { LaneBounds } from "./lane.js";
 import { type PlannedStore, type PlanShape, tasksOf } from "./plan.js";
-import { ask, note, recall } from "./node-operations.js";
+import { applied, ask, note, recall } from "./node-operations.js";
 import { noBytes, operation, stampKind } from "./protocol.js";
 import { checked } from "./refusal.js";
 import { Router } from "./router.js";
@@ -109,9 +109,15 @@ export class HostedThread {
   }
 
   /** The way of nodes that run here: to stores, and to what earlier runs of them recorded. */
-  nodePort(task: number): Pick<TaskPort, "store" | "recall" | "note" | "ask"> {
+  nodePort(
+    task: number,
+  ): Pick<TaskPort, "store" | "recall" | "note" | "ask" | "applied" | "clients"> {
     const router = this.#nodeRouter;
     return {
+      applied: (journal, step, name, message) => {
+        return applied(journal, step, router.lane(task), name, message);
+      },
+      clients: this.#clientPort(router),
       store: (name, journal) => this.#client(name, router, { journal }),
       recall: (prefix) => recall(router, prefix),
       ask: (to, message) => ask(router.lane(to), message),
@@ -136,7 +142,11 @@ export class HostedThread {
 
   /** What the clients of programs on this thread use. */
   get programPort(): ProgramClientPort {
-    const { host, router } = this;
+    return this.#clientPort(this.router);
+  }
+
+  #clientPort(router: Router): ProgramClientPort {
+    const { host } = this;
     return {
       taskCount: router.taskCount,
       ownerOf: (keyHash) => router.owner(keyHash),

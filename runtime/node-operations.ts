@@ -2,8 +2,8 @@
 // sends it or the task that answers it may die in between.
 //
 // Owns: sending again what a dying task thread did not answer, asking all tasks for what an earlier
-// run recorded, and notes. Leaves to others: numbering (operation-journal.ts), records
-// (call-records.ts).
+// run recorded, notes, and messages of programs that are recorded. Leaves to others: numbering
+// (operation-journal.ts), records (call-records.ts).
 //
 // Invariants:
 //   N1. A request that was lost with its task thread is sent again, as `again`, when the task is
@@ -115,9 +115,34 @@ export async function note(
   checked(await journal.write(lane.task, step, (stamp) => answered(lane, request, stamp)));
 }
 
+/**
+ * Applies a program's message on the task of `lane`, at a place that was claimed with
+ * `appliedDigest`.
+ */
+export async function applied(
+  journal: OperationJournal,
+  step: JournalStep,
+  lane: Lane,
+  name: Uint8Array,
+  message: Uint8Array,
+): Promise<Uint8Array> {
+  const request = { ...appliedOf(name), keyHash: 0, argument: message };
+  const reply = await journal.write(lane.task, step, (stamp) => answered(lane, request, stamp));
+  return checked(reply).bytes;
+}
+
 /** The digest of a note of that name. */
 export function noteDigest(name: Uint8Array): number {
   return callDigest({ ...noteOf(name), argument: noBytes });
+}
+
+/** The digest of a program's message of that name, which is not empty. */
+export function appliedDigest(name: Uint8Array): number {
+  return callDigest({ ...appliedOf(name), argument: noBytes });
+}
+
+function appliedOf(name: Uint8Array): Pick<NodeRequest, "kind" | "table" | "key"> {
+  return { kind: operation.program, table: 0, key: name };
 }
 
 function noteOf(name: Uint8Array): Pick<NodeRequest, "kind" | "table" | "key"> {

@@ -103,6 +103,16 @@ export class OperationJournal {
     return { index, known: this.#known(index, digest) };
   }
 
+  /** What earlier runs have recorded `ahead` places behind those that are taken, newest last. */
+  peek(ahead: number): readonly Reply[] {
+    return (this.#recorded?.get(this.#next + ahead) ?? []).map(({ reply }) => reply);
+  }
+
+  /** A place that was claimed will be recorded by `task`, without being asked to. */
+  expect(task: number, { index, known }: JournalStep): void {
+    if (known === undefined) this.#touch(task, index);
+  }
+
   /**
    * A write to `task`: the recorded reply, or what `send` gets. The stamp goes with the request.
    */

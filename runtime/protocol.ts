@@ -61,7 +61,10 @@ export const operation = {
   clear: 6,
   /** No key, no effect. Reply: empty, when all earlier requests of the lane are committed. */
   barrier: 7,
-  /** No key. Argument: a program's message. Reply: the program's bytes. */
+  /**
+   * Argument: a program's message. Reply: the program's bytes. Key: none, or the name that a node's
+   * journal knows it by.
+   */
   program: 8,
   /** No key. Argument and reply: page-message.ts. For readers that keep losing to the owner. */
   page: 9,

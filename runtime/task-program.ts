@@ -47,6 +47,11 @@ export interface Turn {
   /** Deletes what this task has recorded of a node's store operation; nothing when it has none. */
   forgetOperation(id: Uint8Array): void;
   /**
+   * Records the outcome of a node's operation at the place `id` (operation-id.ts), for the journals
+   * of later runs; in place of what was recorded there before.
+   */
+  recordOperation(id: Uint8Array, digest: number, outcome: Uint8Array): void;
+  /**
    * Volatile message to the clients on a thread, sent after the gate; lost when the thread dies.
    */
   notify(thread: number, notice: Uint8Array): void;
@@ -132,6 +137,20 @@ export interface TaskPort {
    * program must bear that. Rejects with the PartitaError thrown by `apply`, or CLOSED.
    */
   ask(task: number, message: Uint8Array): Promise<Uint8Array>;
+  /**
+   * Applies a message of this program on this task, once for each place that was claimed in the
+   * journal with `appliedDigest(name)`, and resolves with its reply when that is durable. A later
+   * run that claims the place with the same name gets the reply: whatever the message is to say
+   * belongs into the name, as far as it counts.
+   */
+  applied(
+    journal: OperationJournal,
+    step: JournalStep,
+    name: Uint8Array,
+    message: Uint8Array,
+  ): Promise<Uint8Array>;
+  /** What nodes on this thread share with the clients of programs there. */
+  readonly clients: ProgramClientPort;
   /** Runs one of the topology's compute functions in the compute pool. */
   readonly compute: ComputeCall;
   /** The topology's objects on this thread; its tasks share them. */
@@ -258,7 +277,7 @@ export interface ProgramClientPort {
    * Resolves when a task takes requests, at once unless it is lost; rejects when it never will.
    */
   reopened(task: number): Promise<void>;
-  /** Every notice that tasks send to this thread. One listener. */
+  /** Every notice that tasks send to this thread. */
   onNotice(listener: (task: number, notice: Uint8Array) => void): void;
   /** Called with the error when tasks exit or the runtime closes: reject what waits for notices. */
   onLost(listener: (tasks: readonly number[] | "all", error: Error) => void): void;

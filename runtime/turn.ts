@@ -68,6 +68,11 @@ export class TaskTurn implements Turn {
     this.#calls.forget(id);
   }
 
+  recordOperation(id: Uint8Array, digest: number, outcome: Uint8Array): void {
+    this.#assertAlive();
+    this.#calls.record(id, digest, outcome);
+  }
+
   notify(thread: number, notice: Uint8Array): void {
     this.#assertAlive();
     this.#notices.push({ thread, notice });

@@ -29,6 +29,9 @@ const storeMethods = [
 const invocationMethods = [
   "result",
   "isComplete",
+  "nextStep",
+  "humanInputs",
+  "answer",
   "cancel",
   "metadata",
   "setMetadata",

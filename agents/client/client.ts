@@ -21,6 +21,7 @@ import { hashKey } from "../../store/key-hash.js";
 import { encodeDynamicKey } from "../../store/tuple-key.js";
 import { encodeMetadata, type Metadata } from "../declare/metadata.js";
 import { definitionOf } from "../declare/definition.js";
+import { encodeCarried } from "../wire/carried.js";
 import {
   type InvocationId,
   invocationIdOfCall,
@@ -161,7 +162,8 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
     { metadata }: InvokeOptions,
     call?: CallId,
   ): { id: InvocationId; home: number; message: Uint8Array } {
-    const carried = encodeMetadata(`invoke of agent "${this.#calls.agent}"`, metadata);
+    const given = encodeMetadata(`invoke of agent "${this.#calls.agent}"`, metadata);
+    const carried = encodeCarried({ metadata: given, callers: [] });
     const where = `input of agent "${this.#calls.agent}"`;
     const { entry } = this.#calls.definition;
     const valid = entry.check(input, where);

@@ -19,8 +19,9 @@ import {
   parseNodeId,
   placementOf,
 } from "../wire/invocation-id.js";
-import type { Invocation } from "./invocation.js";
+import type { HumanQuestion, Invocation, NextStep } from "./invocation.js";
 import { type AgentCalls, askComplete, askOutcome, askStop, resultOf } from "./outcome-question.js";
+import { answerQuestion, nextStepOf, openQuestions, type Step } from "./questions.js";
 import type { ChunkStream } from "./stream.js";
 import { chunkStream, type StreamSubject } from "./stream-client.js";
 import { checkWaitOptions, unlessAborted, type WaitOptions, waited } from "./waiting.js";
@@ -74,6 +75,26 @@ export class InvocationHandle implements Invocation<unknown> {
     return decodeMetadata(await waited(unlessAborted(port.request(home, message), options)));
   }
 
+  async nextStep(options: WaitOptions = {}): Promise<NextStep<unknown>> {
+    checkWaitOptions("nextStep", options);
+    const step = await waited(nextStepOf(this.#calls, this.#id, options.signal));
+    return stepOf(this.#calls.agent, this.#id, step);
+  }
+
+  async humanInputs(options: WaitOptions = {}): Promise<readonly HumanQuestion[]> {
+    checkWaitOptions("humanInputs", options);
+    return await waited(openQuestions(this.#calls, this.#id, options.signal));
+  }
+
+  async answer(
+    question: HumanQuestion | string,
+    value: unknown,
+    options: WaitOptions = {},
+  ): Promise<void> {
+    checkWaitOptions("answer", options);
+    await waited(answerQuestion(this.#calls, this.#id, question, value, options.signal));
+  }
+
   stream(node: string, options: WaitOptions = {}): ChunkStream {
     return this.#stream("stream", { kind: "first", node }, options);
   }
@@ -102,4 +123,13 @@ export class InvocationHandle implements Invocation<unknown> {
     }
     return chunkStream(this.#calls, this.#id, subject, options.signal);
   }
+}
+
+/**
+ * What a step comes to.
+ * @throws PartitaError INVOCATION_FAILED, INVOCATION_UNKNOWN
+ */
+function stepOf(agent: string, id: InvocationId, step: Step): NextStep<unknown> {
+  if (step.kind === "asks") return { kind: "question", question: step.question };
+  return { kind: "result", result: resultOf(agent, id, step) };
 }

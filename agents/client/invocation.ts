@@ -6,6 +6,25 @@ import type { Metadata, MetadataChanges } from "../declare/metadata.js";
 import type { ChunkStream } from "./stream.js";
 import type { WaitOptions } from "./waiting.js";
 
+/** A question that a node of an invocation asks a human: `ctx.askHuman`. */
+export interface HumanQuestion {
+  /** What `Invocation.answer` takes. */
+  readonly id: string;
+  /** The invocation that is to be answered. */
+  readonly invocationId: string;
+  /** The node that asks; for a question that another agent asks, the node that waits for it. */
+  readonly node: string;
+  readonly nodeInvocationId: string;
+  readonly prompt: unknown;
+  /** When it was asked: milliseconds since the epoch. */
+  readonly askedAt: number;
+}
+
+/** What is next for whoever drives an invocation. */
+export type NextStep<Result> =
+  | { readonly kind: "result"; readonly result: Result }
+  | { readonly kind: "question"; readonly question: HumanQuestion };
+
 /** One run of an agent. */
 export interface Invocation<Result> {
   /** `pppppppp-tttttttttttt-rrrrrrrrrrrr`; `AgentClient.get` takes it. */
@@ -53,6 +72,33 @@ export interface Invocation<Result> {
    * @throws PartitaError OPTION_INVALID; as `metadata`
    */
   setMetadata(changes: MetadataChanges, options?: WaitOptions): Promise<Metadata>;
+
+  /**
+   * Resolves with the result, or with the oldest question that is open; a result wins. Called again
+   * before the question was answered, it may give the same one.
+   * @throws PartitaError as `result`
+   */
+  nextStep(options?: WaitOptions): Promise<NextStep<Result>>;
+
+  /**
+   * The questions that are open, oldest first: those of its nodes, and those of agents whose result
+   * its nodes wait for.
+   * @throws PartitaError INVOCATION_UNKNOWN, TASK_EXITED, MAILBOX_FULL, CLOSED
+   */
+  humanInputs(options?: WaitOptions): Promise<readonly HumanQuestion[]>;
+
+  /**
+   * Answers exactly this question, given as such or by its id, and resolves when the node has taken
+   * the answer; not when it has finished. The answer is carried like a value.
+   *
+   * @throws PartitaError QUESTION_UNKNOWN when this invocation has never asked it
+   * @throws PartitaError QUESTION_STALE when it is not open any more
+   * @throws PartitaError SCHEMA_INVALID when it does not fit the schema of the node: the question
+   *   stays open
+   * @throws PartitaError VALUE_*, MESSAGE_TOO_LARGE, and TASK_EXITED, MAILBOX_FULL, DISK_LOW,
+   *   CLOSED: asking again is safe, and stale when it had been taken
+   */
+  answer(question: HumanQuestion | string, value: unknown, options?: WaitOptions): Promise<void>;
 
   /**
    * Follows the chunks of the first invocation of `node` that streams, and completes with it; when

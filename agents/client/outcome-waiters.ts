@@ -25,6 +25,10 @@ import { type AwaitReply, decodeNotice } from "../wire/outcome.js";
 export type Answer =
   | AwaitReply
   | { readonly kind: "begun" }
+  /** The invocation asks a human. */
+  | { readonly kind: "asked" }
+  /** `error` (failure.ts): why an answer to a question was refused; empty when it was not. */
+  | { readonly kind: "answered"; readonly error: Uint8Array }
   | { readonly kind: "replayed" }
   | { readonly kind: "streamed" }
   | { readonly kind: "stopped" };
@@ -71,6 +75,7 @@ class Waiter {
 
 export class OutcomeWaiters {
   readonly #waiting = new Map<string, readonly Waiter[]>();
+  #token = 0;
 
   /** One for each thread: a port has one listener of each kind. */
   constructor(port: ProgramClientPort) {
@@ -86,9 +91,17 @@ export class OutcomeWaiters {
         case "stopped":
           this.#resolve(stopName(notice.invocationId), { kind: "stopped" });
           return;
+        case "answered":
+          this.#resolve(answerName(notice.token), notice);
+          return;
+        case "asked":
+          this.#resolve(stepName(notice.invocationId), { kind: "asked" });
+          return;
         case "outcome": {
           const { invocationId, outcome } = notice;
-          this.#resolve(invocationName(invocationId), { kind: "ended", outcome });
+          const answer = { kind: "ended", outcome } as const;
+          this.#resolve(invocationName(invocationId), answer);
+          this.#resolve(stepName(invocationId), answer);
         }
       }
     });
@@ -117,6 +130,20 @@ export class OutcomeWaiters {
   /** Begins to wait until nothing of an invocation runs any more (W1). */
   openStop(id: InvocationId, home: number, signal: AbortSignal | undefined): Waiter {
     return this.#open(stopName(id), home, signal);
+  }
+
+  /** The same, until it asks a human too. */
+  openStep(id: InvocationId, home: number, signal: AbortSignal | undefined): Waiter {
+    return this.#open(stepName(id), home, signal);
+  }
+
+  /** Begins to wait for what becomes of an answer, which is to carry the token (W1). */
+  openAnswer(
+    home: number,
+    signal: AbortSignal | undefined,
+  ): { readonly token: number; readonly waiter: Waiter } {
+    this.#token = (this.#token + 1) % 2 ** 32;
+    return { token: this.#token, waiter: this.#open(answerName(this.#token), home, signal) };
   }
 
   #open(name: string, home: number, signal: AbortSignal | undefined): Waiter {
@@ -150,6 +177,14 @@ function streamName(of: {
 
 function stopName(id: InvocationId): string {
   return `stop of invocation ${invocationName(id)}`;
+}
+
+function stepName(id: InvocationId): string {
+  return `step of ${invocationName(id)}`;
+}
+
+function answerName(token: number): string {
+  return `answer ${token}`;
 }
 
 function unreachable(): never {

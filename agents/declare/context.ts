@@ -4,6 +4,7 @@
 // types that follow from the agent's shape (shape.ts).
 
 import type { Metadata } from "./metadata.js";
+import type { Schema } from "../../store/schema.js";
 import type {
   AgentShape,
   AgentsOf,
@@ -120,6 +121,30 @@ export interface NodeContext<A extends AgentShape, Target extends string> {
    * @throws PartitaError INVOCATION_RETRIED when another attempt has begun: this run is void
    */
   chunk(value: unknown): Promise<void>;
+
+  /**
+   * Asks a human and resolves with the answer, however long that takes: over restarts, without
+   * holding a thread, a place among running functions, or, when very many wait, memory: the
+   * function may then be given up and run again, from its start, when the answer is there (what it
+   * has done is not repeated, as after a crash; what it waits for beside `ctx` is begun anew). The
+   * question is seen with `humanInputs` and `nextStep` of the invocation, and answered with
+   * `answer`. With a schema an answer that does not fit is refused, and the question stays open.
+   *
+   * One question of a node invocation is open at a time: the next is asked when it is answered. A
+   * retry of the invocation asks again. Whoever has returned does not ask any more.
+   *
+   *     const ok = await ctx.askHuman(`Pay ${order.cents} to ${order.to}?`, z.boolean());
+   *
+   * @throws PartitaError VALUE_UNSUPPORTED and other refusals of a prompt, MESSAGE_TOO_LARGE
+   */
+  askHuman<T = unknown>(prompt: unknown, schema?: Schema<T, unknown>): Promise<T>;
+
+  /**
+   * Resolves `ms` milliseconds after it was called for the first time, over restarts: 0 to
+   * `limits.sleepMsMax`. Waits like `askHuman`.
+   * @throws PartitaError OPTION_INVALID
+   */
+  sleep(ms: number): Promise<void>;
 
   /**
    * Names this node invocation: the same text in every run of it, and in no other invocation. For

@@ -8,15 +8,18 @@
 
 import { PartitaError } from "../../base/errors.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
+import { hashKey } from "../../store/key-hash.js";
 import type { AgentDefinition } from "../declare/definition.js";
 import { type AckMessage, isDone, recordBytesOf } from "../wire/ack.js";
-import { isZeroId, rootNodeId } from "../wire/invocation-id.js";
-import { type InvocationState, outcomeOf } from "./invocation-record.js";
+import { entryNodeId, isZeroId, noScope } from "../wire/invocation-id.js";
+import { firstAttempt, type InvocationState, outcomeOf } from "./invocation-record.js";
 import {
   type AwaitMessage,
   type CollectMessage,
+  encodeRun,
   type InitiateMessage,
   laneOf,
+  type RunMessage,
 } from "../wire/message.js";
 import type { MessageBounds } from "../wire/message-bounds.js";
 import { encodeReply } from "../wire/outcome.js";
@@ -24,9 +27,8 @@ import { encodePoison, type ReviveMessage } from "../wire/poison-message.js";
 import { Accounts } from "./accounts.js";
 import { type Attempts, failedWith } from "./attempts.js";
 import type { Records } from "./records.js";
-import { startRoot } from "./roots.js";
 import { Scopes } from "./scopes.js";
-import { leavingKey, nodeKey, treeTable } from "./tree.js";
+import { leavingKey, nodeKey, originKey, treeTable } from "./tree.js";
 
 const pending: InvocationState = { kind: "pending" };
 
@@ -55,7 +57,15 @@ export class Invocations {
 
   /** @throws PartitaError AGENT_UNKNOWN, MESSAGE_TOO_LARGE */
   initiate(turn: Turn, message: InitiateMessage): void {
-    const { agent, invocationId, subscribe, carried, key, input } = message;
+    const { invocationId, subscribe } = message;
+    this.begin(turn, message);
+    const { thread } = laneOf(turn);
+    if (subscribe) turn.afterCommit(() => this.#records.waiting.add(thread, invocationId));
+  }
+
+  /** The same for whoever asks. @throws PartitaError AGENT_UNKNOWN, MESSAGE_TOO_LARGE */
+  begin(turn: Turn, message: Omit<InitiateMessage, "kind" | "subscribe">): void {
+    const { agent, invocationId, carried, key, input } = message;
     const definition = this.#agents.get(agent);
     if (definition === undefined) {
       throw new PartitaError("AGENT_UNKNOWN", { agent, known: [...this.#agents.keys()] });
@@ -66,20 +76,33 @@ export class Invocations {
       const messageBytes = input.length;
       throw new PartitaError("MESSAGE_TOO_LARGE", { where, messageBytes, messageBytesMax });
     }
+    const nodeInvocationId = entryNodeId(invocationId);
     this.#records.create(turn, invocationId, {
       agent,
-      outstanding: rootNodeId(invocationId, 0),
+      outstanding: nodeInvocationId,
       extras: false,
       failures: [],
       failuresLost: 0,
       state: pending,
-      ...this.#attempts.first(turn, agent),
+      ...firstAttempt,
     });
-    const { thread } = laneOf(turn);
-    if (subscribe) turn.afterCommit(() => this.#records.waiting.add(thread, invocationId));
     const node = definition.entry.name;
-    const origin = { agent, invocationId, node, carried, key, message: input };
-    startRoot(turn, this.#port, origin, 0);
+    const run: RunMessage = {
+      kind: "run",
+      agent,
+      invocationId,
+      node,
+      nodeInvocationId,
+      scope: noScope,
+      attempt: 0,
+      carried,
+      key,
+      message: input,
+    };
+    const owner = key === undefined ? this.#port.taskId : this.#port.ownerOf(hashKey(key));
+    const bytes = encodeRun(run);
+    turn.put(treeTable, originKey(invocationId, nodeInvocationId), bytes, true);
+    turn.send(owner, bytes);
   }
 
   /** A node invocation has ended. `bytes`: the ack, whose last part is kept. */
@@ -122,9 +145,7 @@ export class Invocations {
       this.#scopes.revive(accounts, scope, nodeInvocationId);
       accounts.write();
       const { outstanding } = accounts;
-      const revived = { ...before, state, outstanding, retries: 0 };
-      const isNew = attempt > before.attempt;
-      const after = isNew ? this.#attempts.begun(turn, revived, attempt) : revived;
+      const after = { ...before, state, outstanding, attempt, retries: 0 };
       this.#records.write(turn, invocationId, before, after);
     }
     const { origin } = turn;

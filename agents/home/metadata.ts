@@ -7,6 +7,7 @@ import { PartitaError } from "../../base/errors.js";
 import type { Turn } from "../../runtime/task-program.js";
 import { changedMetadata } from "../declare/metadata.js";
 import { entryNodeId, formatInvocationId, type InvocationId } from "../wire/invocation-id.js";
+import { decodeCarried } from "../wire/carried.js";
 import { decodeRun } from "../wire/message.js";
 import type { MetadataMessage } from "../wire/metadata-message.js";
 import { noBytes } from "../wire/wire-field.js";
@@ -36,5 +37,5 @@ function metadataOf(turn: Turn, id: InvocationId): Uint8Array {
   const changed = turn.get(treeTable, metadataKey(id));
   if (changed !== undefined) return changed;
   const entry = turn.get(treeTable, originKey(id, entryNodeId(id)));
-  return entry === undefined ? noBytes : decodeRun(entry).carried;
+  return entry === undefined ? noBytes : decodeCarried(decodeRun(entry).carried).metadata;
 }

@@ -17,6 +17,8 @@ import {
   invocationTable,
   outcomeOf,
 } from "./invocation-record.js";
+import { laneOf } from "../wire/message.js";
+import { Questions } from "./questions.js";
 import { Retention } from "./retention.js";
 import { Streams } from "./streams.js";
 import { WaitingThreads } from "./waiting-threads.js";
@@ -25,24 +27,27 @@ export class Records {
   readonly #port: TaskPort;
   readonly retention: Retention;
   readonly streams = new Streams();
+  /** What invocations ask humans, and nodes that wait for invocations. */
+  readonly questions: Questions;
   /** Threads that wait for an outcome. */
   readonly waiting = new WaitingThreads();
   #createdLast = 0;
 
-  /** `retainedMax`: how many records of an agent stay. */
-  constructor(port: TaskPort, retainedMax: (agent: string) => number) {
+  /** `retainedMax`: how many records of an agent stay. `answerBytesMax`: of one answer. */
+  constructor(port: TaskPort, retainedMax: (agent: string) => number, answerBytesMax: number) {
     this.#port = port;
+    this.questions = new Questions(port, answerBytesMax);
     this.retention = new Retention(port, retainedMax);
   }
 
   threadExited(thread: number): void {
     this.waiting.threadExited(thread);
     this.streams.threadExited(thread);
+    this.questions.threadExited(thread);
   }
 
-  /** `found` is shown every record there is. */
-  start(found: (id: InvocationId, record: InvocationRecord) => void): void {
-    this.#createdLast = this.retention.start(found);
+  start(): void {
+    this.#createdLast = this.retention.start();
   }
 
   /** The record of an invocation whose home this is; `undefined` when it is forgotten. */
@@ -52,6 +57,11 @@ export class Records {
     assert(home === taskId, () => `an invocation of task ${home} reached task ${taskId}`);
     const row = turn.get(invocationTable, id);
     return row === undefined ? undefined : decodeRecord(row);
+  }
+
+  /** The thread whose message is in hand is told the outcome. */
+  wait(turn: Turn, id: InvocationId): void {
+    this.waiting.add(laneOf(turn).thread, id);
   }
 
   /** The first record of an invocation. */
@@ -70,6 +80,7 @@ export class Records {
     if (outcome !== undefined) {
       const notice = encodeNotice({ kind: "outcome", invocationId: id, outcome });
       for (const thread of this.waiting.take(id)) turn.notify(thread, notice);
+      if (after.isAwaited) this.questions.ended(turn, id, outcome);
     }
     const isFinished = isZeroId(after.outstanding);
     const hasFailed = after.state.kind === "failed" || after.state.kind === "cancelled";

@@ -6,6 +6,8 @@
 import type { TaskPort } from "../../runtime/task-program.js";
 import type { AgentDefinition } from "../declare/definition.js";
 import { decodeMetadata, type Metadata } from "../declare/metadata.js";
+import type { AnySchema } from "../declare/node-definition.js";
+import { decodeCarried } from "../wire/carried.js";
 import { formatInvocationId, formatNodeId } from "../wire/invocation-id.js";
 import type { RunMessage } from "../wire/message.js";
 import type { ActiveNode } from "./active-node.js";
@@ -69,7 +71,7 @@ export class ActiveContext {
   }
 
   get metadata(): Metadata {
-    return decodeMetadata(this.#run.carried);
+    return decodeMetadata(decodeCarried(this.#run.carried).metadata);
   }
 
   get nodeInvocationId(): string {
@@ -94,6 +96,14 @@ export class ActiveContext {
 
   chunk(value: unknown): Promise<void> {
     return this.#active.chunk(value);
+  }
+
+  askHuman(prompt: unknown, schema?: AnySchema): Promise<unknown> {
+    return this.#active.waiting("askHuman", (waits) => waits.ask(prompt, schema));
+  }
+
+  sleep(pauseMs: number): Promise<void> {
+    return this.#active.waiting("sleep", (waits) => waits.sleep(pauseMs));
   }
 
   now(): number {

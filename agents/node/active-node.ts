@@ -25,15 +25,22 @@ import type { AnySchema } from "../declare/node-definition.js";
 import { operationPrefix } from "../wire/invocation-id.js";
 import type { NodeEnd } from "../wire/ack.js";
 import type { CompletedMessage, Emit, RunMessage } from "../wire/message.js";
-import type { MessageBounds } from "../wire/message-bounds.js";
+import { assertFits, type MessageBounds } from "../wire/message-bounds.js";
 import { ActiveContext } from "./active-context.js";
 import { type ChunkSender, chunkSender } from "./chunk-sender.js";
 import type { NodeOperations } from "./node-store.js";
+import { NodeWaits } from "./node-waits.js";
 import type { RecordedOperations } from "../wire/recorded-operations.js";
 import { decodeMessage, encodeMessage, noBytes } from "../wire/wire-field.js";
 
 /** What surrounds an emitted message in its row, keys aside. */
 const emitOverheadBytes = 128;
+
+/** Which run it is, and who is told when what it waits for changes. */
+export interface RunPlace {
+  readonly arrivalNo: number;
+  readonly changed: () => void;
+}
 
 /** What a node function has asked for, when it has returned. */
 export type NodeEffects = Omit<CompletedMessage, "kind" | "arrivalNo">;
@@ -56,6 +63,10 @@ export class ActiveNode implements NodeOperations {
   #aborted: { readonly reason: unknown } | undefined;
   /** Why what writes is refused. */
   #refusal: { readonly reason: unknown } | undefined;
+  readonly #place: RunPlace;
+  #waits: NodeWaits | undefined;
+  /** Set when the run was given up: it is told when the function goes on. */
+  #stirred: (() => void) | undefined;
 
   constructor(
     run: RunMessage,
@@ -63,7 +74,9 @@ export class ActiveNode implements NodeOperations {
     node: NodeDefinition,
     port: TaskPort,
     bounds: MessageBounds,
+    place: RunPlace,
   ) {
+    this.#place = place;
     this.#run = run;
     this.#definition = definition;
     this.#node = node;
@@ -120,14 +133,46 @@ export class ActiveNode implements NodeOperations {
   }
 
   operation<T>(name: string, begin: () => Promise<T>): Promise<T> {
-    if (this.#returned) {
-      const refused = Promise.reject(this.#finished(name));
-      refused.catch(ignore);
-      return refused;
-    }
+    if (this.#returned) return this.#refused(name);
+    if (this.#stirred !== undefined) return this.#goesOnForgotten();
     const outcome: Promise<T> = this.#perform(begin, () => outcome);
     this.#underWay.add(outcome);
+    if (this.#waits !== undefined) this.#place.changed();
     return outcome;
+  }
+
+  /**
+   * The same for an operation that waits: the function may return without it, and may be given up
+   * while it does nothing else.
+   */
+  waiting<T>(name: string, begin: (waits: NodeWaits) => Promise<T>): Promise<T> {
+    if (this.#returned) return this.#refused(name);
+    if (this.#stirred !== undefined) return this.#goesOnForgotten();
+    const waits = this.#waits ?? this.#newWaits();
+    const outcome: Promise<T> = this.#perform(
+      () => {
+        this.assertWrites();
+        return begin(waits);
+      },
+      () => outcome,
+    );
+    return outcome;
+  }
+
+  get waits(): NodeWaits | undefined {
+    return this.#waits;
+  }
+
+  /** Whether all that the function does is to wait for what is on record. */
+  get isResting(): boolean {
+    const isBusy = this.#returned || this.#underWay.size > 0;
+    return !isBusy && this.#waits?.isResting === true;
+  }
+
+  /** See `NodeRun.forget`. */
+  forget(stirred: () => void): void {
+    this.#stirred = stirred;
+    this.#port.objects.release(this);
   }
 
   /** See `NodeContext.run`. */
@@ -188,6 +233,7 @@ export class ActiveNode implements NodeOperations {
   abort(reason: unknown): void {
     this.#aborted ??= { reason };
     this.#controller?.abort(reason);
+    this.#waits?.abort(reason);
   }
 
   /** From now on what writes is refused with `reason`; reads still work. */
@@ -205,9 +251,13 @@ export class ActiveNode implements NodeOperations {
    */
   async finish(): Promise<void> {
     this.#returned = true;
+    this.#stirred?.();
+    const sent = this.#waits?.finish();
+    sent?.catch(ignore);
     const outcomes = this.#underWay.size > 0 ? await Promise.allSettled(this.#underWay) : [];
     this.#port.objects.release(this);
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+    await sent;
     await this.#chunks?.drained();
   }
 
@@ -257,7 +307,29 @@ export class ActiveNode implements NodeOperations {
       throw error;
     } finally {
       this.#underWay.delete(own());
+      if (this.#waits !== undefined) this.#place.changed();
     }
+  }
+
+  #newWaits(): NodeWaits {
+    const { journal } = this;
+    const parts = { run: this.#run, port: this.#port, journal, bounds: this.#bounds };
+    const waits = new NodeWaits({ ...parts, ...this.#place });
+    if (this.#aborted !== undefined) waits.abort(this.#aborted.reason);
+    this.#waits = waits;
+    return waits;
+  }
+
+  #refused(name: string): Promise<never> {
+    const refused = Promise.reject(this.#finished(name));
+    refused.catch(ignore);
+    return refused;
+  }
+
+  /** Another run takes this one's place: this one is let go on no further. */
+  #goesOnForgotten(): Promise<never> {
+    this.#stirred?.();
+    return new Promise(() => {});
   }
 
   #ended(end: NodeEnd, emits: readonly Emit[]): NodeEffects {
@@ -279,8 +351,3 @@ function ignore(): void {}
 
 /** The digest of reading the clock: no name that `run` takes is empty. */
 const nowDigest: number = noteDigest(noBytes);
-
-function assertFits(where: string, messageBytes: number, messageBytesMax: number): void {
-  if (messageBytes <= messageBytesMax) return;
-  throw new PartitaError("MESSAGE_TOO_LARGE", { where, messageBytes, messageBytesMax });
-}

@@ -17,22 +17,26 @@ import { forgetOperations } from "./failed-nodes.js";
 import type { NodeQueue } from "./node-queue.js";
 import type { NodeRunner } from "./node-runner.js";
 import { PlainRound } from "./plain-round.js";
+import type { Waits } from "./waits.js";
 
 export class Completions {
   readonly #port: TaskPort;
   readonly #agents: ReadonlyMap<string, AgentDefinition>;
   readonly #queue: NodeQueue;
+  readonly #waits: Waits;
   readonly #runner: NodeRunner;
 
   constructor(
     port: TaskPort,
     agents: ReadonlyMap<string, AgentDefinition>,
     queue: NodeQueue,
+    waits: Waits,
     runner: NodeRunner,
   ) {
     this.#port = port;
     this.#agents = agents;
     this.#queue = queue;
+    this.#waits = waits;
     this.#runner = runner;
   }
 
@@ -40,6 +44,7 @@ export class Completions {
   complete(turn: Turn, taken: RunMessage, message: CompletedMessage): void {
     const { arrivalNo, attempt, end, carry, trace, recorded } = message;
     this.#queue.take(turn, arrivalNo);
+    this.#waits.drop(turn, arrivalNo, taken);
     const { agent, invocationId, nodeInvocationId, node, scope } = taken;
     const nodes = this.#agents.get(agent)?.nodes;
     const gather = nodes?.get(node)?.kind === "scatter" ? nodes.get(node)?.gather : undefined;

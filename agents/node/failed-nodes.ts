@@ -42,6 +42,7 @@ import type { NodeQueue } from "./node-queue.js";
 import type { NodeRunner } from "./node-runner.js";
 import { encodeNotice } from "../wire/outcome.js";
 import { type BuryMessage, encodePoison, type RevivedMessage } from "../wire/poison-message.js";
+import type { Waits } from "./waits.js";
 import { noBytes } from "../wire/wire-field.js";
 import { firstRecorded, type RecordedOperations } from "../wire/recorded-operations.js";
 
@@ -62,6 +63,7 @@ export class FailedNodes {
   readonly #agents: ReadonlyMap<string, AgentDefinition>;
   readonly #queue: NodeQueue;
   readonly #fences: Fences;
+  readonly #waits: Waits;
   readonly #runner: NodeRunner;
   readonly #letters: DeadLetters;
   /** By number of a letter that is being replayed: threads that are told when it runs again. */
@@ -72,6 +74,7 @@ export class FailedNodes {
     agents: ReadonlyMap<string, AgentDefinition>,
     queue: NodeQueue,
     fences: Fences,
+    waits: Waits,
     runner: NodeRunner,
     letters: DeadLetters,
   ) {
@@ -79,6 +82,7 @@ export class FailedNodes {
     this.#agents = agents;
     this.#queue = queue;
     this.#fences = fences;
+    this.#waits = waits;
     this.#runner = runner;
     this.#letters = letters;
   }
@@ -104,6 +108,7 @@ export class FailedNodes {
       // Those beyond are not repeated either, and stay until a replay is done.
       recorded: firstRecorded(recorded, recordedMax),
     });
+    this.#waits.failed(turn, arrivalNo);
     const { invocationId, nodeInvocationId } = run;
     const home = this.#port.ownerOf(placementOf(invocationId));
     const report = { invocationId, nodeInvocationId, arrivalNo, attempt, final, error };
@@ -119,6 +124,7 @@ export class FailedNodes {
     recorded: readonly RecordedOperations[],
   ): void {
     this.#queue.take(turn, arrivalNo);
+    this.#waits.stopped(turn, arrivalNo, run);
     sendUnfinished(turn, this.#port, run);
     forgetOperations(turn, run, recorded);
     turn.afterCommit(() => this.#runner.completed(arrivalNo));
@@ -157,6 +163,7 @@ export class FailedNodes {
     // A copy: it moves to another table.
     const bytes = this.#queue.take(turn, arrivalNo).slice();
     const run = decodeRun(bytes);
+    this.#waits.drop(turn, arrivalNo, run);
     const { agent } = run;
     const newest = failures.failures.at(-1);
     assert(newest !== undefined, () => `row ${arrivalNo} is given up and never failed`);

@@ -12,6 +12,7 @@
 //   C2. A run belongs to the attempt that emitted it or to that of the fence, whichever is later. A
 //       stop concerns those of its own attempt and of earlier ones: a run that comes late.
 
+import { PartitaError } from "../../base/errors.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import {
   decodeFence,
@@ -19,7 +20,8 @@ import {
   type Fence,
   type FenceMessage,
 } from "../wire/attempt-message.js";
-import { type InvocationId, invocationName } from "../wire/invocation-id.js";
+import { formatInvocationId, type InvocationId, invocationName } from "../wire/invocation-id.js";
+import type { RunMessage } from "../wire/message.js";
 
 /** Table of these rows. Part of the on-disk format. */
 export const fenceTable = 12;
@@ -100,4 +102,14 @@ export function attemptOf({ attempt }: Fenced, fence: Fence | undefined): number
 /** Whether a run is to stop, or not to begin (C2). */
 export function isStopped({ attempt }: Fenced, fence: Fence | undefined): boolean {
   return fence?.stop !== undefined && attempt <= fence.attempt;
+}
+
+/** The reason of the signals of what is to stop. */
+export function stopError(run: RunMessage, fence: Fence | undefined): PartitaError {
+  const { agent, node } = run;
+  const invocationId = formatInvocationId(run.invocationId);
+  if (fence?.stop === "cancelled") {
+    return new PartitaError("INVOCATION_CANCELLED", { agent, invocationId });
+  }
+  return new PartitaError("INVOCATION_RETRIED", { agent, node, invocationId });
 }

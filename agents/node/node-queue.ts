@@ -157,9 +157,14 @@ export class NodeQueue {
     return turn.get(queueTable, numberKey(arrivalNo)) !== undefined;
   }
 
+  /** A row as the frame in hand leaves it; `undefined` when it is gone. */
+  find(turn: Turn, arrivalNo: number): Uint8Array | undefined {
+    return turn.get(queueTable, numberKey(arrivalNo));
+  }
+
   /** A row as the frame in hand leaves it. */
   look(turn: Turn, arrivalNo: number): Uint8Array {
-    const row = turn.get(queueTable, numberKey(arrivalNo));
+    const row = this.find(turn, arrivalNo);
     assert(row !== undefined, () => `row ${arrivalNo} of the queue is gone`);
     return row;
   }

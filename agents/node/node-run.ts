@@ -2,8 +2,8 @@
 // submitted.
 //
 // Owns: what is done before the function (an earlier run's operations are looked up), calling it,
-// its time limit, and submitting what it came to; the same for a row that is given up or stopped
-// unrun. Leaves to others: which row runs when (node-runner.ts), the function's context and effects
+// and submitting what it came to; the same for a row that is given up or stopped unrun. Leaves to
+// others: which row runs when (node-runner.ts), the function's context and effects
 // (active-node.ts), what becomes of them (execution.ts).
 //
 // Invariants:
@@ -28,9 +28,12 @@ import { noBytes } from "../wire/wire-field.js";
 import { ActiveNode, type NodeEffects } from "./active-node.js";
 import { attemptOf, type Fences, isStopped } from "./fences.js";
 import { failureOf, runFunction } from "./node-function.js";
+import type { NodeWaits } from "./node-waits.js";
 
 /** What all runs of a task share. */
 export interface RunServices {
+  /** What a run waits for has changed. */
+  readonly changed: (run: NodeRun) => void;
   readonly port: TaskPort;
   readonly agents: ReadonlyMap<string, AgentDefinition>;
   readonly fences: Fences;
@@ -54,12 +57,9 @@ export class NodeRun {
   #active: ActiveNode | undefined;
   #hasStarted = false;
   #isHalted = false;
-  #hasSubmitted = false;
   /** Whether anything may still be submitted (U1). */
   #isOver = false;
   #ended: Promise<void> | undefined;
-  /** While its function has a time limit and runs. */
-  #limit: ReturnType<TaskPort["after"]> | undefined;
 
   constructor(row: StartingRow, services: RunServices) {
     this.row = row;
@@ -72,11 +72,6 @@ export class NodeRun {
     return this.#hasStarted;
   }
 
-  /** Whether what it came to is on its way: it is decided when that is applied. */
-  get hasSubmitted(): boolean {
-    return this.#hasSubmitted;
-  }
-
   get attempt(): number {
     return this.#run.attempt;
   }
@@ -84,6 +79,16 @@ export class NodeRun {
   /** Resolves when the function has returned; `undefined` when it has, or was never called. */
   get ended(): Promise<void> | undefined {
     return this.#ended;
+  }
+
+  /** What the function waits for; `undefined` while it has asked for nothing. */
+  get waits(): NodeWaits | undefined {
+    return this.#isOver ? undefined : this.#active?.waits;
+  }
+
+  /** Whether all that the function does is to wait for what is on record. */
+  get isResting(): boolean {
+    return !this.#isOver && this.#active?.isResting === true;
   }
 
   /** Calls the function, unless the invocation was stopped meanwhile. */
@@ -102,7 +107,9 @@ export class NodeRun {
     }
     const { agent, node } = declared;
     const { port, bounds } = this.#services;
-    const active = new ActiveNode(this.#run, agent, node, port, bounds);
+    const { arrivalNo } = this.row;
+    const changed = (): void => this.#services.changed(this);
+    const active = new ActiveNode(this.#run, agent, node, port, bounds, { arrivalNo, changed });
     this.#active = active;
     const running: Promise<void> = this.#call(node, active).finally(() => {
       this.#ended = undefined;
@@ -116,8 +123,6 @@ export class NodeRun {
     const { arrivalNo } = this.row;
     const recorded = await this.#recorded();
     if (this.#isOver || recorded === undefined) return;
-    this.#close();
-    this.#hasSubmitted = true;
     this.#services.port.submit(encodePoison({ kind: "bury", arrivalNo, recorded }));
   }
 
@@ -138,15 +143,24 @@ export class NodeRun {
 
   /** It is an orphan (U2): another run takes its place. */
   retire(): void {
-    this.#close();
+    this.#isOver = true;
     const { agent, node, invocationId } = this.#run;
     const details = { agent, node, invocationId: formatInvocationId(invocationId) };
     this.halt(new PartitaError("INVOCATION_RETRIED", details), true);
   }
 
+  /**
+   * The function is given up: it only waits, and another run takes its place when that is over.
+   * `stirred` is called if it goes on nevertheless: there was something else it waited for.
+   */
+  forget(stirred: () => void): void {
+    this.#isOver = true;
+    this.#active?.forget(stirred);
+  }
+
   /** Nothing that it comes to is heard any more. */
   end(reason: unknown): void {
-    this.#close();
+    this.#isOver = true;
     this.#active?.abort(reason);
   }
 
@@ -167,22 +181,7 @@ export class NodeRun {
       return;
     }
     if (this.#isHalted) this.#submit({ ...this.#nothing(), recorded: active.recorded() });
-    else await this.#within(node, active);
-  }
-
-  /** When its time is over the attempt has failed: what the function does then counts no more. */
-  async #within(node: NodeDefinition, active: ActiveNode): Promise<void> {
-    const { nodeTimeoutMs: timeoutMs } = node;
-    if (timeoutMs !== undefined) {
-      this.#limit = this.#services.port.after(timeoutMs, () => {
-        const { agent } = this.#run;
-        const error = new PartitaError("NODE_TIMEOUT", { agent, node: node.name, timeoutMs });
-        this.halt(error, true);
-        this.#submit(failureOf(this.#run, active, error));
-      });
-    }
-    const effects = await this.#watched(node, active);
-    this.#submit(effects);
+    else this.#submit(await this.#watched(node, active));
   }
 
   /** Calls the function, under the eyes of the watchdog until it first waits. */
@@ -233,11 +232,6 @@ export class NodeRun {
     return recordedBy(journal);
   }
 
-  #close(): void {
-    this.#isOver = true;
-    this.#limit?.cancel();
-  }
-
   #nothing(): NodeEffects {
     const { attempt } = this.#run;
     const end = { kind: "plain" } as const;
@@ -246,8 +240,7 @@ export class NodeRun {
 
   #submit(effects: NodeEffects): void {
     if (this.#isOver) return;
-    this.#close();
-    this.#hasSubmitted = true;
+    this.#isOver = true;
     const { arrivalNo } = this.row;
     this.#services.port.submit(encodeCompleted({ kind: "completed", arrivalNo, ...effects }));
   }

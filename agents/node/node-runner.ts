@@ -22,46 +22,39 @@
 //   R7. In a life that follows a death, no row of an earlier life starts before a durable mark says
 //       so. One that has such a mark already, or that the watchdog names, is a suspect: it waits
 //       for `runSuspects`. One with `suspectDeathsMax` marks is buried unrun.
-//   R8. Of a row that a stop concerns, wherever it is, nothing more is run. Its completion has no
-//       effects; when it was cancelled it is submitted only when what ran of it has returned.
+//   R8. Of a row that a stop concerns, wherever it is, nothing more is run; its completion, which
+//       has no effects, is submitted when whatever still ran of it has returned.
+//   R9. A function that only waits holds no place among those that run. Of very many those that
+//       wait longest are given up, and run again when there is something to go on with.
 
 import { assert } from "../../base/invariant.js";
 import { limits } from "../../base/limits.js";
-import { PartitaError } from "../../base/errors.js";
 import type { TaskPort } from "../../runtime/task-program.js";
 import type { AgentDefinition } from "../declare/definition.js";
 import { Fifo } from "../fifo.js";
 import type { Fence } from "../wire/attempt-message.js";
-import { formatInvocationId, type InvocationId, invocationName } from "../wire/invocation-id.js";
+import type { InvocationId } from "../wire/invocation-id.js";
 import type { RunMessage } from "../wire/message.js";
 import { messageBounds } from "../wire/message-bounds.js";
 import { encodePoison } from "../wire/poison-message.js";
-import { type Fences, isStopped } from "./fences.js";
+import { type Fences, isStopped, stopError } from "./fences.js";
 import { Gates, gateOf } from "./gates.js";
 import { HeldRows } from "./held-rows.js";
-import { type KeptBounds, KeptRows } from "./kept-rows.js";
+import { KeptRows } from "./kept-rows.js";
 import type { NodeQueue } from "./node-queue.js";
 import { NodeRun, type RunServices, type StartingRow } from "./node-run.js";
-import { type ParkedRow, ParkedRows } from "./parked-rows.js";
+import { ParkedRows, parkedRow } from "./parked-rows.js";
+import type { RestingNodes } from "./resting-nodes.js";
+import type { RunnerBounds } from "./runner-bounds.js";
 import { Suspects } from "./suspects.js";
-
-/** What a runner may hold at once. */
-export interface RunnerBounds extends KeptBounds {
-  readonly runningNodesMax: number;
-  /** The largest row that a task's storage takes: bounds messages and results. */
-  readonly rowBytesMax: number;
-}
-
-export const runnerBoundsDefault: RunnerBounds = {
-  runningNodesMax: limits.runningNodesMax,
-  rowsKeptMax: 16 * 1024,
-  rowsKeptBytesMax: 64 * 1024 * 1024,
-  rowBytesMax: limits.valueBytesMax,
-};
+import { WaitingRuns } from "./waiting-runs.js";
 
 export class NodeRunner {
   readonly #port: TaskPort;
   readonly #queue: NodeQueue;
+  readonly #resting: RestingNodes;
+  /** Those of what runs that only wait, and rows whose functions were given up for that. */
+  readonly waiting: WaitingRuns;
   readonly #fences: Fences;
   readonly #bounds: RunnerBounds;
   readonly #services: RunServices;
@@ -95,13 +88,23 @@ export class NodeRunner {
     agents: ReadonlyMap<string, AgentDefinition>,
     queue: NodeQueue,
     fences: Fences,
+    resting: RestingNodes,
     bounds: RunnerBounds,
   ) {
     this.#port = port;
     this.#queue = queue;
+    this.#resting = resting;
+    this.waiting = new WaitingRuns(port, resting, this.#running, bounds.awakeWaitingMax, {
+      rested: (arrivalNo) => this.#suspects.leave(arrivalNo),
+      giveUp: (run) => this.#giveUp(run),
+      goOn: (arrivalNo) => this.#goOn(arrivalNo),
+      placeFree: () => this.#startReady(),
+    });
     this.#fences = fences;
     this.#bounds = bounds;
-    this.#services = { port, agents, fences, bounds: messageBounds(bounds.rowBytesMax) };
+    const changed = (run: NodeRun): void => this.waiting.changed(run);
+    const sizes = messageBounds(bounds.rowBytesMax);
+    this.#services = { port, agents, fences, bounds: sizes, changed };
     this.#kept = new KeptRows(bounds);
     this.#parked = new ParkedRows(port);
     this.#suspects = new Suspects(port);
@@ -113,11 +116,13 @@ export class NodeRunner {
 
   /**
    * Node invocations that will still submit their completion, or have and wait for its commit;
-   * those that are parked or whose turn is yet to come are among them.
+   * those that are parked or whose turn is yet to come are among them. Those that only wait are
+   * not: humans take their time.
    */
   get running(): number {
-    const waiting = this.#parked.size + this.#suspects.waiting;
-    return this.#running.size + waiting + (this.#heldBack ? this.#ready.length : 0);
+    const parked = this.#parked.size - this.waiting.asleep;
+    const running = this.#running.size - this.waiting.awake;
+    return running + parked + this.#suspects.waiting + (this.#heldBack ? this.#ready.length : 0);
   }
 
   /** All rows that were left from before are queued: what may run starts. */
@@ -145,6 +150,7 @@ export class NodeRunner {
     const running = this.#ended(arrivalNo);
     const row = running === undefined ? this.#parked.leave(arrivalNo) : parkedRow(running.row);
     assert(row !== undefined, () => `row ${arrivalNo} came to an end and never ran`);
+    this.waiting.forget(arrivalNo);
     this.#held.remove(row.name, arrivalNo);
     this.#marked.delete(arrivalNo);
     this.#orphaned.delete(arrivalNo);
@@ -198,10 +204,31 @@ export class NodeRunner {
     this.#phase = "aborted";
     for (const running of this.#running.values()) running.end(reason);
     this.#running.clear();
+    this.waiting.clear();
     this.#heldBack = false;
     this.#parked.clear();
     this.#suspects.clear();
     this.#release();
+  }
+
+  /** The rows of an invocation. */
+  rowsOf(id: InvocationId): readonly number[] {
+    return this.#held.of(id);
+  }
+
+  /** The function of a row that only waits is given up until there is something to go on with. */
+  #giveUp({ row }: NodeRun): void {
+    const { arrivalNo } = row;
+    this.#running.delete(arrivalNo);
+    this.#orphaned.add(arrivalNo);
+    this.#parked.park(arrivalNo, parkedRow(row));
+  }
+
+  /** A row that was given up, or found resting, runs again. */
+  #goOn(arrivalNo: number): void {
+    this.#parked.leave(arrivalNo);
+    this.#line(arrivalNo);
+    this.#startReady();
   }
 
   /** Resolves when the port may have changed its mind, or on abort. */
@@ -215,6 +242,7 @@ export class NodeRunner {
   #ended(arrivalNo: number): NodeRun | undefined {
     const running = this.#running.get(arrivalNo);
     this.#running.delete(arrivalNo);
+    this.waiting.leave(arrivalNo);
     this.#suspects.leave(arrivalNo);
     const ended = running?.ended;
     if (ended === undefined) return running;
@@ -231,7 +259,9 @@ export class NodeRunner {
     const running = this.#running.get(arrivalNo);
     if (running !== undefined) {
       if (!running.hasStarted || running.attempt >= fence.attempt) return;
-      this.#retire(running);
+      running.retire();
+      this.#ended(arrivalNo);
+      this.#orphaned.add(arrivalNo);
       this.#park(running.row);
     } else if (!this.#parked.has(arrivalNo)) return;
     this.#resume(arrivalNo, fence);
@@ -243,6 +273,7 @@ export class NodeRunner {
   }
 
   #resume(arrivalNo: number, { dueMs }: Fence): void {
+    this.waiting.rise(arrivalNo);
     this.#parked.resume(arrivalNo, dueMs - this.#port.now(), () => {
       this.#line(arrivalNo);
       this.#startReady();
@@ -255,42 +286,36 @@ export class NodeRunner {
     const run = running?.row.run ?? this.#kept.take(arrivalNo) ?? this.#queue.read(arrivalNo);
     const fence = this.#fences.of(run.invocationId);
     if (!isStopped(run, fence)) return;
-    // One whose mark is on its way finds the fence when it starts.
-    if (running !== undefined && (!running.hasStarted || running.hasSubmitted)) return;
-    if (running !== undefined && fence?.stop === "cancelled") {
-      running.halt(stopError(run), false);
+    if (running !== undefined) {
+      // One whose mark is on its way finds the fence when it starts.
+      if (running.hasStarted) running.halt(stopError(run, fence), fence?.stop === "retried");
       return;
     }
-    if (running === undefined) this.#takeOut(arrivalNo, run);
-    else this.#retire(running);
-    const stopping = this.#runOf(arrivalNo, run);
-    this.#running.set(arrivalNo, stopping);
-    const isAwaited = fence?.stop === "cancelled";
-    void stopping.stop(isAwaited ? this.#orphans.get(arrivalNo) : undefined);
-  }
-
-  /** A row that does not run leaves the place where it waits; its gate it keeps. */
-  #takeOut(arrivalNo: number, run: RunMessage): void {
     const gate = gateOf(run);
     const isInLine = gate !== undefined && !this.#gates.holds(gate, arrivalNo);
+    this.waiting.rise(arrivalNo);
     const wasParked = this.#parked.leave(arrivalNo) !== undefined;
     const isReady = !isInLine && !wasParked && !this.#suspects.remove(arrivalNo);
     if (isReady) this.#passedOver.add(arrivalNo);
-  }
-
-  /** What runs is an orphan from now on. */
-  #retire(running: NodeRun): void {
-    const { arrivalNo } = running.row;
-    running.retire();
-    this.#ended(arrivalNo);
-    this.#orphaned.add(arrivalNo);
+    const stopping = this.#runOf(arrivalNo, run);
+    this.#running.set(arrivalNo, stopping);
+    void stopping.stop(this.#orphans.get(arrivalNo));
   }
 
   /** A row is plain, or has got its gate. */
   #admit(arrivalNo: number): void {
     // It is being stopped, and leaves the gate as soon as that is committed.
     if (this.#running.has(arrivalNo)) return;
-    if (!this.#isParked(arrivalNo)) this.#line(arrivalNo);
+    if (!this.#isAsleep(arrivalNo) && !this.#isParked(arrivalNo)) this.#line(arrivalNo);
+  }
+
+  /** Whether a row of an earlier life rests: its function is run when that is over. */
+  #isAsleep(arrivalNo: number): boolean {
+    if (!this.#resting.has(arrivalNo)) return false;
+    const run = this.#kept.take(arrivalNo) ?? this.#queue.read(arrivalNo);
+    this.waiting.sleep(arrivalNo);
+    this.#parked.park(arrivalNo, parkedRow({ run, gate: gateOf(run) }));
+    return true;
   }
 
   /** Whether an earlier life has parked a row, which is parked again if so. */
@@ -324,7 +349,7 @@ export class NodeRunner {
     const starting: number[] = [];
     while (
       this.#phase === "running" &&
-      this.#running.size + starting.length < this.#bounds.runningNodesMax
+      this.#running.size - this.waiting.awake + starting.length < this.#bounds.runningNodesMax
     ) {
       this.#heldBack = this.#ready.length > 0 && !this.#port.mayStart();
       if (this.#heldBack) break;
@@ -362,13 +387,4 @@ export class NodeRunner {
   #isAborted(): boolean {
     return this.#phase === "aborted";
   }
-}
-
-function parkedRow({ run, gate }: Pick<StartingRow, "run" | "gate">): ParkedRow {
-  return { name: invocationName(run.invocationId), gate };
-}
-
-/** The reason of the signals of what is cancelled. */
-function stopError({ agent, invocationId: id }: RunMessage): PartitaError {
-  return new PartitaError("INVOCATION_CANCELLED", { agent, invocationId: formatInvocationId(id) });
 }

@@ -4,6 +4,8 @@
 // Owns: who is parked, and the timers of pauses. Leaves to others: what parks a row and what runs
 // it (node-runner.ts).
 
+import { invocationName } from "../wire/invocation-id.js";
+import type { RunMessage } from "../wire/message.js";
 import type { TaskPort } from "../../runtime/task-program.js";
 
 type Timer = ReturnType<TaskPort["after"]>;
@@ -13,6 +15,17 @@ export interface ParkedRow {
   /** Of its invocation. */
   readonly name: string;
   readonly gate: string | undefined;
+}
+
+/** What is kept of a row. */
+export function parkedRow({
+  run,
+  gate,
+}: {
+  readonly run: RunMessage;
+  readonly gate: string | undefined;
+}): ParkedRow {
+  return { name: invocationName(run.invocationId), gate };
 }
 
 export class ParkedRows {

@@ -35,9 +35,6 @@ export const noScope: NodeInvocationId = Object.freeze({ high: 0, low: 0 });
 const gatherIndex = 0xffffffff;
 const tokenIndex = 0xfffffffe;
 
-/** No node emits so often; those above are of scopes. */
-const rootsFirst = 2 ** 31;
-
 const two16 = 2 ** 16;
 const two24 = 2 ** 24;
 const two32 = 2 ** 32;
@@ -75,7 +72,7 @@ export function invocationIdOfCall(placement: number, call: Uint8Array): Invocat
   const view = new DataView(id.buffer);
   view.setUint32(0, placement);
   id.set(call.subarray(0, 6), 4);
-  const { high, low } = derive(call);
+  const { high, low } = deriveNodeId(call);
   view.setUint16(10, high >>> 16);
   view.setUint32(12, low);
   return id;
@@ -127,13 +124,7 @@ export function invocationIdOf(name: string): InvocationId {
 
 /** The id of an invocation's first node invocation. */
 export function entryNodeId(id: InvocationId): NodeInvocationId {
-  return derive(id);
-}
-
-/** The same when the invocation has begun again from its root in a later attempt. */
-export function rootNodeId(id: InvocationId, attempt: number): NodeInvocationId {
-  const entry = entryNodeId(id);
-  return attempt === 0 ? entry : childNodeId(entry, rootsFirst + attempt);
+  return deriveNodeId(id);
 }
 
 /** The id of the node invocation that the `index`-th emit of `parent` starts (D2). */
@@ -143,7 +134,7 @@ export function childNodeId(parent: NodeInvocationId, index: number): NodeInvoca
   view.setUint32(0, parent.high);
   view.setUint32(4, parent.low);
   view.setUint32(8, index);
-  return derive(seed);
+  return deriveNodeId(seed);
 }
 
 /** The id of the gather's node invocation that ends a scope, which is named by its scatter's. */
@@ -190,8 +181,11 @@ export function parseNodeId(text: string): NodeInvocationId | undefined {
   return { high: Number.parseInt(text.slice(0, 8), 16), low: Number.parseInt(text.slice(8), 16) };
 }
 
-/** Two hashes that differ in one byte of what is hashed give one id of 64 bits. */
-function derive(seed: Uint8Array): NodeInvocationId {
+/**
+ * A number of 64 bits that follows from `seed`: two hashes that differ in one byte of what is
+ * hashed.
+ */
+export function deriveNodeId(seed: Uint8Array): NodeInvocationId {
   const hashed = new Uint8Array(1 + seed.length);
   hashed.set(seed, 1);
   const high = hashKey(hashed);

@@ -5,6 +5,7 @@
 // Owns: the arithmetic. Leaves to others: what a row may take (the storage), refusing
 // (active-node.ts, execution.ts).
 
+import { PartitaError } from "../../base/errors.js";
 import { assert } from "../../base/invariant.js";
 import { limits } from "../../base/limits.js";
 import { failureBytesMax } from "./failure.js";
@@ -37,4 +38,10 @@ export function messageBounds(rowBytesMax: number): MessageBounds {
     messageBytesMax: Math.min(limits.messageBytesMax, rowBytesMax - messageOverheadBytesMax),
     resultBytesMax: Math.min(limits.messageBytesMax, rowBytesMax - recordOverheadBytesMax),
   };
+}
+
+/** @throws PartitaError MESSAGE_TOO_LARGE */
+export function assertFits(where: string, messageBytes: number, messageBytesMax: number): void {
+  if (messageBytes <= messageBytesMax) return;
+  throw new PartitaError("MESSAGE_TOO_LARGE", { where, messageBytes, messageBytesMax });
 }

@@ -20,7 +20,9 @@ import { messageKinds as kinds } from "./message-kinds.js";
 import { type AttemptMessage, readAttempt } from "./attempt-message.js";
 import { type MetadataMessage, readMetadataMessage } from "./metadata-message.js";
 import { type PoisonMessage, readPoison } from "./poison-message.js";
+import { type QuestionMessage, readQuestion } from "./question-message.js";
 import { readStream, type StreamMessage } from "./stream-message.js";
+import { readTaskWait, type TaskWaitMessage } from "./wait-message.js";
 import {
   type RecordedOperations,
   readIndexes,
@@ -129,7 +131,9 @@ export type AgentMessage =
   | AttemptMessage
   | PoisonMessage
   | StreamMessage
-  | MetadataMessage;
+  | MetadataMessage
+  | TaskWaitMessage
+  | QuestionMessage;
 
 export function encodeInitiate(message: InitiateMessage): Uint8Array {
   return written((writer) => {
@@ -231,7 +235,13 @@ export function decodeAgentMessage(bytes: Uint8Array): AgentMessage {
     case kinds.metadata:
       return readMetadataMessage(reader);
     default:
-      return readAttempt(kind, reader) ?? readStream(kind, reader) ?? readPoison(kind, reader);
+      return (
+        readAttempt(kind, reader) ??
+        readStream(kind, reader) ??
+        readTaskWait(kind, reader) ??
+        readQuestion(kind, reader) ??
+        readPoison(kind, reader)
+      );
   }
 }
 

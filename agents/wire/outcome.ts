@@ -71,14 +71,41 @@ export interface StoppedNotice {
   readonly invocationId: InvocationId;
 }
 
-export type Notice = OutcomeNotice | ReplayedNotice | StreamedNotice | StoppedNotice;
+/** Home task to a thread that waits for it: the invocation asks a human. */
+export interface AskedNotice {
+  readonly kind: "asked";
+  readonly invocationId: InvocationId;
+}
+
+/** Home task to the thread of whoever has answered a question: what came of it. */
+export interface AnsweredNotice {
+  readonly kind: "answered";
+  readonly token: number;
+  /** failure.ts has its bytes; none when the answer was taken. */
+  readonly error: Uint8Array;
+}
+
+export type Notice =
+  | OutcomeNotice
+  | ReplayedNotice
+  | StreamedNotice
+  | StoppedNotice
+  | AskedNotice
+  | AnsweredNotice;
 
 /** Reply to a CancelMessage. After `stopping` a notice tells when it has stopped. */
 export type Standing = "unknown" | "stopping" | "stopped";
 
 const outcomes = { result: 1, failed: 2, cancelled: 3 } as const;
 const replies = { unknown: 0, pending: 1, ended: 2 } as const;
-const notices = { outcome: 1, replayed: 2, streamed: 3, stopped: 4 } as const;
+const notices = {
+  outcome: 1,
+  replayed: 2,
+  streamed: 3,
+  stopped: 4,
+  asked: 5,
+  answered: 6,
+} as const;
 const standings = ["unknown", "stopping", "stopped"] as const;
 
 export function encodeStanding(standing: Standing): Uint8Array {
@@ -109,13 +136,26 @@ export function decodeReply(bytes: Uint8Array): AwaitReply {
 export function encodeNotice(notice: Notice): Uint8Array {
   return written((writer) => {
     writer.u8(notices[notice.kind]);
-    if (notice.kind === "replayed") {
-      writer.uint64(notice.letterNo);
-      return;
+    switch (notice.kind) {
+      case "replayed":
+        writer.uint64(notice.letterNo);
+        return;
+      case "answered":
+        writer.u32(notice.token);
+        writer.bytes(notice.error);
+        return;
+      case "asked":
+      case "stopped":
+        writer.bytes(notice.invocationId);
+        return;
+      case "streamed":
+        writer.bytes(notice.invocationId);
+        writeNodeId(writer, notice.nodeInvocationId);
+        return;
+      case "outcome":
+        writer.bytes(notice.invocationId);
+        writeOutcome(writer, notice.outcome);
     }
-    writer.bytes(notice.invocationId);
-    if (notice.kind === "streamed") writeNodeId(writer, notice.nodeInvocationId);
-    if (notice.kind === "outcome") writeOutcome(writer, notice.outcome);
   });
 }
 
@@ -128,6 +168,10 @@ export function decodeNotice(bytes: Uint8Array): Notice {
     return { kind: "streamed", invocationId: readId(reader), nodeInvocationId: readNodeId(reader) };
   }
   if (kind === notices.stopped) return { kind: "stopped", invocationId: readId(reader) };
+  if (kind === notices.asked) return { kind: "asked", invocationId: readId(reader) };
+  if (kind === notices.answered) {
+    return { kind: "answered", token: reader.u32(), error: reader.rest() };
+  }
   assert(kind === notices.outcome, () => `notice ${kind} is not in the protocol`);
   return { kind: "outcome", invocationId: readId(reader), outcome: readOutcome(reader) };
 }

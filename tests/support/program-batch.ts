@@ -1,7 +1,9 @@
 // Batch of one harness task, and the turns of the messages in it (runtime/task-program.ts).
 
-import type { MessageOrigin, Turn } from "../../runtime/task-program.js";
+import type { MessageOrigin, TaskProgram, Turn } from "../../runtime/task-program.js";
+import { forget, record, recorded } from "./program-records.js";
 import { BatchRows, type CommittedRows } from "./program-rows.js";
+import type { Received } from "./program-thread.js";
 
 /** Everything that a batch has decided and not yet revealed. */
 export class HarnessBatch {
@@ -61,8 +63,8 @@ export class HarnessTurns {
         if (destination === this.#task) this.#own.push(message);
         else this.#batch.sends.push({ destination, message: message.slice() });
       },
-      // Stores of the harness record nothing.
-      forgetOperation: () => void rows(),
+      forgetOperation: (id) => forget(rows(), id),
+      recordOperation: (id, digest, outcome) => record(rows(), id, digest, outcome),
       notify: (thread, notice) => {
         rows();
         this.#notify(thread, notice.slice());
@@ -83,4 +85,21 @@ export class HarnessTurns {
   end(): void {
     this.#ended = true;
   }
+}
+
+/** Applies a message, and what it sends to the task itself; what was recorded is not applied. */
+export function applyOnce(
+  program: TaskProgram,
+  { rows }: HarnessBatch,
+  turns: HarnessTurns,
+  { origin, message, stamp }: Received,
+): Uint8Array {
+  const known = stamp === undefined ? undefined : recorded(rows, stamp);
+  if (known !== undefined) return known.slice();
+  const reply = program.apply(turns.turn(origin), message)?.slice() ?? new Uint8Array(0);
+  for (let own = turns.takeOwn(); own !== undefined; own = turns.takeOwn()) {
+    program.apply(turns.turn({ kind: "self" }), own);
+  }
+  if (stamp !== undefined) record(rows, stamp.id, stamp.digest, reply, stamp.reads);
+  return reply;
 }

@@ -21,14 +21,22 @@ import type {
   TaskProgram,
   TaskProgramFactory,
 } from "../../runtime/task-program.js";
-import { HarnessBatch, HarnessTurns } from "./program-batch.js";
+import { applyOnce, HarnessBatch, HarnessTurns } from "./program-batch.js";
 import { HarnessClock } from "./program-clock.js";
 import { harnessNames } from "./program-names.js";
 import { HarnessLife, harnessPort } from "./program-port.js";
+import { recalled } from "./program-records.js";
 import { CommittedRows } from "./program-rows.js";
 import type { HarnessTask } from "./program-task.js";
 import type { StoreContent } from "./program-store.js";
-import { HarnessThread, queueIn, type Received, received, type Stream } from "./program-thread.js";
+import {
+  HarnessThread,
+  queueIn,
+  type Received,
+  received,
+  type Stream,
+  stampedRequest,
+} from "./program-thread.js";
 import { seededRandom } from "../../testing/seeded-random.js";
 
 /** What a harness runs. */
@@ -259,6 +267,13 @@ export class ProgramHarness {
       submit: (message) => {
         this.#task(id).mailbox.push(received({ kind: "self" }, message.slice()));
       },
+      applied: (message, stamp) => {
+        return stampedRequest(message, stamp, (request) => {
+          if (life.alive) this.#task(id).mailbox.push(request);
+        });
+      },
+      recall: (prefix) => this.#tasks.flatMap((other) => recalled(other.id, other.rows, prefix)),
+      clients: () => life.clientsFrom(() => this.clientPort()),
       enqueue: (action) => this.#enqueue(`task ${id} store`, action),
       request: (to, message) => task.thread.request(to, message),
     });
@@ -353,14 +368,9 @@ export class ProgramHarness {
       reveal(thread, () => this.#threads[thread]?.notice(task.id, notice));
     });
     try {
-      const reply = task.program.apply(turns.turn(origin), first.message);
-      for (let own = turns.takeOwn(); own !== undefined; own = turns.takeOwn()) {
-        task.program.apply(turns.turn({ kind: "self" }), own);
-      }
+      const reply = applyOnce(task.program, batch, turns, first);
       if (origin.kind !== "lane") return;
-      reveal(origin.thread, () =>
-        this.#answered(origin.thread, task.id, first).resolve(copy(reply)),
-      );
+      reveal(origin.thread, () => this.#answered(origin.thread, task.id, first).resolve(reply));
     } catch (error) {
       if (!PartitaError.is(error) || origin.kind !== "lane") throw error;
       batch.rollback(mark);
@@ -374,10 +384,6 @@ export class ProgramHarness {
     this.#threads[thread]?.answered(task, request);
     return request;
   }
-}
-
-function copy(reply: Uint8Array | undefined): Uint8Array {
-  return reply?.slice() ?? new Uint8Array(0);
 }
 
 /** Resolves when no microtask is left to run. */

@@ -2,9 +2,13 @@
 
 import { PartitaError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
-import type { ObjectEntry, TaskPort } from "../../runtime/task-program.js";
+import { appliedDigest } from "../../runtime/node-operations.js";
+import type { RecalledRow } from "../../runtime/operation-journal.js";
+import { status } from "../../runtime/protocol.js";
+import type { ObjectEntry, ProgramClientPort, TaskPort } from "../../runtime/task-program.js";
 import { ThreadObjects } from "../../runtime/thread-objects.js";
 import type { HarnessClock } from "./program-clock.js";
+import type { HarnessStamp } from "./program-records.js";
 import type { CommittedRows } from "./program-rows.js";
 import { harnessGuards, recordsNothing, type StoreContent, storeClient } from "./program-store.js";
 
@@ -13,6 +17,7 @@ export class HarnessLife {
   alive = true;
   readonly ended: Promise<void>;
   end: () => void = () => {};
+  #clients: ProgramClientPort | undefined;
 
   constructor() {
     this.ended = new Promise((resolve) => {
@@ -21,6 +26,12 @@ export class HarnessLife {
         resolve();
       };
     });
+  }
+
+  /** The client port of the task's own nodes, made when it is asked for. */
+  clientsFrom(make: () => ProgramClientPort): ProgramClientPort {
+    this.#clients ??= make();
+    return this.#clients;
   }
 }
 
@@ -39,6 +50,10 @@ export interface HarnessPortParts {
   submit(message: Uint8Array): void;
   /** Sends a message to a task; rejects when that is lost before it has answered. */
   request(task: number, message: Uint8Array): Promise<Uint8Array>;
+  /** Sends a message to the task itself that is recorded; resolves with its reply. */
+  applied(message: Uint8Array, stamp: HarnessStamp): Promise<Uint8Array>;
+  recall(prefix: Uint8Array): readonly RecalledRow[];
+  readonly clients: () => ProgramClientPort;
   /** Queues what a store or a compute function does. */
   enqueue(action: () => void): void;
 }
@@ -75,17 +90,18 @@ export function harnessPort(parts: HarnessPortParts): TaskPort {
     get: (table, key) => rows.get(table, key),
     page: (table, range, limit) => rows.page(table, range, limit),
     ...recordsNothing(later),
-    ask: async (task, message) => {
-      for (;;) {
-        try {
-          const reply = await parts.request(task, message);
-          // Who has died hears nothing any more.
-          return life.alive ? reply : await new Promise<never>(() => {});
-        } catch (error) {
-          if (!life.alive) return await new Promise<never>(() => {});
-          if (!PartitaError.is(error, "TASK_EXITED")) throw error;
-        }
-      }
+    ask: (task, message) => askedAgain(parts, task, message),
+    recall: (prefix) => later(() => parts.recall(prefix)),
+    applied: async (journal, step, name, message) => {
+      const digest = appliedDigest(name);
+      const reply = await journal.write(parts.id, step, async ({ id, reads }) => {
+        const bytes = await parts.applied(message.slice(), { id, digest, reads: reads.slice() });
+        return { status: status.ok, bytes };
+      });
+      return reply.bytes;
+    },
+    get clients() {
+      return parts.clients();
     },
     store: (name) => {
       const store = parts.stores[name];
@@ -103,4 +119,22 @@ export function harnessPort(parts: HarnessPortParts): TaskPort {
       return await (await later(() => ({ returned: call(...args) }))).returned;
     },
   };
+}
+
+/** Sends a message until it is answered. */
+async function askedAgain(
+  { life, request }: HarnessPortParts,
+  task: number,
+  message: Uint8Array,
+): Promise<Uint8Array> {
+  for (;;) {
+    try {
+      const reply = await request(task, message);
+      // Who has died hears nothing any more.
+      return life.alive ? reply : await new Promise<never>(() => {});
+    } catch (error) {
+      if (!life.alive) return await new Promise<never>(() => {});
+      if (!PartitaError.is(error, "TASK_EXITED")) throw error;
+    }
+  }
 }

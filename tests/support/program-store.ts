@@ -70,8 +70,8 @@ async function* entriesOf(
 }
 
 /** Stores of the harness record nothing: a node that is run again does everything again. */
-export function recordsNothing(later: Later): Pick<TaskPort, "recall" | "note"> {
-  return { recall: () => later(() => []), note: () => later(() => {}) };
+export function recordsNothing(later: Later): Pick<TaskPort, "note"> {
+  return { note: () => later(() => {}) };
 }
 
 /** What a task's port has of the guards, where nobody guards. */

@@ -1,6 +1,7 @@
 // One thread of clients in the program harness: its requests on the way, and who waits for replies.
 
 import type { MessageOrigin } from "../../runtime/task-program.js";
+import type { HarnessStamp } from "./program-records.js";
 
 /** A message in, or on its way to, a task's mailbox. */
 export interface Received {
@@ -8,6 +9,8 @@ export interface Received {
   readonly message: Uint8Array;
   /** Streams only. */
   readonly sequence: number;
+  /** Of what is recorded. */
+  readonly stamp?: HarnessStamp;
   readonly resolve: (reply: Uint8Array) => void;
   readonly reject: (error: Error) => void;
 }
@@ -71,4 +74,19 @@ export function queueIn<K, T>(queues: Map<K, T[]>, name: K): T[] {
     queues.set(name, queue);
   }
   return queue;
+}
+
+/** Stands for the lane of a task's own nodes: nobody is notified on it. */
+const ownLane = -1;
+
+/** A message that a task's own node sends to it, recorded; resolves with the reply. */
+export function stampedRequest(
+  message: Uint8Array,
+  stamp: HarnessStamp,
+  send: (request: Received) => void,
+): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const origin: MessageOrigin = { kind: "lane", thread: ownLane };
+    send({ ...received(origin, message), stamp, resolve, reject });
+  });
 }

@@ -37,10 +37,9 @@ const record: fc.Arbitrary<InvocationRecord> = fc.record({
   state,
   attempt: word,
   retries: word,
+  isAwaited: fc.boolean(),
   isFenced: fc.boolean(),
-  stop: fc.constantFrom(undefined, "cancel" as const, "restart" as const, "drop" as const),
-  version: word,
-  rootAttempt: word,
+  stop: fc.constantFrom(undefined, "cancel" as const),
 });
 
 const empty: InvocationRecord = {
@@ -51,7 +50,7 @@ const empty: InvocationRecord = {
   failures: [],
   failuresLost: 0,
   state: { kind: "pending" },
-  ...firstAttempt(1),
+  ...firstAttempt,
 };
 
 describe("invocation record — the row", () => {

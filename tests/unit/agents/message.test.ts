@@ -37,7 +37,9 @@ import {
   encodePoison,
 } from "../../../agents/wire/poison-message.js";
 import { encodeMetadataMessage } from "../../../agents/wire/metadata-message.js";
+import type { QuestionMessage } from "../../../agents/wire/question-message.js";
 import type { StreamMessage } from "../../../agents/wire/stream-message.js";
+import type { TaskWaitMessage } from "../../../agents/wire/wait-message.js";
 import { decodeMessage, encodeMessage } from "../../../agents/wire/wire-field.js";
 import { check } from "../../support/property.js";
 
@@ -96,11 +98,10 @@ const attemptMessage: fc.Arbitrary<AttemptMessage> = fc.oneof(
   fc.record({ kind: fc.constant("giveUp" as const), arrivalNo: fc.maxSafeNat() }),
   fc.record({ kind: fc.constant("lift" as const), invocationId }),
   fc.record({ kind: fc.constant("cancel" as const), agent: name, invocationId }),
-  fc.constant({ kind: "update" as const }),
 );
 
 /** Those of stream-message.ts have a test of their own. */
-type PlainMessage = Exclude<AgentMessage, StreamMessage>;
+type PlainMessage = Exclude<AgentMessage, StreamMessage | TaskWaitMessage | QuestionMessage>;
 
 const message: fc.Arbitrary<PlainMessage> = fc.oneof(
   fc.record({
@@ -238,7 +239,6 @@ function encode(sent: PlainMessage): Uint8Array {
     case "giveUp":
     case "lift":
     case "cancel":
-    case "update":
       return encodeAttempt(sent);
     case "metadata":
       return encodeMetadataMessage(sent);

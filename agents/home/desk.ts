@@ -1,0 +1,128 @@
+// Desk — where home tasks are asked about invocations by humans' clients and by nodes that wait.
+//
+// Owns: what has to be known of an invocation's record before a question is heard, and beginning
+// invocations for nodes. Leaves to others: questions and callers (questions.ts), records
+// (records.ts), beginning one (invocations.ts).
+
+import { PartitaError } from "../../base/errors.js";
+import type { Turn } from "../../runtime/task-program.js";
+import { formatInvocationId, type InvocationId } from "../wire/invocation-id.js";
+import { encodeQuestionPage, encodeStep, type StepReply } from "../wire/question-list.js";
+import {
+  type AnswerMessage,
+  anyAttempt,
+  type AskedMessage,
+  type AttachMessage,
+  type BeginMessage,
+  type QuestionMessage,
+  type StepMessage,
+} from "../wire/question-message.js";
+import { refusalBytes } from "../wire/refusal-bytes.js";
+import { type InvocationRecord, outcomeOf } from "./invocation-record.js";
+import type { Invocations } from "./invocations.js";
+import type { Records } from "./records.js";
+
+export class Desk {
+  readonly #records: Records;
+  readonly #invocations: Invocations;
+
+  constructor(records: Records, invocations: Invocations) {
+    this.#records = records;
+    this.#invocations = invocations;
+  }
+
+  /** @throws PartitaError INVOCATION_UNKNOWN, QUESTION_STALE, MESSAGE_TOO_LARGE: for clients */
+  apply(turn: Turn, message: QuestionMessage): Uint8Array | undefined {
+    const { questions } = this.#records;
+    switch (message.kind) {
+      case "asked":
+        this.#asked(turn, message);
+        return undefined;
+      case "closed":
+        questions.closed(turn, message);
+        return undefined;
+      case "withdrawn":
+        questions.withdrawn(turn, message);
+        return undefined;
+      case "answer":
+        this.#answer(turn, message);
+        return undefined;
+      case "answered":
+        questions.answered(turn, message);
+        return undefined;
+      case "attach":
+        this.#attach(turn, message);
+        return undefined;
+      case "begin":
+        this.#begin(turn, message);
+        return undefined;
+      case "step":
+        return encodeStep(this.#step(turn, message));
+      case "questions": {
+        if (this.#find(turn, message) !== undefined) return questions.page(turn, message);
+        return encodeQuestionPage({ isKnown: false, next: 0, questions: [] });
+      }
+    }
+  }
+
+  /** An attempt that does not count any more asks nobody. */
+  #asked(turn: Turn, message: AskedMessage): void {
+    const record = this.#records.read(turn, message.invocationId);
+    if (record === undefined) return;
+    const isOld = message.attempt !== anyAttempt && message.attempt < record.attempt;
+    if (!isOld) this.#records.questions.asked(turn, message);
+  }
+
+  #answer(turn: Turn, message: AnswerMessage): void {
+    if (this.#find(turn, message) !== undefined) {
+      this.#records.questions.answer(turn, message);
+      return;
+    }
+    const { agent, by } = message;
+    const invocationId = formatInvocationId(message.invocationId);
+    const unknown = new PartitaError("INVOCATION_UNKNOWN", { agent, invocationId });
+    if (turn.origin.kind === "lane") throw unknown;
+    this.#records.questions.tell(turn, by, refusalBytes(unknown));
+  }
+
+  #attach(turn: Turn, message: AttachMessage): void {
+    const record = this.#find(turn, message);
+    const reply = standingOf(record);
+    const { invocationId, caller } = message;
+    const waits = this.#records.questions.attach(turn, invocationId, caller, reply);
+    if (waits && record !== undefined && !record.isAwaited) {
+      this.#records.write(turn, invocationId, record, { ...record, isAwaited: true });
+    }
+  }
+
+  /** An invocation that is known already goes on as it is: a node has begun it before. */
+  #begin(turn: Turn, message: BeginMessage): void {
+    const { agent, invocationId, caller, carried, key, input } = message;
+    const isKnown = this.#records.read(turn, invocationId) !== undefined;
+    if (!isKnown) this.#invocations.begin(turn, { agent, invocationId, carried, key, input });
+    if (caller !== undefined) this.#attach(turn, { kind: "attach", agent, invocationId, caller });
+  }
+
+  #step(turn: Turn, message: StepMessage): StepReply {
+    const reply = standingOf(this.#find(turn, message));
+    if (reply.kind !== "pending") return reply;
+    const step = this.#records.questions.step(turn, message.invocationId);
+    if (step.kind === "pending") this.#records.wait(turn, message.invocationId);
+    return step;
+  }
+
+  /** The record of an invocation, if it is one of the agent that is asked about. */
+  #find(
+    turn: Turn,
+    { agent, invocationId }: { readonly agent: string; readonly invocationId: InvocationId },
+  ): InvocationRecord | undefined {
+    const record = this.#records.read(turn, invocationId);
+    return record?.agent === agent ? record : undefined;
+  }
+}
+
+function standingOf(record: InvocationRecord | undefined): StepReply {
+  if (record === undefined) return { kind: "unknown" };
+  const outcome = outcomeOf(record);
+  return outcome === undefined ? { kind: "pending" } : { kind: "ended", outcome };
+}

@@ -1,0 +1,274 @@
+// Node waits — what one run of a node function waits for: humans, pauses, other agents.
+//
+// A wait takes two places of the run's journal: its request, which the node's task records with a
+// row of its own (waits.ts), and the next one, where the task records the outcome when it is there.
+// So a run that is cut off, or given up to save memory, finds in its journal how far it had come.
+// Owns: requests, who of the run waits for which outcome, and looking at answers. Leaves to others:
+// rows and messages between tasks (waits.ts), agents (sub-agents.ts), when a run may be given up
+// (node-runner.ts).
+//
+// Invariants:
+//   N1. Places are taken when the function calls, in the order of the calls.
+//   N2. One question of a node invocation is open at a time: the next is asked when it is answered.
+//   N3. An outcome that is there before the function asks for it is kept for it.
+//   N4. What still waits when the function has returned is given up; what was sent is waited for.
+
+import { limits } from "../../base/limits.js";
+import { optionInvalid } from "../../base/options.js";
+import { appliedDigest } from "../../runtime/node-operations.js";
+import type { JournalStep, OperationJournal } from "../../runtime/operation-journal.js";
+import type { TaskPort } from "../../runtime/task-program.js";
+import { ByteWriter } from "../../base/byte-writer.js";
+import { type Schema, checkSchema, validate } from "../../store/schema.js";
+import { checksum } from "../../store/checksum.js";
+import type { RunMessage } from "../wire/message.js";
+import { assertFits, type MessageBounds } from "../wire/message-bounds.js";
+import { newQuestionId } from "../wire/question-id.js";
+import type { Wanted, WaitPlace } from "../wire/wait-fields.js";
+import { encodeTaskWait } from "../wire/wait-message.js";
+import { refusalBytes } from "../wire/refusal-bytes.js";
+import { decodeMessage, encodeMessage, noBytes } from "../wire/wire-field.js";
+import { answerKey, decodeAnswer, decodeWait, waitKey, waitTable } from "./wait-rows.js";
+
+/** What a run's waits need of it. */
+export interface WaitParts {
+  readonly run: RunMessage;
+  readonly arrivalNo: number;
+  readonly port: TaskPort;
+  readonly journal: OperationJournal;
+  readonly bounds: MessageBounds;
+  /** Something has changed in what the run waits for. */
+  readonly changed: () => void;
+}
+
+/** The two places of a wait. */
+export interface WaitPlaces {
+  readonly name: Uint8Array;
+  readonly request: JournalStep;
+  readonly outcome: JournalStep;
+}
+
+/** Looks at an answer: the bytes to go on with. Throws when it is none. */
+type Look = (value: Uint8Array) => Uint8Array;
+
+interface OpenWait {
+  readonly resolve: (outcome: Uint8Array) => void;
+  readonly reject: (reason: unknown) => void;
+  readonly look: Look | undefined;
+  /** Its row is in a frame, committed or in hand. */
+  isRecorded: boolean;
+}
+
+const names = { answer: 1, pause: 2 } as const;
+
+export class NodeWaits {
+  readonly #parts: WaitParts;
+  /** By the number of the request. */
+  readonly #open = new Map<number, OpenWait>();
+  readonly #arrived = new Map<number, Uint8Array>();
+  readonly #sending = new Set<Promise<unknown>>();
+  #isOver = false;
+  #aborted: { readonly reason: unknown } | undefined;
+  /** Settles when the newest question is answered (N2). */
+  #question: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: WaitParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether there is something to wait for, and all of it is recorded. */
+  get isResting(): boolean {
+    if (this.#open.size === 0) return false;
+    for (const { isRecorded } of this.#open.values()) if (!isRecorded) return false;
+    return true;
+  }
+
+  /** See `NodeContext.askHuman`. */
+  ask(prompt: unknown, schema: Schema<unknown, unknown> | undefined): Promise<unknown> {
+    const { run, arrivalNo, port, bounds } = this.#parts;
+    const where = `question of node "${run.node}"`;
+    if (schema !== undefined) checkSchema(schema, where, "schema");
+    const bytes = encodeMessage(prompt, where);
+    assertFits(where, bytes.length, bounds.messageBytesMax);
+    const isChecked = schema !== undefined;
+    const places = this.places(names.answer, (writer) => {
+      writer.u32(run.attempt);
+      writer.uint64(arrivalNo);
+      writer.u8(isChecked ? 1 : 0);
+      writer.u32(checksum(bytes));
+    });
+    const of = `answer to a ${where}`;
+    const look: Look | undefined =
+      schema === undefined
+        ? undefined
+        : (value) => {
+            const taken = encodeMessage(validate(schema, decodeMessage(value), of), of);
+            assertFits(of, taken.length, bounds.messageBytesMax);
+            return taken;
+          };
+    const asked = async (): Promise<Uint8Array> => {
+      const { index } = places.request;
+      const { nodeInvocationId, attempt } = run;
+      const asker = { nodeInvocationId, attempt, arrivalNo, index, passedOn: noBytes };
+      const question = newQuestionId({ ...asker, askedMs: port.now() });
+      return await this.outcome(
+        places,
+        { kind: "answer", question, isChecked, prompt: bytes },
+        look,
+      );
+    };
+    const answer = this.#question.then(asked);
+    this.#question = answer.catch(ignore);
+    return answer.then(decodeMessage);
+  }
+
+  /** See `NodeContext.sleep`. */
+  async sleep(pauseMs: number): Promise<void> {
+    const { run, port } = this.#parts;
+    const { sleepMsMax } = limits;
+    if (!(typeof pauseMs === "number" && pauseMs >= 0 && pauseMs <= sleepMsMax)) {
+      const valid = `0 to ${sleepMsMax} milliseconds`;
+      throw optionInvalid(`sleep in node "${run.node}"`, "ms", pauseMs, valid);
+    }
+    const dueMs = Math.ceil(port.now() + pauseMs);
+    const places = this.places(names.pause, (writer) => writer.uint64(Math.ceil(pauseMs)));
+    await this.outcome(places, { kind: "pause", dueMs });
+  }
+
+  /** Takes the places of a wait, which later runs know by what `write` appends (N1). */
+  places(kind: number, write: (writer: ByteWriter) => void): WaitPlaces {
+    const { journal, port } = this.#parts;
+    const writer = new ByteWriter(32);
+    writer.u8(kind);
+    write(writer);
+    const name = writer.finish();
+    const request = journal.claim(appliedDigest(name));
+    const outcome = journal.claim(outcomeDigest(name));
+    journal.expect(port.taskId, outcome);
+    return { name, request, outcome };
+  }
+
+  /** Requests a wait, unless an earlier run has, and resolves with its outcome. */
+  async outcome(places: WaitPlaces, wanted: Wanted, look?: Look): Promise<Uint8Array> {
+    const { name, request, outcome } = places;
+    const { run, arrivalNo, port, journal } = this.#parts;
+    const place = { arrivalNo, index: request.index };
+    if (this.#isOver) return await never;
+    const known = outcome.known?.bytes ?? this.#take(request.index);
+    if (known !== undefined) return known;
+    const isRecorded = request.known !== undefined;
+    if (this.#aborted !== undefined) throw this.#aborted.reason;
+    const settled = new Promise<Uint8Array>((resolve, reject) => {
+      this.#open.set(request.index, { resolve, reject, look, isRecorded });
+    });
+    settled.catch(ignore);
+    const digest = outcomeDigest(name);
+    const message = encodeTaskWait({ kind: "wait", ...place, digest, wanted });
+    if (!isRecorded) await this.#send(place, port.applied(journal, request, name, message));
+    else if (port.get(waitTable, waitKey(place)) === undefined) port.submit(message);
+    else this.#lookAtStored(place);
+    this.#parts.changed();
+    const bytes = await settled;
+    port.goesOn(run.agent, run.node);
+    return bytes;
+  }
+
+  /** A request for nothing that is waited for. */
+  async request({ name, request }: WaitPlaces, wanted: Wanted): Promise<void> {
+    if (request.known !== undefined) return;
+    const { arrivalNo, port, journal } = this.#parts;
+    const place = { arrivalNo, index: request.index };
+    const message = encodeTaskWait({ kind: "wait", ...place, digest: 0, wanted });
+    await this.#send(place, port.applied(journal, request, name, message));
+  }
+
+  /** The row of a wait is in a frame. */
+  recorded(index: number): void {
+    const open = this.#open.get(index);
+    if (open !== undefined) open.isRecorded = true;
+  }
+
+  /** The outcome of a wait is recorded. */
+  settle(index: number, outcome: Uint8Array): void {
+    const open = this.#open.get(index);
+    if (open === undefined) {
+      this.#arrived.set(index, outcome);
+      return;
+    }
+    this.#open.delete(index);
+    open.resolve(outcome);
+    this.#parts.changed();
+  }
+
+  /** An answer is recorded: the node looks at it, and its task hears what it says. */
+  offer(place: WaitPlace, answerNo: number, value: Uint8Array): void {
+    const look = this.#open.get(place.index)?.look;
+    // Not asked again yet: it is looked at then.
+    if (look === undefined) return;
+    let taken: { readonly isTaken: boolean; readonly bytes: Uint8Array };
+    try {
+      taken = { isTaken: true, bytes: look(value) };
+    } catch (error) {
+      taken = { isTaken: false, bytes: refusalBytes(error) };
+    }
+    this.#parts.port.submit(encodeTaskWait({ kind: "settle", ...place, answerNo, ...taken }));
+  }
+
+  /** The run is to stop, or counts no more: whatever it waits for is rejected. */
+  abort(reason: unknown): void {
+    this.#aborted ??= { reason };
+    const open = [...this.#open.values()];
+    this.#open.clear();
+    for (const { reject } of open) reject(reason);
+  }
+
+  /** The function has returned: rejects with the first error among what it has sent (N4). */
+  async finish(): Promise<void> {
+    this.#isOver = true;
+    this.#open.clear();
+    for (const sent of await Promise.allSettled(this.#sending)) {
+      if (sent.status === "rejected") throw sent.reason;
+    }
+  }
+
+  #lookAtStored(place: WaitPlace): void {
+    const { port } = this.#parts;
+    const row = port.get(waitTable, waitKey(place));
+    const wanted = row === undefined ? undefined : decodeWait(row).wanted;
+    if (wanted?.kind !== "answer") return;
+    for (let no = wanted.firstAnswer; no < wanted.nextAnswer; no += 1) {
+      const answer = port.get(waitTable, answerKey(place, no));
+      if (answer !== undefined) this.offer(place, no, decodeAnswer(answer).value);
+    }
+  }
+
+  async #send(place: WaitPlace, sent: Promise<unknown>): Promise<void> {
+    this.#sending.add(sent);
+    try {
+      await sent;
+    } catch (error) {
+      this.#open.delete(place.index);
+      throw error;
+    } finally {
+      this.#sending.delete(sent);
+    }
+  }
+
+  #take(index: number): Uint8Array | undefined {
+    const outcome = this.#arrived.get(index);
+    this.#arrived.delete(index);
+    return outcome;
+  }
+}
+
+/** By which later runs know the outcome of a request of that name. */
+function outcomeDigest(name: Uint8Array): number {
+  const outcome = new Uint8Array(name.length + 1);
+  outcome.set(name);
+  return appliedDigest(outcome);
+}
+
+function ignore(): void {}
+
+/** What waits for it is given up. */
+const never: Promise<never> = new Promise(() => {});

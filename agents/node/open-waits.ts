@@ -1,0 +1,29 @@
+// Open waits — which operations of which rows of a task may wait, in memory: a turn has no lists.
+
+import type { WaitPlace } from "../wire/wait-fields.js";
+
+export class OpenWaits {
+  /** By row: most wait for one thing at a time. All that wait are here, some have ended. */
+  readonly #indexes = new Map<number, readonly number[]>();
+
+  of(arrivalNo: number): readonly number[] {
+    return this.#indexes.get(arrivalNo) ?? [];
+  }
+
+  add({ arrivalNo, index }: WaitPlace): void {
+    const indexes = this.of(arrivalNo);
+    if (!indexes.includes(index)) this.#indexes.set(arrivalNo, [...indexes, index]);
+  }
+
+  /** A wait has ended for good. */
+  remove({ arrivalNo, index }: WaitPlace): void {
+    const indexes = this.of(arrivalNo).filter((other) => other !== index);
+    if (indexes.length === 0) this.#indexes.delete(arrivalNo);
+    else this.#indexes.set(arrivalNo, indexes);
+  }
+
+  /** A row is gone. */
+  removeAll(arrivalNo: number): void {
+    this.#indexes.delete(arrivalNo);
+  }
+}

@@ -1,0 +1,220 @@
+// Wait rows — what a task keeps of the waits of its nodes, until they have ended.
+//
+//   [01][row u64][operation u32]               a wait (WaitRow)
+//   [02][row u64][operation u32][number u32]   an answer that the node has not looked at yet
+//   [03][row u64]                              a node that does nothing but wait
+//
+// Owns: keys and layouts. Leaves to others: when rows come and go (waits.ts).
+
+import { ByteReader } from "../../base/byte-reader.js";
+import { assert } from "../../base/invariant.js";
+import type { InvocationId } from "../wire/invocation-id.js";
+import type { QuestionId } from "../wire/question-id.js";
+import {
+  type AnsweredBy,
+  readAnsweredBy,
+  readQuestionId,
+  type Wanted,
+  type WaitPlace,
+  writeAnsweredBy,
+} from "../wire/wait-fields.js";
+import { readId, readName, writeName, written } from "../wire/wire-field.js";
+
+/** Table of these rows. Part of the on-disk format. */
+export const waitTable = 13;
+
+const prefixes = { wait: 1, answer: 2, resting: 3 } as const;
+const two32 = 2 ** 32;
+
+/** One wait. */
+export interface WaitRow {
+  /** By which later runs know its outcome. */
+  readonly digest: number;
+  readonly wanted: WaitedFor;
+}
+
+/** What is kept of what is waited for. */
+export type WaitedFor = WaitedAnswer | WaitedPause | WaitedChild;
+
+export interface WaitedAnswer {
+  readonly kind: "answer";
+  readonly question: QuestionId;
+  readonly isChecked: boolean;
+  /** The number of the oldest answer that the node has not looked at, and of the next to come. */
+  readonly firstAnswer: number;
+  readonly nextAnswer: number;
+}
+
+export interface WaitedPause {
+  readonly kind: "pause";
+  readonly dueMs: number;
+}
+
+export interface WaitedChild {
+  readonly kind: "result" | "step" | "receipt";
+  readonly agent: string;
+  readonly child: InvocationId;
+  /** The node has begun it: it is cancelled with it. */
+  readonly isOwn: boolean;
+  /** Some of its questions were passed on. */
+  readonly passesOn: boolean;
+}
+
+const waitedKinds = { answer: 1, pause: 2, result: 3, step: 4, receipt: 5 } as const;
+
+/** What a row keeps of a wait; `undefined` when nothing is waited for. */
+export function waitedForOf(wanted: Wanted): WaitedFor | undefined {
+  switch (wanted.kind) {
+    case "answer": {
+      const { kind, question, isChecked } = wanted;
+      return { kind, question, isChecked, firstAnswer: 0, nextAnswer: 0 };
+    }
+    case "pause":
+      return wanted;
+    case "nothing":
+      return undefined;
+    default: {
+      const { kind, agent, child } = wanted;
+      const isOwn = wanted.kind === "result" && wanted.isOwn;
+      return { kind, agent, child, isOwn, passesOn: false };
+    }
+  }
+}
+
+export function encodeWait({ digest, wanted }: WaitRow): Uint8Array {
+  return written((writer) => {
+    writer.u32(digest);
+    writer.u8(waitedKinds[wanted.kind]);
+    switch (wanted.kind) {
+      case "answer":
+        writer.bytes(wanted.question);
+        writer.u8(wanted.isChecked ? 1 : 0);
+        writer.u32(wanted.firstAnswer);
+        writer.u32(wanted.nextAnswer);
+        return;
+      case "pause":
+        writer.uint64(wanted.dueMs);
+        return;
+      default:
+        writeName(writer, wanted.agent);
+        writer.bytes(wanted.child);
+        writer.u8(wanted.isOwn ? 1 : 0);
+        writer.u8(wanted.passesOn ? 1 : 0);
+    }
+  });
+}
+
+/** What it returns are views of `bytes`. */
+export function decodeWait(bytes: Uint8Array): WaitRow {
+  const reader = new ByteReader(bytes);
+  const digest = reader.u32();
+  return { digest, wanted: readWaitedFor(reader) };
+}
+
+function readWaitedFor(reader: ByteReader): WaitedFor {
+  const kind = reader.u8();
+  switch (kind) {
+    case waitedKinds.answer: {
+      const question = readQuestionId(reader);
+      const isChecked = reader.u8() === 1;
+      const firstAnswer = reader.u32();
+      return { kind: "answer", question, isChecked, firstAnswer, nextAnswer: reader.u32() };
+    }
+    case waitedKinds.pause:
+      return { kind: "pause", dueMs: reader.uint64() };
+    case waitedKinds.result:
+      return { kind: "result", ...readChild(reader) };
+    case waitedKinds.step:
+      return { kind: "step", ...readChild(reader) };
+    default:
+      assert(kind === waitedKinds.receipt, () => `a wait of kind ${kind} is not in the format`);
+      return { kind: "receipt", ...readChild(reader) };
+  }
+}
+
+function readChild(reader: ByteReader): Omit<WaitedChild, "kind"> {
+  const agent = readName(reader);
+  const child = readId(reader);
+  return { agent, child, isOwn: reader.u8() === 1, passesOn: reader.u8() === 1 };
+}
+
+/** An answer that waits for its node. */
+export interface AnswerRow {
+  readonly by: AnsweredBy;
+  readonly value: Uint8Array;
+}
+
+export function encodeAnswer({ by, value }: AnswerRow): Uint8Array {
+  return written((writer) => {
+    writeAnsweredBy(writer, by);
+    writer.bytes(value);
+  });
+}
+
+/** What it returns are views of `bytes`. */
+export function decodeAnswer(bytes: Uint8Array): AnswerRow {
+  const reader = new ByteReader(bytes);
+  const by = readAnsweredBy(reader);
+  assert(by !== undefined, "somebody answers");
+  return { by, value: reader.rest() };
+}
+
+export function waitKey(place: WaitPlace): Uint8Array {
+  return placeKey(prefixes.wait, place, 0);
+}
+
+/** The place of a wait, from its key. */
+export function placeOf(key: Uint8Array): WaitPlace {
+  const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
+  return { arrivalNo: getUint64(view, 1), index: view.getUint32(9) };
+}
+
+export function answerKey(place: WaitPlace, answerNo: number): Uint8Array {
+  const key = placeKey(prefixes.answer, place, 4);
+  new DataView(key.buffer).setUint32(13, answerNo);
+  return key;
+}
+
+export function restingKey(arrivalNo: number): Uint8Array {
+  return rowKey(prefixes.resting, arrivalNo);
+}
+
+/** All waits. */
+export const waitsRange = rangeOf(prefixes.wait);
+
+/** All nodes that do nothing but wait. */
+export const restingRange = rangeOf(prefixes.resting);
+
+/** The row of a key that `restingKey` made. */
+export function restingRowOf(key: Uint8Array): number {
+  return getUint64(new DataView(key.buffer, key.byteOffset, key.byteLength), 1);
+}
+
+function rangeOf(prefix: number): { readonly first: Uint8Array; readonly to: Uint8Array } {
+  return { first: Uint8Array.of(prefix), to: Uint8Array.of(prefix + 1) };
+}
+
+function rowKey(prefix: number, arrivalNo: number): Uint8Array {
+  const key = new Uint8Array(9);
+  key[0] = prefix;
+  setUint64(new DataView(key.buffer), 1, arrivalNo);
+  return key;
+}
+
+function placeKey(prefix: number, { arrivalNo, index }: WaitPlace, more: number): Uint8Array {
+  const key = new Uint8Array(13 + more);
+  const view = new DataView(key.buffer);
+  key[0] = prefix;
+  setUint64(view, 1, arrivalNo);
+  view.setUint32(9, index);
+  return key;
+}
+
+function setUint64(view: DataView, at: number, value: number): void {
+  view.setUint32(at, Math.floor(value / two32));
+  view.setUint32(at + 4, value % two32);
+}
+
+function getUint64(view: DataView, at: number): number {
+  return view.getUint32(at) * two32 + view.getUint32(at + 4);
+}

@@ -1,0 +1,162 @@
+// Waiting runs — of the functions that run, those that only wait; and rows whose functions were
+// given up because there were too many of them.
+//
+// Owns: which they are, longest-waiting first, their bound, and telling functions what their waits
+// came to. Leaves to others: what they wait for (node-waits.ts, waits.ts), the record of who rests
+// (resting-nodes.ts), running (node-runner.ts).
+//
+// Invariants:
+//   L1. A run that only waits holds no place among those that run: however many wait, work goes on.
+//   L2. A row is asleep only while it is on record that it rests. One whose function has gone on
+//       by itself stays awake: there is something else that it waits for.
+
+import type { TaskPort } from "../../runtime/task-program.js";
+import type { WaitPlace } from "../wire/wait-fields.js";
+import { encodeTaskWait } from "../wire/wait-message.js";
+import type { NodeRun } from "./node-run.js";
+import type { Rested, RestingNodes } from "./resting-nodes.js";
+
+/** What follows for the runner. */
+export interface WaitingHooks {
+  /** A row only waits, on record. */
+  rested(arrivalNo: number): void;
+  /** The function of a row is not in memory any more. */
+  giveUp(run: NodeRun): void;
+  /** A row that is asleep has something to go on with. */
+  goOn(arrivalNo: number): void;
+  /** There may be a place for another function. */
+  placeFree(): void;
+}
+
+export class WaitingRuns implements Rested {
+  readonly #port: TaskPort;
+  readonly #resting: RestingNodes;
+  readonly #running: ReadonlyMap<number, NodeRun>;
+  readonly #awakeMax: number;
+  readonly #hooks: WaitingHooks;
+  /** In the order in which they began to wait. */
+  readonly #awake = new Map<number, NodeRun>();
+  readonly #asleep = new Set<number>();
+  /** Have gone on while they were on record as resting (L2). */
+  readonly #restless = new Set<number>();
+
+  constructor(
+    port: TaskPort,
+    resting: RestingNodes,
+    running: ReadonlyMap<number, NodeRun>,
+    awakeMax: number,
+    hooks: WaitingHooks,
+  ) {
+    this.#port = port;
+    this.#resting = resting;
+    this.#running = running;
+    this.#awakeMax = awakeMax;
+    this.#hooks = hooks;
+  }
+
+  /** Functions in memory that only wait. */
+  get awake(): number {
+    return this.#awake.size;
+  }
+
+  get asleep(): number {
+    return this.#asleep.size;
+  }
+
+  /** The row of a wait is in the frame in hand. */
+  recorded({ arrivalNo, index }: WaitPlace): void {
+    this.#running.get(arrivalNo)?.waits?.recorded(index);
+  }
+
+  /** The outcome of a wait is on record: its function goes on, or runs again. */
+  settle({ arrivalNo, index }: WaitPlace, outcome: Uint8Array): void {
+    this.#running.get(arrivalNo)?.waits?.settle(index, outcome);
+    this.#wake(arrivalNo);
+  }
+
+  /** An answer is on record: its function looks at it, or runs again to do so. */
+  offer(place: WaitPlace, answerNo: number, value: Uint8Array): void {
+    this.#running.get(place.arrivalNo)?.waits?.offer(place, answerNo, value);
+    this.#wake(place.arrivalNo);
+  }
+
+  isResting(arrivalNo: number): boolean {
+    const run = this.#running.get(arrivalNo);
+    return run?.isResting === true && !this.#restless.has(arrivalNo);
+  }
+
+  rested(arrivalNo: number): void {
+    const run = this.#running.get(arrivalNo);
+    if (run === undefined || !this.isResting(arrivalNo)) return;
+    this.#hooks.rested(arrivalNo);
+    this.#awake.set(arrivalNo, run);
+    for (const [longest, tired] of this.#awake) {
+      if (this.#awake.size <= this.#awakeMax) break;
+      this.#awake.delete(longest);
+      this.#giveUp(longest, tired);
+    }
+    this.#hooks.placeFree();
+  }
+
+  /** What a run waits for has changed. */
+  changed(run: NodeRun): void {
+    const { arrivalNo } = run.row;
+    if (this.#running.get(arrivalNo) !== run) return;
+    const isOnRecord = this.#resting.has(arrivalNo);
+    if (!run.isResting) {
+      this.leave(arrivalNo);
+      if (isOnRecord) this.#stirred(arrivalNo);
+    } else if (!isOnRecord && !this.#restless.has(arrivalNo)) this.#submit(arrivalNo, true);
+  }
+
+  /** The run of a row is over. */
+  leave(arrivalNo: number): void {
+    this.#awake.delete(arrivalNo);
+  }
+
+  /** A row without a function rests. */
+  sleep(arrivalNo: number): void {
+    this.#asleep.add(arrivalNo);
+  }
+
+  /** A row is asleep no more, whatever becomes of it. */
+  rise(arrivalNo: number): void {
+    this.#asleep.delete(arrivalNo);
+  }
+
+  /** A row is gone. */
+  forget(arrivalNo: number): void {
+    this.leave(arrivalNo);
+    this.#asleep.delete(arrivalNo);
+    this.#restless.delete(arrivalNo);
+  }
+
+  clear(): void {
+    this.#awake.clear();
+    this.#asleep.clear();
+  }
+
+  #wake(arrivalNo: number): void {
+    if (this.#asleep.delete(arrivalNo)) this.#hooks.goOn(arrivalNo);
+  }
+
+  #giveUp(arrivalNo: number, run: NodeRun): void {
+    run.forget(() => {
+      if (!this.#asleep.has(arrivalNo)) return;
+      this.#stirred(arrivalNo);
+      this.#wake(arrivalNo);
+    });
+    this.#asleep.add(arrivalNo);
+    this.#hooks.giveUp(run);
+  }
+
+  /** A function has gone on by itself: that it rests is no longer so. */
+  #stirred(arrivalNo: number): void {
+    this.#restless.add(arrivalNo);
+    this.#submit(arrivalNo, false);
+  }
+
+  #submit(arrivalNo: number, isResting: boolean): void {
+    this.#port.submit(encodeTaskWait({ kind: "rest", isResting, arrivalNos: [arrivalNo] }));
+  }
+}

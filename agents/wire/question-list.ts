@@ -1,0 +1,79 @@
+// Question list — what clients and nodes are told of open questions.
+//
+// Owns: the layouts of pages of questions, and of the step that an invocation is at. Leaves to
+// others: which questions are open (home/questions.ts), outcomes (outcome.ts).
+
+import { ByteReader } from "../../base/byte-reader.js";
+import type { ByteWriter } from "../../base/byte-writer.js";
+import { type AwaitReply, decodeReply, encodeReply } from "./outcome.js";
+import type { QuestionId } from "./question-id.js";
+import { readQuestionId } from "./wait-fields.js";
+import { readName, writeName, written } from "./wire-field.js";
+
+/** An open question, as clients are told of it. */
+export interface ListedQuestion {
+  readonly question: QuestionId;
+  readonly node: string;
+  readonly prompt: Uint8Array;
+}
+
+function writeListed(writer: ByteWriter, { question, node, prompt }: ListedQuestion): void {
+  writer.bytes(question);
+  writeName(writer, node);
+  writer.lengthPrefixed(prompt);
+}
+
+function readListed(reader: ByteReader): ListedQuestion {
+  const question = readQuestionId(reader);
+  return { question, node: readName(reader), prompt: reader.lengthPrefixed() };
+}
+
+/** Reply to a QuestionsMessage. */
+export interface QuestionPage {
+  readonly isKnown: boolean;
+  /** Where the next page begins; 0 when there is none. */
+  readonly next: number;
+  readonly questions: readonly ListedQuestion[];
+}
+
+export function encodeQuestionPage(page: QuestionPage): Uint8Array {
+  return written((writer) => {
+    writer.u8(page.isKnown ? 1 : 0);
+    writer.u32(page.next);
+    writer.u32(page.questions.length);
+    for (const listed of page.questions) writeListed(writer, listed);
+  });
+}
+
+/** What it returns are views of `bytes`. */
+export function decodeQuestionPage(bytes: Uint8Array): QuestionPage {
+  const reader = new ByteReader(bytes);
+  const isKnown = reader.u8() === 1;
+  const next = reader.u32();
+  const count = reader.u32();
+  return { isKnown, next, questions: Array.from({ length: count }, () => readListed(reader)) };
+}
+
+/** How an invocation stands: as AwaitReply says, or it asks a human. */
+export type StepReply = AwaitReply | { readonly kind: "asks"; readonly asked: ListedQuestion };
+
+export function encodeStep(step: StepReply): Uint8Array {
+  if (step.kind !== "asks") {
+    const reply = encodeReply(step);
+    return written((writer) => {
+      writer.u8(0);
+      writer.bytes(reply);
+    });
+  }
+  return written((writer) => {
+    writer.u8(1);
+    writeListed(writer, step.asked);
+  });
+}
+
+/** What it returns are views of `bytes`. */
+export function decodeStep(bytes: Uint8Array): StepReply {
+  const reader = new ByteReader(bytes);
+  if (reader.u8() === 1) return { kind: "asks", asked: readListed(reader) };
+  return decodeReply(reader.rest());
+}
