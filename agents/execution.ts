@@ -40,6 +40,8 @@ import { Completions } from "./node/completion.js";
 import { FailedNodes, sendUnfinished } from "./node/failed-nodes.js";
 import { attemptOf, Fences, isStopped } from "./node/fences.js";
 import { Attempts } from "./home/attempts.js";
+import { GraphVersions } from "./home/graph-versions.js";
+import { Updates } from "./home/updates.js";
 import { Records } from "./home/records.js";
 import { applyMetadata } from "./home/metadata.js";
 import { Desk } from "./home/desk.js";
@@ -94,6 +96,7 @@ class AgentProgram implements TaskProgram {
   readonly #failedNodes: FailedNodes;
   readonly #completions: Completions;
   readonly #records: Records;
+  readonly #updates: Updates;
   readonly #attempts: Attempts;
   readonly #invocations: Invocations;
   readonly #desk: Desk;
@@ -117,7 +120,8 @@ class AgentProgram implements TaskProgram {
       this.#agents.get(agent)?.maxInvocationsPerTask ?? bounds.invocationsRetainedMax;
     const sizes = messageBounds(bounds.rowBytesMax);
     this.#records = new Records(port, retainedMax, sizes.messageBytesMax);
-    this.#attempts = new Attempts(port, this.#agents, this.#records);
+    this.#updates = new Updates(port, this.#agents, new GraphVersions(port, this.#agents));
+    this.#attempts = new Attempts(port, this.#agents, this.#records, this.#updates);
     const home = [sizes, this.#records, this.#attempts] as const;
     this.#invocations = new Invocations(port, this.#agents, ...home);
     this.#desk = new Desk(this.#records, this.#invocations);
@@ -128,7 +132,7 @@ class AgentProgram implements TaskProgram {
   }
 
   start(): void {
-    this.#records.start();
+    this.#updates.start((found) => this.#records.start(found));
     this.#fences.start();
     this.#resting.start(this.#runner.waiting);
     this.#waits.start();
@@ -205,6 +209,9 @@ class AgentProgram implements TaskProgram {
         return this.#attempts.cancel(turn, message);
       case "metadata":
         return applyMetadata(turn, message);
+      case "update":
+        this.#attempts.update(turn);
+        return undefined;
       default:
         return this.#applyWait(turn, message);
     }

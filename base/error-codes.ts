@@ -148,6 +148,8 @@ export interface ErrorDetails {
     node: string;
     nodeInvocationId: string;
   };
+  /** It took longer than its `nodeTimeoutMs`: the attempt has failed, its signal is aborted. */
+  NODE_TIMEOUT: { agent: string; node: string; timeoutMs: number };
   /** The process or its thread died each time this node invocation ran: it is not run any more. */
   NODE_DEADLY: { agent: string; node: string; deaths: number };
   /** The invocation has never asked this question. */

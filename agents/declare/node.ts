@@ -77,8 +77,9 @@ export interface NodeOptions<Message, Target extends string, Input> {
   /** Of a keyed node: others of the same key run while it waits. Default: false. */
   readonly reentrant?: boolean;
   /**
-   * Milliseconds that the function may run: then its `ctx.signal` aborts and the attempt fails.
-   * 1 to 86,400,000; default: any time.
+   * Milliseconds that a run of the function may take, waits included: then its `ctx.signal` aborts
+   * and the attempt fails with NODE_TIMEOUT, whether the function returns or not. 1 to 86,400,000;
+   * default: any time.
    */
   readonly nodeTimeoutMs?: number;
 }

@@ -55,9 +55,11 @@ export interface AgentShape {
    */
   readonly stallThresholdMs?: number;
   /**
-   * What a retry does with an invocation that began before the last change of the agent's graph:
-   * go on with the new functions, start again with the original input, or fail. Default:
-   * `continue`.
+   * What becomes of an invocation under way when the topology is launched with another graph of its
+   * agent, and at its retries: it goes on with the new functions, begins again from its root with
+   * the original input, or fails with "Retry dropped". Two changes since its attempt began are too
+   * many for any mode: it fails. Nodes that a launch has begun to run before it has judged their
+   * invocation are stopped again, and nothing of them counts. Default: `continue`.
    */
   readonly updateMode?: UpdateMode;
   /**

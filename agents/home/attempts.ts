@@ -4,10 +4,12 @@
 //   failed ──► a fence to all tasks: the next attempt
 //      └─────► giveUp to the task of the row, and the invocation has failed
 //   cancel ──► a fence with a stop to all tasks; told when nothing runs any more
+//   update ──► the same, for invocations that a changed graph restarts or drops
 //   settled ─► lift to all tasks, when there were fences
 //
 // Owns: these decisions. Leaves to others: records (records.ts), what fences do to rows
-// (node/node-runner.ts), how many retries there are (the agent's declaration).
+// (node/node-runner.ts), how many retries there are (the agent's declaration), what a changed graph
+// means (updates.ts).
 //
 // Invariants:
 //   T1. Of several failures of one attempt one causes a retry; a failure of an attempt that is not
@@ -17,6 +19,7 @@
 //       attempt than they were about.
 //   T4. A stop is told once to each thread that asked for it, when nothing runs any more.
 
+import { PartitaError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import type { AgentDefinition } from "../declare/definition.js";
@@ -27,27 +30,55 @@ import {
   type FenceMessage,
 } from "../wire/attempt-message.js";
 import { decodeFailure, failureText, nodeFailureText } from "../wire/failure.js";
-import { type InvocationId, isZeroId } from "../wire/invocation-id.js";
+import { type InvocationId, isZeroId, rootNodeId } from "../wire/invocation-id.js";
 import { encodeNotice, encodeStanding } from "../wire/outcome.js";
-import { type InvocationRecord, withFailure } from "./invocation-record.js";
+import {
+  firstAttempt,
+  type InvocationRecord,
+  type Stop,
+  withFailure,
+} from "./invocation-record.js";
 import type { Records } from "./records.js";
+import { restartRoot } from "./roots.js";
+import type { Updates } from "./updates.js";
 import { WaitingThreads } from "./waiting-threads.js";
 
 export class Attempts {
   readonly #port: TaskPort;
   readonly #agents: ReadonlyMap<string, AgentDefinition>;
   readonly #records: Records;
+  readonly #updates: Updates;
   /** Threads that wait until nothing of an invocation runs any more. */
   readonly #stopping = new WaitingThreads();
 
-  constructor(port: TaskPort, agents: ReadonlyMap<string, AgentDefinition>, records: Records) {
+  constructor(
+    port: TaskPort,
+    agents: ReadonlyMap<string, AgentDefinition>,
+    records: Records,
+    updates: Updates,
+  ) {
     this.#port = port;
     this.#agents = agents;
     this.#records = records;
+    this.#updates = updates;
   }
 
   threadExited(thread: number): void {
     this.#stopping.threadExited(thread);
+  }
+
+  /** Of an invocation that begins. */
+  first(turn: Turn, agent: string): ReturnType<typeof firstAttempt> {
+    const { versions } = this.#updates;
+    versions.record(turn, agent);
+    return firstAttempt(versions.current(agent) ?? 0);
+  }
+
+  /** A record whose next attempt begins now, with the graph that the agent has by now. */
+  begun(turn: Turn, record: InvocationRecord, attempt: number): InvocationRecord {
+    const { versions } = this.#updates;
+    versions.record(turn, record.agent);
+    return { ...record, attempt, version: versions.current(record.agent) ?? record.version };
   }
 
   /** A node invocation has failed, and its row waits for the word of its home (T1, T2). */
@@ -64,13 +95,31 @@ export class Attempts {
       this.#records.write(turn, invocationId, before, noted);
       return;
     }
-    if (before.state.kind === "pending" && !final && this.#hasRetries(before)) {
-      const next = this.#retried(turn, invocationId, noted);
+    const isRetried = before.state.kind === "pending" && !final && this.#hasRetries(before);
+    const verdict = isRetried ? this.#updates.verdict(before) : "drop";
+    if (verdict !== "drop") {
+      const isRestarted = verdict === "restart";
+      const next = isRestarted
+        ? this.#stopped(turn, invocationId, { ...noted, retries: noted.retries + 1 }, "restart")
+        : this.#retried(turn, invocationId, noted);
       this.#records.write(turn, invocationId, before, next);
       return;
     }
     turn.send(this.#sender(turn), giveUp);
-    this.#records.write(turn, invocationId, before, failedWith(before, error));
+    const failed = isRetried ? this.#dropped(noted) : failedWith(before, error);
+    this.#records.write(turn, invocationId, before, failed);
+  }
+
+  /** The graphs of agents have changed: invocations that were under way are judged. */
+  update(turn: Turn): void {
+    for (const id of this.#updates.next(turn)) {
+      const before = this.#records.read(turn, id);
+      if (before?.state.kind !== "pending" || before.stop !== undefined) continue;
+      const verdict = this.#updates.verdict(before);
+      if (verdict === "continue") continue;
+      const judged = verdict === "drop" ? this.#dropped(before) : before;
+      this.#records.write(turn, id, before, this.#stopped(turn, id, judged, verdict));
+    }
   }
 
   /**
@@ -82,24 +131,28 @@ export class Attempts {
     if (isZeroId(before.outstanding)) return encodeStanding("stopped");
     if (turn.origin.kind === "lane") this.#stopping.add(turn.origin.thread, invocationId);
     if (before.stop === "cancel") return encodeStanding("stopping");
-    const { attempt, state } = before;
-    this.#fence(turn, { invocationId, attempt, stop: "cancelled", pauseMs: 0 });
-    const after: InvocationRecord = {
-      ...before,
-      stop: "cancel",
-      isFenced: true,
-      state: state.kind === "pending" ? { kind: "cancelled" } : state,
-    };
+    const isPending = before.state.kind === "pending";
+    const ended: InvocationRecord = isPending
+      ? { ...before, state: { kind: "cancelled" } }
+      : before;
+    const after = this.#stopped(turn, invocationId, ended, "cancel");
     this.#records.write(turn, invocationId, before, after);
     return encodeStanding("stopping");
   }
 
   /** Nothing of an invocation runs any more: its record as it goes on from there (T3, T4). */
   settled(turn: Turn, invocationId: InvocationId, record: InvocationRecord): InvocationRecord {
+    if (record.stop === "restart" && record.state.kind === "pending") {
+      return this.#restarted(turn, invocationId, record);
+    }
+    return this.#ended(turn, invocationId, record);
+  }
+
+  #ended(turn: Turn, invocationId: InvocationId, record: InvocationRecord): InvocationRecord {
     const notice = encodeNotice({ kind: "stopped", invocationId });
     for (const thread of this.#stopping.take(invocationId)) turn.notify(thread, notice);
     const isPending = record.state.kind === "pending";
-    const ended = isPending ? { ...record, state: withoutResult(record) } : record;
+    const ended = isPending ? failedFor(record, "Agent completed without result") : record;
     if (!ended.isFenced) return ended;
     this.#toAll(turn, encodeAttempt({ kind: "lift", invocationId }));
     return { ...ended, isFenced: false, stop: undefined };
@@ -115,7 +168,49 @@ export class Attempts {
     const pauseMs = this.#pauseMs(record);
     this.#fence(turn, { invocationId, attempt, stop: undefined, pauseMs });
     this.#records.questions.closeOlder(turn, invocationId, attempt);
-    return { ...record, attempt, retries: record.retries + 1, isFenced: true };
+    const next = this.begun(turn, record, attempt);
+    return { ...next, retries: record.retries + 1, isFenced: true };
+  }
+
+  #stopped(
+    turn: Turn,
+    invocationId: InvocationId,
+    record: InvocationRecord,
+    stop: Stop,
+  ): InvocationRecord {
+    const reason = stop === "cancel" ? "cancelled" : "retried";
+    this.#fence(turn, { invocationId, attempt: record.attempt, stop: reason, pauseMs: 0 });
+    return { ...record, stop, isFenced: true };
+  }
+
+  /** Begins again from the root, when nothing runs any more of what was before (T3). */
+  #restarted(turn: Turn, id: InvocationId, record: InvocationRecord): InvocationRecord {
+    const { agent } = record;
+    const definition = this.#agents.get(agent);
+    const attempt = record.attempt + 1;
+    try {
+      if (definition === undefined) {
+        throw new PartitaError("AGENT_UNKNOWN", { agent, known: [...this.#agents.keys()] });
+      }
+      restartRoot(turn, this.#port, definition, id, attempt);
+    } catch (error) {
+      const reason = `Retry dropped (${error instanceof Error ? error.message : String(error)})`;
+      return this.#ended(turn, id, failedFor(record, reason));
+    }
+    this.#toAll(turn, encodeAttempt({ kind: "lift", invocationId: id }));
+    this.#records.questions.closeOlder(turn, id, attempt);
+    const outstanding = rootNodeId(id, attempt);
+    const next = this.begun(turn, { ...record, outstanding, rootAttempt: attempt }, attempt);
+    // What was before stays in the tree, and nothing leads to it.
+    return { ...next, extras: true, isFenced: false, stop: undefined };
+  }
+
+  #dropped(record: InvocationRecord): InvocationRecord {
+    const { agent, version } = record;
+    const changes = this.#updates.changes(agent, version);
+    const times = changes === 1 ? "once" : `${changes} times`;
+    const since = `the graph of agent "${agent}" has changed ${times} since the attempt began`;
+    return failedFor(record, `Retry dropped (${since})`);
   }
 
   /** It doubles with each retry; chance keeps many from coming back at once. */
@@ -148,10 +243,10 @@ export function failedWith(record: InvocationRecord, error: Uint8Array): Invocat
   return { ...noted, state: { kind: "failed", reason, failuresThen: noted.failures.length } };
 }
 
-/** How an invocation has failed of which nothing runs any more. */
-function withoutResult({ failures }: InvocationRecord): InvocationRecord["state"] {
+/** A record that has failed for a reason beside the failures of its nodes. */
+function failedFor(record: InvocationRecord, why: string): InvocationRecord {
+  const { failures } = record;
   const last = failures.at(-1);
-  const failure = last === undefined ? undefined : decodeFailure(last);
-  const reason = failureText("Agent completed without result", failure);
-  return { kind: "failed", reason, failuresThen: failures.length };
+  const reason = failureText(why, last === undefined ? undefined : decodeFailure(last));
+  return { ...record, state: { kind: "failed", reason, failuresThen: failures.length } };
 }

@@ -61,25 +61,35 @@ export interface InvocationRecord extends FailureList {
   readonly isFenced: boolean;
   /** Why what runs of it is to stop; `undefined` when it is not. */
   readonly stop: Stop | undefined;
+  /** The version of its agent's graph in which the attempt began (graph-versions.ts). */
+  readonly version: number;
+  /** The attempt in which it began from its root: 0, unless an update has restarted it. */
+  readonly rootAttempt: number;
 }
 
-/** It was cancelled. */
-export type Stop = "cancel";
+/** It was cancelled; or its graph has changed, and it begins again or has failed with that. */
+export type Stop = "cancel" | "restart" | "drop";
+
+type Attempt = Pick<
+  InvocationRecord,
+  "attempt" | "retries" | "isAwaited" | "isFenced" | "stop" | "version" | "rootAttempt"
+>;
 
 /** Of an invocation that begins. */
-export const firstAttempt: Pick<
-  InvocationRecord,
-  "attempt" | "retries" | "isAwaited" | "isFenced" | "stop"
-> = {
-  attempt: 0,
-  isAwaited: false,
-  retries: 0,
-  isFenced: false,
-  stop: undefined,
-};
+export function firstAttempt(version: number): Attempt {
+  return {
+    attempt: 0,
+    retries: 0,
+    isAwaited: false,
+    isFenced: false,
+    stop: undefined,
+    version,
+    rootAttempt: 0,
+  };
+}
 
 const states = { pending: 0, result: 1, failed: 2, cancelled: 3 } as const;
-const stops = { none: 0, cancel: 1 } as const;
+const stops = [undefined, "cancel", "restart", "drop"] as const;
 
 export function encodeRecord(record: InvocationRecord): Uint8Array {
   const { state } = record;
@@ -93,7 +103,9 @@ export function encodeRecord(record: InvocationRecord): Uint8Array {
     writer.u32(record.retries);
     writer.u8(record.isAwaited ? 1 : 0);
     writer.u8(record.isFenced ? 1 : 0);
-    writer.u8(stops[record.stop ?? "none"]);
+    writer.u8(stops.indexOf(record.stop));
+    writer.u32(record.version);
+    writer.u32(record.rootAttempt);
     writeFailures(writer, record);
     if (state.kind === "result") writer.bytes(state.value);
     if (state.kind === "failed") {
@@ -117,6 +129,8 @@ export function decodeRecord(bytes: Uint8Array): InvocationRecord {
     isAwaited: reader.u8() === 1,
     isFenced: reader.u8() === 1,
     stop: readStop(reader),
+    version: reader.u32(),
+    rootAttempt: reader.u32(),
     ...readFailures(reader),
     state: readState(kind, reader),
   };
@@ -161,7 +175,6 @@ function readState(kind: number, reader: ByteReader): InvocationState {
 
 function readStop(reader: ByteReader): Stop | undefined {
   const stop = reader.u8();
-  if (stop === stops.none) return undefined;
-  assert(stop === stops.cancel, () => `reason ${stop} of a stop is not in the format`);
-  return "cancel";
+  assert(stop < stops.length, () => `reason ${stop} of a stop is not in the format`);
+  return stops[stop];
 }

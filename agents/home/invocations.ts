@@ -8,18 +8,15 @@
 
 import { PartitaError } from "../../base/errors.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
-import { hashKey } from "../../store/key-hash.js";
 import type { AgentDefinition } from "../declare/definition.js";
 import { type AckMessage, isDone, recordBytesOf } from "../wire/ack.js";
-import { entryNodeId, isZeroId, noScope } from "../wire/invocation-id.js";
-import { firstAttempt, type InvocationState, outcomeOf } from "./invocation-record.js";
+import { isZeroId, rootNodeId } from "../wire/invocation-id.js";
+import { type InvocationState, outcomeOf } from "./invocation-record.js";
 import {
   type AwaitMessage,
   type CollectMessage,
-  encodeRun,
   type InitiateMessage,
   laneOf,
-  type RunMessage,
 } from "../wire/message.js";
 import type { MessageBounds } from "../wire/message-bounds.js";
 import { encodeReply } from "../wire/outcome.js";
@@ -27,8 +24,9 @@ import { encodePoison, type ReviveMessage } from "../wire/poison-message.js";
 import { Accounts } from "./accounts.js";
 import { type Attempts, failedWith } from "./attempts.js";
 import type { Records } from "./records.js";
+import { startRoot } from "./roots.js";
 import { Scopes } from "./scopes.js";
-import { leavingKey, nodeKey, originKey, treeTable } from "./tree.js";
+import { leavingKey, nodeKey, treeTable } from "./tree.js";
 
 const pending: InvocationState = { kind: "pending" };
 
@@ -76,33 +74,18 @@ export class Invocations {
       const messageBytes = input.length;
       throw new PartitaError("MESSAGE_TOO_LARGE", { where, messageBytes, messageBytesMax });
     }
-    const nodeInvocationId = entryNodeId(invocationId);
     this.#records.create(turn, invocationId, {
       agent,
-      outstanding: nodeInvocationId,
+      outstanding: rootNodeId(invocationId, 0),
       extras: false,
       failures: [],
       failuresLost: 0,
       state: pending,
-      ...firstAttempt,
+      ...this.#attempts.first(turn, agent),
     });
     const node = definition.entry.name;
-    const run: RunMessage = {
-      kind: "run",
-      agent,
-      invocationId,
-      node,
-      nodeInvocationId,
-      scope: noScope,
-      attempt: 0,
-      carried,
-      key,
-      message: input,
-    };
-    const owner = key === undefined ? this.#port.taskId : this.#port.ownerOf(hashKey(key));
-    const bytes = encodeRun(run);
-    turn.put(treeTable, originKey(invocationId, nodeInvocationId), bytes, true);
-    turn.send(owner, bytes);
+    const origin = { agent, invocationId, node, carried, key, message: input };
+    startRoot(turn, this.#port, origin, 0);
   }
 
   /** A node invocation has ended. `bytes`: the ack, whose last part is kept. */
@@ -145,7 +128,9 @@ export class Invocations {
       this.#scopes.revive(accounts, scope, nodeInvocationId);
       accounts.write();
       const { outstanding } = accounts;
-      const after = { ...before, state, outstanding, attempt, retries: 0 };
+      const revived = { ...before, state, outstanding, retries: 0 };
+      const isNew = attempt > before.attempt;
+      const after = isNew ? this.#attempts.begun(turn, revived, attempt) : revived;
       this.#records.write(turn, invocationId, before, after);
     }
     const { origin } = turn;

@@ -46,8 +46,9 @@ export class Records {
     this.questions.threadExited(thread);
   }
 
-  start(): void {
-    this.#createdLast = this.retention.start();
+  /** `found` is shown every record there is. */
+  start(found: (id: InvocationId, record: InvocationRecord) => void): void {
+    this.#createdLast = this.retention.start(found);
   }
 
   /** The record of an invocation whose home this is; `undefined` when it is forgotten. */

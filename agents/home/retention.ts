@@ -18,7 +18,12 @@ import { Fifo } from "../fifo.js";
 import { type InvocationId, invocationIdOf, invocationName } from "../wire/invocation-id.js";
 import { encodeCollect } from "../wire/message.js";
 import { noBytes } from "../wire/wire-field.js";
-import { decodeRecord, invocationTable, isOver } from "./invocation-record.js";
+import {
+  decodeRecord,
+  type InvocationRecord,
+  invocationTable,
+  isOver,
+} from "./invocation-record.js";
 import { leavingKey, smallTree, treeRange, treeTable } from "./tree.js";
 
 /** Records looked at for one message: more than one begins with it, so that a backlog shrinks. */
@@ -44,15 +49,20 @@ export class Retention {
     this.#retainedMax = retainedMax;
   }
 
-  /** Rebuilds the order from the rows and returns the highest number of a record; 0 without any. */
-  start(): number {
+  /**
+   * Rebuilds the order from the rows, each of which it shows to `visit`, and returns the highest
+   * number of a record; 0 without any.
+   */
+  start(visit: (id: InvocationId, record: InvocationRecord) => void): number {
     const found: { readonly name: string; readonly agent: string; readonly createdNo: number }[] =
       [];
     for (let from: Uint8Array = noBytes; ; ) {
       const range = from.length === 0 ? {} : { from };
       const rows = this.#port.page(invocationTable, range, pageRows);
       for (const row of rows) {
-        const { agent, createdNo } = decodeRecord(row.value);
+        const record = decodeRecord(row.value);
+        visit(row.key, record);
+        const { agent, createdNo } = record;
         found.push({ name: invocationName(row.key), agent, createdNo });
         from = new Uint8Array([...row.key, 0]);
       }

@@ -104,12 +104,7 @@ export function isStopped({ attempt }: Fenced, fence: Fence | undefined): boolea
   return fence?.stop !== undefined && attempt <= fence.attempt;
 }
 
-/** The reason of the signals of what is to stop. */
-export function stopError(run: RunMessage, fence: Fence | undefined): PartitaError {
-  const { agent, node } = run;
-  const invocationId = formatInvocationId(run.invocationId);
-  if (fence?.stop === "cancelled") {
-    return new PartitaError("INVOCATION_CANCELLED", { agent, invocationId });
-  }
-  return new PartitaError("INVOCATION_RETRIED", { agent, node, invocationId });
+/** The reason of the signals of what is cancelled. */
+export function stopError({ agent, invocationId: id }: RunMessage): PartitaError {
+  return new PartitaError("INVOCATION_CANCELLED", { agent, invocationId: formatInvocationId(id) });
 }

@@ -2,8 +2,8 @@
 // submitted.
 //
 // Owns: what is done before the function (an earlier run's operations are looked up), calling it,
-// and submitting what it came to; the same for a row that is given up or stopped unrun. Leaves to
-// others: which row runs when (node-runner.ts), the function's context and effects
+// its time limit, and submitting what it came to; the same for a row that is given up or stopped
+// unrun. Leaves to others: which row runs when (node-runner.ts), the function's context and effects
 // (active-node.ts), what becomes of them (execution.ts).
 //
 // Invariants:
@@ -57,9 +57,12 @@ export class NodeRun {
   #active: ActiveNode | undefined;
   #hasStarted = false;
   #isHalted = false;
+  #hasSubmitted = false;
   /** Whether anything may still be submitted (U1). */
   #isOver = false;
   #ended: Promise<void> | undefined;
+  /** While its function has a time limit and runs. */
+  #limit: ReturnType<TaskPort["after"]> | undefined;
 
   constructor(row: StartingRow, services: RunServices) {
     this.row = row;
@@ -70,6 +73,11 @@ export class NodeRun {
   /** Whether it runs: not while its mark is on the way to the device. */
   get hasStarted(): boolean {
     return this.#hasStarted;
+  }
+
+  /** Whether what it came to is on its way: it is decided when that is applied. */
+  get hasSubmitted(): boolean {
+    return this.#hasSubmitted;
   }
 
   get attempt(): number {
@@ -123,6 +131,8 @@ export class NodeRun {
     const { arrivalNo } = this.row;
     const recorded = await this.#recorded();
     if (this.#isOver || recorded === undefined) return;
+    this.#close();
+    this.#hasSubmitted = true;
     this.#services.port.submit(encodePoison({ kind: "bury", arrivalNo, recorded }));
   }
 
@@ -143,7 +153,7 @@ export class NodeRun {
 
   /** It is an orphan (U2): another run takes its place. */
   retire(): void {
-    this.#isOver = true;
+    this.#close();
     const { agent, node, invocationId } = this.#run;
     const details = { agent, node, invocationId: formatInvocationId(invocationId) };
     this.halt(new PartitaError("INVOCATION_RETRIED", details), true);
@@ -160,7 +170,7 @@ export class NodeRun {
 
   /** Nothing that it comes to is heard any more. */
   end(reason: unknown): void {
-    this.#isOver = true;
+    this.#close();
     this.#active?.abort(reason);
   }
 
@@ -181,7 +191,22 @@ export class NodeRun {
       return;
     }
     if (this.#isHalted) this.#submit({ ...this.#nothing(), recorded: active.recorded() });
-    else this.#submit(await this.#watched(node, active));
+    else await this.#within(node, active);
+  }
+
+  /** When its time is over the attempt has failed: what the function does then counts no more. */
+  async #within(node: NodeDefinition, active: ActiveNode): Promise<void> {
+    const { nodeTimeoutMs: timeoutMs } = node;
+    if (timeoutMs !== undefined) {
+      this.#limit = this.#services.port.after(timeoutMs, () => {
+        const { agent } = this.#run;
+        const error = new PartitaError("NODE_TIMEOUT", { agent, node: node.name, timeoutMs });
+        this.halt(error, true);
+        this.#submit(failureOf(this.#run, active, error));
+      });
+    }
+    const effects = await this.#watched(node, active);
+    this.#submit(effects);
   }
 
   /** Calls the function, under the eyes of the watchdog until it first waits. */
@@ -232,6 +257,11 @@ export class NodeRun {
     return recordedBy(journal);
   }
 
+  #close(): void {
+    this.#isOver = true;
+    this.#limit?.cancel();
+  }
+
   #nothing(): NodeEffects {
     const { attempt } = this.#run;
     const end = { kind: "plain" } as const;
@@ -240,7 +270,8 @@ export class NodeRun {
 
   #submit(effects: NodeEffects): void {
     if (this.#isOver) return;
-    this.#isOver = true;
+    this.#close();
+    this.#hasSubmitted = true;
     const { arrivalNo } = this.row;
     this.#services.port.submit(encodeCompleted({ kind: "completed", arrivalNo, ...effects }));
   }

@@ -22,10 +22,9 @@
 //   R7. In a life that follows a death, no row of an earlier life starts before a durable mark says
 //       so. One that has such a mark already, or that the watchdog names, is a suspect: it waits
 //       for `runSuspects`. One with `suspectDeathsMax` marks is buried unrun.
-//   R8. Of a row that a stop concerns, wherever it is, nothing more is run; its completion, which
-//       has no effects, is submitted when whatever still ran of it has returned.
-//   R9. A function that only waits holds no place among those that run. Of very many those that
-//       wait longest are given up, and run again when there is something to go on with.
+//   R8. Of a row that a stop concerns, wherever it is, nothing more is run. Its completion has no
+//       effects; when it was cancelled it is submitted only when what ran of it has returned.
+//   R9. A function that only waits holds no place among those that run, and may be given up.
 
 import { assert } from "../../base/invariant.js";
 import { limits } from "../../base/limits.js";
@@ -53,7 +52,6 @@ export class NodeRunner {
   readonly #port: TaskPort;
   readonly #queue: NodeQueue;
   readonly #resting: RestingNodes;
-  /** Those of what runs that only wait, and rows whose functions were given up for that. */
   readonly waiting: WaitingRuns;
   readonly #fences: Fences;
   readonly #bounds: RunnerBounds;
@@ -79,7 +77,7 @@ export class NodeRunner {
   /** Lets `runSuspects` go on, if it waits for the port. */
   #release: () => void = () => {};
   readonly #suspects: Suspects;
-  /** Of an earlier life, and started in this one: their mark is durable. */
+  /** Of an earlier life, with a mark in this one. */
   readonly #marked = new Set<number>();
   #phase: "recovering" | "running" | "aborted" = "recovering";
 
@@ -103,8 +101,7 @@ export class NodeRunner {
     this.#fences = fences;
     this.#bounds = bounds;
     const changed = (run: NodeRun): void => this.waiting.changed(run);
-    const sizes = messageBounds(bounds.rowBytesMax);
-    this.#services = { port, agents, fences, bounds: sizes, changed };
+    this.#services = { port, agents, fences, bounds: messageBounds(bounds.rowBytesMax), changed };
     this.#kept = new KeptRows(bounds);
     this.#parked = new ParkedRows(port);
     this.#suspects = new Suspects(port);
@@ -224,14 +221,13 @@ export class NodeRunner {
     this.#parked.park(arrivalNo, parkedRow(row));
   }
 
-  /** A row that was given up, or found resting, runs again. */
   #goOn(arrivalNo: number): void {
     this.#parked.leave(arrivalNo);
     this.#line(arrivalNo);
     this.#startReady();
   }
 
-  /** Resolves when the port may have changed its mind, or on abort. */
+  /** The port may have changed its mind, or all was aborted. */
   #released(): Promise<void> {
     return new Promise((resolve) => {
       this.#release = resolve;
@@ -259,9 +255,7 @@ export class NodeRunner {
     const running = this.#running.get(arrivalNo);
     if (running !== undefined) {
       if (!running.hasStarted || running.attempt >= fence.attempt) return;
-      running.retire();
-      this.#ended(arrivalNo);
-      this.#orphaned.add(arrivalNo);
+      this.#retire(running);
       this.#park(running.row);
     } else if (!this.#parked.has(arrivalNo)) return;
     this.#resume(arrivalNo, fence);
@@ -286,20 +280,36 @@ export class NodeRunner {
     const run = running?.row.run ?? this.#kept.take(arrivalNo) ?? this.#queue.read(arrivalNo);
     const fence = this.#fences.of(run.invocationId);
     if (!isStopped(run, fence)) return;
-    if (running !== undefined) {
-      // One whose mark is on its way finds the fence when it starts.
-      if (running.hasStarted) running.halt(stopError(run, fence), fence?.stop === "retried");
+    // One whose mark is on its way finds the fence when it starts.
+    if (running !== undefined && (!running.hasStarted || running.hasSubmitted)) return;
+    if (running !== undefined && fence?.stop === "cancelled") {
+      running.halt(stopError(run), false);
       return;
     }
+    if (running === undefined) this.#takeOut(arrivalNo, run);
+    else this.#retire(running);
+    const stopping = this.#runOf(arrivalNo, run);
+    this.#running.set(arrivalNo, stopping);
+    const isAwaited = fence?.stop === "cancelled";
+    void stopping.stop(isAwaited ? this.#orphans.get(arrivalNo) : undefined);
+  }
+
+  /** A row that does not run leaves the place where it waits; its gate it keeps. */
+  #takeOut(arrivalNo: number, run: RunMessage): void {
     const gate = gateOf(run);
     const isInLine = gate !== undefined && !this.#gates.holds(gate, arrivalNo);
     this.waiting.rise(arrivalNo);
     const wasParked = this.#parked.leave(arrivalNo) !== undefined;
     const isReady = !isInLine && !wasParked && !this.#suspects.remove(arrivalNo);
     if (isReady) this.#passedOver.add(arrivalNo);
-    const stopping = this.#runOf(arrivalNo, run);
-    this.#running.set(arrivalNo, stopping);
-    void stopping.stop(this.#orphans.get(arrivalNo));
+  }
+
+  /** What runs is an orphan from now on. */
+  #retire(running: NodeRun): void {
+    const { arrivalNo } = running.row;
+    running.retire();
+    this.#ended(arrivalNo);
+    this.#orphaned.add(arrivalNo);
   }
 
   /** A row is plain, or has got its gate. */
@@ -383,7 +393,7 @@ export class NodeRunner {
     return new NodeRun({ arrivalNo, run, gate: gateOf(run), rerun }, this.#services);
   }
 
-  /** Asked again after each wait: a field that was compared once would count as known. */
+  /** Asked again each time: a field that was compared once would count as known. */
   #isAborted(): boolean {
     return this.#phase === "aborted";
   }

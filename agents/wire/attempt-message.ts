@@ -68,12 +68,18 @@ export interface CancelMessage {
   readonly invocationId: InvocationId;
 }
 
+/** A task to itself: the graphs of agents have changed since the last launch. Volatile. */
+export interface UpdateMessage {
+  readonly kind: "update";
+}
+
 export type AttemptMessage =
   | FailedMessage
   | FenceMessage
   | GiveUpMessage
   | LiftMessage
-  | CancelMessage;
+  | CancelMessage
+  | UpdateMessage;
 
 const stops = { none: 0, cancelled: 1, retried: 2 } as const;
 
@@ -109,6 +115,8 @@ function writeAttempt(writer: ByteWriter, message: AttemptMessage): void {
     case "cancel":
       writeName(writer, message.agent);
       writer.bytes(message.invocationId);
+      return;
+    case "update":
   }
 }
 
@@ -139,6 +147,8 @@ export function readAttempt(kind: number, reader: ByteReader): AttemptMessage | 
       return { kind: "lift", invocationId: readId(reader) };
     case kinds.cancel:
       return { kind: "cancel", agent: readName(reader), invocationId: readId(reader) };
+    case kinds.update:
+      return { kind: "update" };
     default:
       return undefined;
   }

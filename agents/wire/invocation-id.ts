@@ -35,6 +35,9 @@ export const noScope: NodeInvocationId = Object.freeze({ high: 0, low: 0 });
 const gatherIndex = 0xffffffff;
 const tokenIndex = 0xfffffffe;
 
+/** No node emits so often; those above are of scopes. */
+const rootsFirst = 2 ** 31;
+
 const two16 = 2 ** 16;
 const two24 = 2 ** 24;
 const two32 = 2 ** 32;
@@ -125,6 +128,12 @@ export function invocationIdOf(name: string): InvocationId {
 /** The id of an invocation's first node invocation. */
 export function entryNodeId(id: InvocationId): NodeInvocationId {
   return deriveNodeId(id);
+}
+
+/** The same when the invocation has begun again from its root in a later attempt. */
+export function rootNodeId(id: InvocationId, attempt: number): NodeInvocationId {
+  const entry = entryNodeId(id);
+  return attempt === 0 ? entry : childNodeId(entry, rootsFirst + attempt);
 }
 
 /** The id of the node invocation that the `index`-th emit of `parent` starts (D2). */

@@ -30,6 +30,7 @@ export const messageKinds = {
   giveUp: 42,
   lift: 43,
   cancel: 44,
+  update: 45,
   // wait-message.ts
   wait: 64,
   settle: 65,

@@ -39,7 +39,9 @@ const record: fc.Arbitrary<InvocationRecord> = fc.record({
   retries: word,
   isAwaited: fc.boolean(),
   isFenced: fc.boolean(),
-  stop: fc.constantFrom(undefined, "cancel" as const),
+  stop: fc.constantFrom(undefined, "cancel" as const, "restart" as const, "drop" as const),
+  version: word,
+  rootAttempt: word,
 });
 
 const empty: InvocationRecord = {
@@ -50,7 +52,7 @@ const empty: InvocationRecord = {
   failures: [],
   failuresLost: 0,
   state: { kind: "pending" },
-  ...firstAttempt,
+  ...firstAttempt(1),
 };
 
 describe("invocation record — the row", () => {

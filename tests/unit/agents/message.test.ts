@@ -98,6 +98,7 @@ const attemptMessage: fc.Arbitrary<AttemptMessage> = fc.oneof(
   fc.record({ kind: fc.constant("giveUp" as const), arrivalNo: fc.maxSafeNat() }),
   fc.record({ kind: fc.constant("lift" as const), invocationId }),
   fc.record({ kind: fc.constant("cancel" as const), agent: name, invocationId }),
+  fc.constant({ kind: "update" as const }),
 );
 
 /** Those of stream-message.ts have a test of their own. */
@@ -239,6 +240,7 @@ function encode(sent: PlainMessage): Uint8Array {
     case "giveUp":
     case "lift":
     case "cancel":
+    case "update":
       return encodeAttempt(sent);
     case "metadata":
       return encodeMetadataMessage(sent);

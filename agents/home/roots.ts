@@ -1,0 +1,42 @@
+// Roots — the first node invocation of an invocation: sent when it begins, and again when an update
+// of its agent restarts it.
+
+import type { TaskPort, Turn } from "../../runtime/task-program.js";
+import { hashKey } from "../../store/key-hash.js";
+import { encodeDynamicKey } from "../../store/tuple-key.js";
+import type { AgentDefinition } from "../declare/definition.js";
+import { type InvocationId, noScope, rootNodeId } from "../wire/invocation-id.js";
+import { decodeRun, encodeRun, type RunMessage } from "../wire/message.js";
+import { decodeMessage } from "../wire/wire-field.js";
+import { originKey, treeTable } from "./tree.js";
+
+/** What an invocation begins with. */
+type Origin = Pick<RunMessage, "agent" | "invocationId" | "node" | "carried" | "key" | "message">;
+
+/** Sends the entry its message, and keeps that: the original input. */
+export function startRoot(turn: Turn, port: TaskPort, origin: Origin, attempt: number): void {
+  const { invocationId, key } = origin;
+  const nodeInvocationId = rootNodeId(invocationId, attempt);
+  const run: RunMessage = { kind: "run", ...origin, nodeInvocationId, scope: noScope, attempt };
+  const bytes = encodeRun(run);
+  turn.put(treeTable, originKey(invocationId, nodeInvocationId), bytes, true);
+  turn.send(key === undefined ? port.taskId : port.ownerOf(hashKey(key)), bytes);
+}
+
+/**
+ * The same in a later attempt, with the entry that the agent has now.
+ * Throws what the key function of that entry throws at an input that was made for another one.
+ */
+export function restartRoot(
+  turn: Turn,
+  port: TaskPort,
+  { entry }: AgentDefinition,
+  id: InvocationId,
+  attempt: number,
+): void {
+  const origin = turn.get(treeTable, originKey(id, rootNodeId(id, 0)));
+  if (origin === undefined) throw new Error("its input is gone");
+  const first = decodeRun(origin);
+  const key = entry.key && encodeDynamicKey(entry.key(decodeMessage(first.message)));
+  startRoot(turn, port, { ...first, node: entry.name, key }, attempt);
+}
