@@ -102,9 +102,12 @@ function splitArgs(text: string): string[] {
   return args;
 }
 
-/** The number that a call has returned; negative when it failed. */
+/** An error number that no kernel has: strace read the registers of a thread that was dying. */
+const noErrno = /^-1 \(errno \d{5,}\)/;
+
+/** The number that a call has returned; negative when it failed, NaN when nobody knows. */
 export function returned(call: Call): number {
-  return Number.parseInt(call.result, 10);
+  return noErrno.test(call.result) ? Number.NaN : Number.parseInt(call.result, 10);
 }
 
 /** The bytes of a string argument. */

@@ -48,6 +48,13 @@ describe("trace reader — lines of strace", () => {
     expect(failed === undefined ? 0 : returned(failed)).toBe(-1);
   });
 
+  it("takes an error number that no kernel has for a call that a thread died in", () => {
+    const [, stop] = read("7 pwrite64(3, 9, 9, 0) = -1 (errno 18446744073709551414)");
+    expect(stop === undefined ? 0 : returned(stop)).toBeNaN();
+    const [, known] = read("7 pwrite64(3, 9, 9, 0) = -1 (errno 4095)");
+    expect(known === undefined ? 0 : returned(known)).toBe(-1);
+  });
+
   it("leaves out signals, exits and what was cut off when the process was killed", () => {
     expect(read("7 +++ killed by SIGKILL +++", "7 --- SIGTERM {si_signo=SIGTERM} ---")).toEqual([]);
     expect(read('7 pwrite64(3, "\\x61')).toEqual([]);
