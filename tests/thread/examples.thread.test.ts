@@ -24,6 +24,14 @@ describe("examples — as programs with task threads", { timeout: 60_000 }, () =
       "word-count",
       [/^138 chapters, 215386 words, 17346 different ones$/m, /^equal to a plain count$/m],
     ],
+    [
+      "triage",
+      [
+        /^60 of 60 mails judged$/m,
+        /^by rules: 49 mails, 10 of them spam; 47 as the corpus says$/m,
+        /^by human: 11 mails, 7 of them spam; 11 as the corpus says$/m,
+      ],
+    ],
     ["sessions", [/^swept: 1000$/m, /^touched after logout: false$/m]],
   ])("runs %s to its end", async (name, lines) => {
     const temporary = tempDirectory();
