@@ -4,6 +4,12 @@ export { agent, type AgentDeclaration } from "./agents/agent.js";
 export type { AgentClient, InvokeOptions } from "./agents/client/client.js";
 export type { HumanQuestion, Invocation, NextStep } from "./agents/client/invocation.js";
 export type {
+  NestedOperation,
+  NodeTrace,
+  TracedEmit,
+  TracedGather,
+} from "./agents/client/trace.js";
+export type {
   ChunkEvent,
   ChunkStream,
   StreamCompletedEvent,
@@ -54,6 +60,7 @@ export { launch, type Runtime, type RuntimeStats } from "./launch.js";
 export { callId } from "./runtime/call-id.js";
 export type { IdOptions, LaunchOptions, MailboxOptions } from "./runtime/cluster-options.js";
 export type { ComputeOptions } from "./runtime/compute-call.js";
+export type { OperationType } from "./agents/wire/node-trace.js";
 export { topology, type Topology } from "./runtime/topology.js";
 export { instanceOf } from "./store/class-registry.js";
 export {

@@ -45,6 +45,7 @@ import { Updates } from "./home/updates.js";
 import { Records } from "./home/records.js";
 import { applyMetadata } from "./home/metadata.js";
 import { Desk } from "./home/desk.js";
+import { keepFailedRun, tracePage } from "./home/traces.js";
 import { Invocations } from "./home/invocations.js";
 import {
   type CompletedMessage,
@@ -190,6 +191,7 @@ class AgentProgram implements TaskProgram {
       case "streams":
         return this.#records.streams.apply(turn, message);
       case "failed":
+        keepFailedRun(turn, message);
         this.#attempts.failed(turn, message);
         return undefined;
       case "fence": {
@@ -212,6 +214,8 @@ class AgentProgram implements TaskProgram {
       case "update":
         this.#attempts.update(turn);
         return undefined;
+      case "trace":
+        return tracePage(turn, message);
       default:
         return this.#applyWait(turn, message);
     }

@@ -112,6 +112,8 @@ export const limits = {
   carriedBytesMax: 16_384,
   /** What is kept of a node invocation for traces, messages aside: a record is read as a whole. */
   nodeTraceBytesMax: 65_536,
+  /** One nested operation of those: beyond, only what it was about is kept. */
+  operationTraceBytesMax: 8_192,
   /** States of open scopes that a task keeps in memory; others are made again from their inputs. */
   foldedScopesMax: 16_384,
   /** About the bytes of the inputs in them. */

@@ -89,6 +89,13 @@ export function livingAgent(simulation: Simulation, name: string): AnyAgent {
     stream: (node, options) => streamOf(id, (of) => of.stream(node, options)),
     streamSpecific: (node, nodeId, options) =>
       streamOf(id, (of) => of.streamSpecific(node, nodeId, options)),
+    trace: (options) => ({
+      async *[Symbol.asyncIterator]() {
+        // An iteration belongs to the life it began in, as its pages do.
+        const iteration = await client(async (agent) => ({ nodes: agent.get(id).trace(options) }));
+        yield* iteration.nodes;
+      },
+    }),
     streamAll: (node, options) => streamOf(id, (of) => of.streamAll(node, options)),
     ...calls(invocationMethods, (call: (invocation: Invocation<unknown>) => Promise<unknown>) => {
       return client((agent) => call(agent.get(id)));

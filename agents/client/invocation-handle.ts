@@ -24,6 +24,8 @@ import { type AgentCalls, askComplete, askOutcome, askStop, resultOf } from "./o
 import { answerQuestion, nextStepOf, openQuestions, type Step } from "./questions.js";
 import type { ChunkStream } from "./stream.js";
 import { chunkStream, type StreamSubject } from "./stream-client.js";
+import type { NodeTrace } from "./trace.js";
+import { traceOf } from "./trace-client.js";
 import { checkWaitOptions, unlessAborted, type WaitOptions, waited } from "./waiting.js";
 
 export class InvocationHandle implements Invocation<unknown> {
@@ -51,6 +53,12 @@ export class InvocationHandle implements Invocation<unknown> {
   async cancel(options: WaitOptions = {}): Promise<void> {
     checkWaitOptions("cancel", options);
     await waited(askStop(this.#calls, this.#id, options.signal));
+  }
+
+  trace(options: WaitOptions = {}): AsyncIterable<NodeTrace> {
+    checkWaitOptions("trace", options);
+    const { signal } = options;
+    return { [Symbol.asyncIterator]: () => traceOf(this.#calls, this.#id, signal) };
   }
 
   metadata(options: WaitOptions = {}): Promise<Metadata> {

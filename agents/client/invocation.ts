@@ -4,6 +4,7 @@
 
 import type { Metadata, MetadataChanges } from "../declare/metadata.js";
 import type { ChunkStream } from "./stream.js";
+import type { NodeTrace } from "./trace.js";
 import type { WaitOptions } from "./waiting.js";
 
 /** A question that a node of an invocation asks a human: `ctx.askHuman`. */
@@ -59,6 +60,13 @@ export interface Invocation<Result> {
    * @throws PartitaError TASK_EXITED, MAILBOX_FULL, CLOSED: calling it again is safe
    */
   cancel(options?: WaitOptions): Promise<void>;
+
+  /**
+   * Its node invocations, breadth first from the entry, with what they were given, emitted and did:
+   * read in pages while it is iterated, so that what changes meanwhile is in it or not.
+   * @throws PartitaError INVOCATION_UNKNOWN, and others as `result`
+   */
+  trace(options?: WaitOptions): AsyncIterable<NodeTrace>;
 
   /**
    * The metadata as it is now.

@@ -3,6 +3,7 @@
 // Owns: the contract that users read. Leaves to others: what stands behind it (active-node.ts),
 // types that follow from the agent's shape (shape.ts).
 
+import type { OperationType } from "../wire/node-trace.js";
 import type { Metadata } from "./metadata.js";
 import type { Schema } from "../../store/schema.js";
 import type {
@@ -145,6 +146,19 @@ export interface NodeContext<A extends AgentShape, Target extends string> {
    * @throws PartitaError OPTION_INVALID
    */
   sleep(ms: number): Promise<void>;
+
+  /**
+   * Adds a nested operation to the invocation's trace (`Invocation.trace`), beside those that are
+   * there by themselves: store operations, compute functions, `run`. Times are milliseconds since
+   * the epoch; `info` is carried like a value. Beyond `limits.nodeTraceBytesMax` bytes for one run
+   * of this node, operations are only counted.
+   *
+   *     ctx.recordOperation("model-call", start, Date.now(), { model, tokens });
+   *
+   * @throws PartitaError OPTION_INVALID for a type that there is not, or a time that is none;
+   *   VALUE_UNSUPPORTED and other refusals of values, MESSAGE_TOO_LARGE
+   */
+  recordOperation(type: OperationType, startedAt: number, finishedAt: number, info: unknown): void;
 
   /**
    * Names this node invocation: the same text in every run of it, and in no other invocation. For

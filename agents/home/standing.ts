@@ -5,13 +5,20 @@
 
 import { assert } from "../../base/invariant.js";
 import type { Turn } from "../../runtime/task-program.js";
-import { type InvocationId, isZeroId } from "../wire/invocation-id.js";
+import {
+  type InvocationId,
+  isZeroId,
+  type NodeInvocationId,
+  rootNodeId,
+} from "../wire/invocation-id.js";
 import { decodeRecord, encodeRecord, invocationTable } from "./invocation-record.js";
 import { leavingKey, treeTable } from "./tree.js";
 
 export interface Standing {
   readonly agent: string;
   readonly attempt: number;
+  /** Where its tree begins. */
+  readonly root: NodeInvocationId;
   /** Or cancelled. */
   readonly failed: boolean;
   /** The whole tree has finished. */
@@ -22,12 +29,12 @@ export interface Standing {
 export function standingOf(turn: Turn, id: InvocationId): Standing | undefined {
   const row = turn.get(invocationTable, id);
   if (row === undefined) return undefined;
-  const { agent, attempt, state, outstanding } = decodeRecord(row);
+  const { agent, attempt, rootAttempt, state, outstanding } = decodeRecord(row);
   const finished = isZeroId(outstanding);
   const isLeaving = finished && turn.get(treeTable, leavingKey(id)) !== undefined;
   if (isLeaving) return undefined;
   const failed = state.kind === "failed" || state.kind === "cancelled";
-  return { agent, attempt, failed, finished };
+  return { agent, attempt, root: rootNodeId(id, rootAttempt), failed, finished };
 }
 
 /** The tree of an invocation gets rows that only a look at all of its rows would find. */

@@ -7,6 +7,7 @@
 //   [invocation 16][05][node invocation 8]   the chunks of one: stream-rows.ts has it
 //   [invocation 16][06][node invocation 8][number 4]   a chunk
 //   [invocation 16][08]                      its metadata, once it was changed (metadata.ts)
+//   [invocation 16][11][node invocation 8][attempt 4]   what a run did that failed (traces.ts)
 //   [invocation 16][10][node name]…          which node invocations of a node have streamed
 //   [invocation 16][09][node invocation 8]   the `run` message of one that nothing has emitted: the
 //                                            entry, a gather
@@ -46,6 +47,7 @@ const kinds = {
   metadata: 8,
   origin: 9,
   streamOrder: 10,
+  failedRun: 11,
 } as const;
 
 /** Of the record of a node invocation that has finished. */
@@ -74,6 +76,15 @@ export function streamHeadKey(of: InvocationId, node: NodeInvocationId): Uint8Ar
 
 export function chunkKey(of: InvocationId, node: NodeInvocationId, no: number): Uint8Array {
   return keyOf(of, kinds.chunk, node, no);
+}
+
+/** Of the trace of a run that failed. */
+export function failedRunKey(
+  of: InvocationId,
+  node: NodeInvocationId,
+  attempt: number,
+): Uint8Array {
+  return keyOf(of, kinds.failedRun, node, attempt);
 }
 
 /** Of the `no`-th node invocation of a node that has streamed; without `no`, of their number. */

@@ -45,8 +45,10 @@ export class ActiveContext {
   get compute(): object {
     this.#compute ??= byName(this.#definition.compute, (own, name) => {
       return (...args: readonly unknown[]) =>
-        this.#active.operation(`compute.${own}`, () =>
-          this.#port.compute(name, args, { signal: this.#active.signal }),
+        this.#active.operation(
+          `compute.${own}`,
+          () => this.#port.compute(name, args, { signal: this.#active.signal }),
+          { type: "compute", about: { compute: own }, arguments: args },
         );
     });
     return this.#compute;
@@ -99,11 +101,21 @@ export class ActiveContext {
   }
 
   askHuman(prompt: unknown, schema?: AnySchema): Promise<unknown> {
-    return this.#active.waiting("askHuman", (waits) => waits.ask(prompt, schema));
+    const traced = {
+      type: "human-input",
+      about: { call: "askHuman" },
+      arguments: [prompt],
+    } as const;
+    return this.#active.waiting("askHuman", (waits) => waits.ask(prompt, schema), traced);
   }
 
   sleep(pauseMs: number): Promise<void> {
-    return this.#active.waiting("sleep", (waits) => waits.sleep(pauseMs));
+    const traced = { type: "other", about: { call: "sleep" }, arguments: [pauseMs] } as const;
+    return this.#active.waiting("sleep", (waits) => waits.sleep(pauseMs), traced);
+  }
+
+  recordOperation(type: unknown, startedAt: unknown, finishedAt: unknown, info: unknown): void {
+    this.#active.recordOperation(type, startedAt, finishedAt, info);
   }
 
   now(): number {

@@ -28,6 +28,7 @@ import type { CompletedMessage, Emit, RunMessage } from "../wire/message.js";
 import { assertFits, type MessageBounds } from "../wire/message-bounds.js";
 import { ActiveContext } from "./active-context.js";
 import { type ChunkSender, chunkSender } from "./chunk-sender.js";
+import { operationOf, type Traced, TraceRecorder } from "./trace-recorder.js";
 import type { NodeOperations } from "./node-store.js";
 import { NodeWaits } from "./node-waits.js";
 import type { RecordedOperations } from "../wire/recorded-operations.js";
@@ -52,6 +53,7 @@ export class ActiveNode implements NodeOperations {
   readonly #port: TaskPort;
   readonly #bounds: MessageBounds;
   readonly journal: OperationJournal;
+  readonly trace: TraceRecorder;
   readonly #emits: Emit[] = [];
   #chunks: ChunkSender | undefined;
   #emittedBytes = 0;
@@ -83,6 +85,7 @@ export class ActiveNode implements NodeOperations {
     this.#port = port;
     this.#bounds = bounds;
     this.journal = new OperationJournal(operationPrefix(run));
+    this.trace = new TraceRecorder(port);
   }
 
   /** An earlier run may have begun: its operations are not repeated. Before the function is run. */
@@ -132,10 +135,10 @@ export class ActiveNode implements NodeOperations {
     this.#result = bytes;
   }
 
-  operation<T>(name: string, begin: () => Promise<T>): Promise<T> {
+  operation<T>(name: string, begin: () => Promise<T>, traced?: Traced): Promise<T> {
     if (this.#returned) return this.#refused(name);
     if (this.#stirred !== undefined) return this.#goesOnForgotten();
-    const outcome: Promise<T> = this.#perform(begin, () => outcome);
+    const outcome: Promise<T> = this.#perform(begin, () => outcome, traced);
     this.#underWay.add(outcome);
     if (this.#waits !== undefined) this.#place.changed();
     return outcome;
@@ -145,7 +148,7 @@ export class ActiveNode implements NodeOperations {
    * The same for an operation that waits: the function may return without it, and may be given up
    * while it does nothing else.
    */
-  waiting<T>(name: string, begin: (waits: NodeWaits) => Promise<T>): Promise<T> {
+  waiting<T>(name: string, begin: (waits: NodeWaits) => Promise<T>, traced?: Traced): Promise<T> {
     if (this.#returned) return this.#refused(name);
     if (this.#stirred !== undefined) return this.#goesOnForgotten();
     const waits = this.#waits ?? this.#newWaits();
@@ -155,6 +158,7 @@ export class ActiveNode implements NodeOperations {
         return begin(waits);
       },
       () => outcome,
+      traced,
     );
     return outcome;
   }
@@ -180,25 +184,42 @@ export class ActiveNode implements NodeOperations {
     const { node } = this.#run;
     const bytes = typeof name === "string" ? Buffer.from(name, "utf8") : noBytes;
     const { runNameBytesMax } = limits;
-    return this.operation(`run("${name}")`, async () => {
-      if (bytes.length === 0 || bytes.length > runNameBytesMax) {
-        const valid = `a text of 1 to ${runNameBytesMax} bytes`;
-        throw optionInvalid(`run in node "${node}"`, "name", name, valid);
-      }
-      if (typeof fn !== "function") {
-        throw optionInvalid(`run in node "${node}"`, "fn", fn, "a function");
-      }
-      this.assertWrites();
-      const step = this.journal.claim(noteDigest(bytes));
-      if (step.known !== undefined) return decodeMessage(step.known.bytes);
-      const where = `outcome of run "${name}" in node "${node}"`;
-      const outcome = encodeMessage(await fn(), where);
-      assertFits(where, outcome.length, this.#bounds.resultBytesMax);
-      this.assertWrites();
-      await this.#port.note(this.journal, step, bytes, outcome);
-      // What a later run gets, this one gets too.
-      return decodeMessage(outcome);
-    });
+    return this.operation(
+      `run("${name}")`,
+      async () => {
+        if (bytes.length === 0 || bytes.length > runNameBytesMax) {
+          const valid = `a text of 1 to ${runNameBytesMax} bytes`;
+          throw optionInvalid(`run in node "${node}"`, "name", name, valid);
+        }
+        if (typeof fn !== "function") {
+          throw optionInvalid(`run in node "${node}"`, "fn", fn, "a function");
+        }
+        this.assertWrites();
+        const step = this.journal.claim(noteDigest(bytes));
+        if (step.known !== undefined) return decodeMessage(step.known.bytes);
+        const where = `outcome of run "${name}" in node "${node}"`;
+        const outcome = encodeMessage(await fn(), where);
+        assertFits(where, outcome.length, this.#bounds.resultBytesMax);
+        this.assertWrites();
+        await this.#port.note(this.journal, step, bytes, outcome);
+        // What a later run gets, this one gets too.
+        return decodeMessage(outcome);
+      },
+      { type: "other", about: { run: String(name) }, arguments: [] },
+    );
+  }
+
+  /** See `NodeContext.recordOperation`. */
+  recordOperation(type: unknown, startedAt: unknown, finishedAt: unknown, info: unknown): void {
+    this.#assertActive("recordOperation");
+    this.trace.add(
+      operationOf(`recordOperation in node "${this.#run.node}"`, {
+        type,
+        startedAt,
+        finishedAt,
+        info,
+      }),
+    );
   }
 
   /** See `NodeContext.chunk`. */
@@ -207,6 +228,7 @@ export class ActiveNode implements NodeOperations {
       const where = `chunk of node "${this.#run.node}"`;
       const bytes = encodeMessage(value, where);
       assertFits(where, bytes.length, this.#bounds.messageBytesMax);
+      this.assertWrites();
       this.#chunks ??= chunkSender(this.#port, this.#run);
       return this.#chunks.add(bytes);
     });
@@ -293,9 +315,15 @@ export class ActiveNode implements NodeOperations {
    * waits for it, so the handler that keeps a rejection from being unhandled (V3) is added no
    * earlier than in the `catch`, when the error has its stack.
    */
-  async #perform<T>(begin: () => Promise<T>, own: () => Promise<T>): Promise<T> {
+  async #perform<T>(
+    begin: () => Promise<T>,
+    own: () => Promise<T>,
+    traced: Traced | undefined,
+  ): Promise<T> {
+    const startedMs = traced === undefined ? 0 : this.trace.now();
     try {
       const outcome = await begin();
+      if (traced !== undefined) this.trace.ended(traced, startedMs, { value: outcome });
       this.#port.goesOn(this.#run.agent, this.#run.node);
       return outcome;
     } catch (error) {
@@ -303,6 +331,7 @@ export class ActiveNode implements NodeOperations {
       // returns.
       await undefined;
       own().catch(ignore);
+      if (traced !== undefined) this.trace.ended(traced, startedMs, { error });
       this.#port.goesOn(this.#run.agent, this.#run.node);
       throw error;
     } finally {
@@ -334,7 +363,14 @@ export class ActiveNode implements NodeOperations {
 
   #ended(end: NodeEnd, emits: readonly Emit[]): NodeEffects {
     const { attempt } = this.#run;
-    return { attempt, emits, end, carry: this.#carry, trace: noBytes, recorded: this.recorded() };
+    return {
+      attempt,
+      emits,
+      end,
+      carry: this.#carry,
+      trace: this.trace.finish(),
+      recorded: this.recorded(),
+    };
   }
 
   #assertActive(operation: string): void {

@@ -54,6 +54,8 @@ interface NodeFailure extends Pick<CompletedMessage, "arrivalNo" | "attempt" | "
   /** failure.ts has its bytes. */
   readonly error: Uint8Array;
   readonly final: boolean;
+  /** What it has done (node-trace.ts). */
+  readonly trace?: Uint8Array;
   /** Runs that it stands for. Default 1. */
   readonly runs?: number;
 }
@@ -98,7 +100,7 @@ export class FailedNodes {
 
   /** The run of a row has come to a failure: the row is parked, and home is told (P1). */
   failed(turn: Turn, run: RunMessage, failure: NodeFailure): void {
-    const { arrivalNo, attempt, error, final, recorded } = failure;
+    const { arrivalNo, attempt, error, final, recorded, trace = noBytes } = failure;
     const before = this.#queue.stored(turn, arrivalNo);
     this.#queue.store(turn, arrivalNo, {
       ...before,
@@ -111,7 +113,7 @@ export class FailedNodes {
     this.#waits.failed(turn, arrivalNo);
     const { invocationId, nodeInvocationId } = run;
     const home = this.#port.ownerOf(placementOf(invocationId));
-    const report = { invocationId, nodeInvocationId, arrivalNo, attempt, final, error };
+    const report = { invocationId, nodeInvocationId, arrivalNo, attempt, final, trace, error };
     turn.send(home, encodeAttempt({ kind: "failed", ...report }));
     turn.afterCommit(() => this.#runner.parked(arrivalNo));
   }

@@ -6,6 +6,8 @@
 // those still under way when the node function returns (active-node.ts).
 
 import type { TaskPort } from "../../runtime/task-program.js";
+import type { OperationType } from "../wire/node-trace.js";
+import type { Traced } from "./trace-recorder.js";
 
 /** A store of the topology, whatever its types. */
 export type AnyStoreClient = ReturnType<TaskPort["store"]>;
@@ -17,9 +19,10 @@ type ModifyOptions = Parameters<AnyStoreClient["modify"]>[2];
 export interface NodeOperations {
   /**
    * Begins an operation and returns its outcome. Its failure never becomes an unhandled rejection.
-   * Rejects with NODE_FINISHED, without beginning, when the node function has returned.
+   * Rejects with NODE_FINISHED, without beginning, when the node function has returned. `traced` is
+   * what the invocation's trace says of it.
    */
-  operation<T>(name: string, begin: () => Promise<T>): Promise<T>;
+  operation<T>(name: string, begin: () => Promise<T>, traced?: Traced): Promise<T>;
   /** @throws what writes are refused with, when they are */
   assertWrites(): void;
 }
@@ -37,25 +40,30 @@ export class NodeStore implements AnyStoreClient {
   }
 
   get(key: unknown, ...fallback: [] | [unknown]): Promise<unknown> {
-    return this.#run("get", () =>
+    return this.#read("get", [key, ...fallback], () =>
       fallback.length === 0 ? this.#store.get(key) : this.#store.get(key, fallback[0]),
     );
   }
 
   contains(key: unknown): Promise<boolean> {
-    return this.#run("contains", () => this.#store.contains(key));
+    return this.#read("contains", [key], () => this.#store.contains(key));
   }
 
   getMany(keys: Iterable<unknown>): Promise<unknown[]> {
-    return this.#run("getMany", () => this.#store.getMany(keys));
+    const all: unknown[] = [];
+    return this.#read("getMany", [all], () => {
+      all.push(...keys);
+      return this.#store.getMany(all);
+    });
   }
 
   entries(options?: EntriesBounds): AsyncIterable<readonly [unknown, unknown]> {
     return {
       [Symbol.asyncIterator]: () => {
         const inner = this.#store.entries(options)[Symbol.asyncIterator]();
+        const given = options === undefined ? [] : [options];
         return {
-          next: () => this.#run("entries", () => inner.next()),
+          next: () => this.#read("entries", given, () => inner.next()),
           return: async (value?: unknown) => {
             await inner.return?.(value);
             return { done: true, value: undefined };
@@ -66,23 +74,29 @@ export class NodeStore implements AnyStoreClient {
   }
 
   put(key: unknown, value: unknown): Promise<void> {
-    return this.#write("put", () => this.#store.put(key, value));
+    return this.#write("put", [key, value], () => this.#store.put(key, value));
   }
 
   putMany(entries: Iterable<readonly [unknown, unknown]>): Promise<void> {
-    return this.#write("putMany", () => this.#store.putMany(entries));
+    const all: (readonly [unknown, unknown])[] = [];
+    return this.#write("putMany", [all], () => {
+      all.push(...entries);
+      return this.#store.putMany(all);
+    });
   }
 
   delete(key: unknown): Promise<boolean> {
-    return this.#write("delete", () => this.#store.delete(key));
+    return this.#write("delete", [key], () => this.#store.delete(key));
   }
 
   clear(): Promise<void> {
-    return this.#write("clear", () => this.#store.clear());
+    return this.#write("clear", [], () => this.#store.clear());
   }
 
   update(name: string, key: unknown, ...args: unknown[]): Promise<unknown> {
-    return this.#write("update", () => this.#store.update(name, key, ...args));
+    return this.#write("update", [name, key, ...args], () =>
+      this.#store.update(name, key, ...args),
+    );
   }
 
   modify(
@@ -95,27 +109,38 @@ export class NodeStore implements AnyStoreClient {
       this.#node.assertWrites();
       return change(current);
     };
-    return this.#write("modify", () => this.#store.modify(key, changed, options));
+    return this.#write("modify", [key], () => this.#store.modify(key, changed, options));
   }
 
   once(id: string): ReturnType<AnyStoreClient["once"]> {
     const once = this.#store.once(id);
     return {
-      put: (key, value) => this.#write("put", () => once.put(key, value)),
-      delete: (key) => this.#write("delete", () => once.delete(key)),
+      put: (key, value) => this.#write("put", [key, value], () => once.put(key, value)),
+      delete: (key) => this.#write("delete", [key], () => once.delete(key)),
       update: (name: string, key: unknown, ...args: unknown[]) =>
-        this.#write("update", () => once.update(name, key, ...args)),
+        this.#write("update", [name, key, ...args], () => once.update(name, key, ...args)),
     };
   }
 
-  #write<T>(operation: string, begin: () => Promise<T>): Promise<T> {
-    return this.#run(operation, () => {
+  #read<T>(call: string, given: readonly unknown[], begin: () => Promise<T>): Promise<T> {
+    return this.#run("store-read", call, given, begin);
+  }
+
+  #write<T>(call: string, given: readonly unknown[], begin: () => Promise<T>): Promise<T> {
+    return this.#run("store-write", call, given, () => {
       this.#node.assertWrites();
       return begin();
     });
   }
 
-  #run<T>(operation: string, begin: () => Promise<T>): Promise<T> {
-    return this.#node.operation(`stores.${this.#name}.${operation}`, begin);
+  #run<T>(
+    type: OperationType,
+    call: string,
+    given: readonly unknown[],
+    begin: () => Promise<T>,
+  ): Promise<T> {
+    const about = { store: this.#name, call };
+    const name = `stores.${this.#name}.${call}`;
+    return this.#node.operation(name, begin, { type, about, arguments: given });
   }
 }

@@ -28,6 +28,8 @@ export interface FailedMessage {
   readonly attempt: number;
   /** Another attempt would end in the same way. */
   readonly final: boolean;
+  /** What it has done (node-trace.ts); no bytes when nothing is known of it. */
+  readonly trace: Uint8Array;
   /** failure.ts has its bytes. */
   readonly error: Uint8Array;
 }
@@ -98,6 +100,7 @@ function writeAttempt(writer: ByteWriter, message: AttemptMessage): void {
       writer.uint64(message.arrivalNo);
       writer.u32(message.attempt);
       writer.u8(message.final ? 1 : 0);
+      writer.lengthPrefixed(message.trace);
       writer.bytes(message.error);
       return;
     case "fence":
@@ -131,6 +134,7 @@ export function readAttempt(kind: number, reader: ByteReader): AttemptMessage | 
         arrivalNo: reader.uint64(),
         attempt: reader.u32(),
         final: reader.u8() === 1,
+        trace: reader.lengthPrefixed(),
         error: reader.rest(),
       };
     case kinds.fence:

@@ -24,6 +24,8 @@ export const messageKinds = {
   streams: 34,
   // metadata-message.ts
   metadata: 35,
+  // trace-message.ts
+  trace: 36,
   // attempt-message.ts
   failed: 40,
   fence: 41,

@@ -21,6 +21,7 @@ import { type AttemptMessage, readAttempt } from "./attempt-message.js";
 import { type MetadataMessage, readMetadataMessage } from "./metadata-message.js";
 import { type PoisonMessage, readPoison } from "./poison-message.js";
 import { type QuestionMessage, readQuestion } from "./question-message.js";
+import { readTraceMessage, type TraceMessage } from "./trace-message.js";
 import { readStream, type StreamMessage } from "./stream-message.js";
 import { readTaskWait, type TaskWaitMessage } from "./wait-message.js";
 import {
@@ -133,7 +134,8 @@ export type AgentMessage =
   | StreamMessage
   | MetadataMessage
   | TaskWaitMessage
-  | QuestionMessage;
+  | QuestionMessage
+  | TraceMessage;
 
 export function encodeInitiate(message: InitiateMessage): Uint8Array {
   return written((writer) => {
@@ -234,6 +236,8 @@ export function decodeAgentMessage(bytes: Uint8Array): AgentMessage {
       return { kind: "collect", invocationId: readId(reader) };
     case kinds.metadata:
       return readMetadataMessage(reader);
+    case kinds.trace:
+      return readTraceMessage(reader);
     default:
       return (
         readAttempt(kind, reader) ??

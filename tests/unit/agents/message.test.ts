@@ -40,6 +40,7 @@ import { encodeMetadataMessage } from "../../../agents/wire/metadata-message.js"
 import type { QuestionMessage } from "../../../agents/wire/question-message.js";
 import type { StreamMessage } from "../../../agents/wire/stream-message.js";
 import type { TaskWaitMessage } from "../../../agents/wire/wait-message.js";
+import type { TraceMessage } from "../../../agents/wire/trace-message.js";
 import { decodeMessage, encodeMessage } from "../../../agents/wire/wire-field.js";
 import { check } from "../../support/property.js";
 
@@ -86,6 +87,7 @@ const attemptMessage: fc.Arbitrary<AttemptMessage> = fc.oneof(
     arrivalNo: fc.maxSafeNat(),
     attempt: word,
     final: fc.boolean(),
+    trace: bytes,
     error: bytes,
   }),
   fc.record({
@@ -101,8 +103,11 @@ const attemptMessage: fc.Arbitrary<AttemptMessage> = fc.oneof(
   fc.constant({ kind: "update" as const }),
 );
 
-/** Those of stream-message.ts have a test of their own. */
-type PlainMessage = Exclude<AgentMessage, StreamMessage | TaskWaitMessage | QuestionMessage>;
+/** Those of streams, traces and waits have tests of their own. */
+type PlainMessage = Exclude<
+  AgentMessage,
+  StreamMessage | TraceMessage | TaskWaitMessage | QuestionMessage
+>;
 
 const message: fc.Arbitrary<PlainMessage> = fc.oneof(
   fc.record({

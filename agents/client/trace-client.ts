@@ -1,0 +1,143 @@
+// Trace client — walks over the tree of an invocation, breadth first, a page at a time.
+//
+// Owns: the order, and what is shown of a node invocation. Leaves to others: what home tells
+// (home/traces.ts), what users see (trace.ts).
+//
+// Invariants:
+//   B1. A node invocation comes behind all that are nearer to the entry, and behind those that its
+//       emitter emitted before it. A gather comes behind what its scatter emitted.
+//   B2. What is held is the ids of what was seen and not yet asked for, and one page.
+
+import { hashKey } from "../../store/key-hash.js";
+import { decodeNodeRecord, type NodeRecord } from "../wire/ack.js";
+import { decodeFailure, type Failure, failureDetails } from "../wire/failure.js";
+import {
+  formatNodeId,
+  gatherNodeId,
+  type InvocationId,
+  isZeroId,
+  type NodeInvocationId,
+  noScope,
+  placementOf,
+} from "../wire/invocation-id.js";
+import { decodeRun } from "../wire/message.js";
+import { decodeTrace, type NodeTimes } from "../wire/node-trace.js";
+import {
+  type AskedNode,
+  decodeTracePage,
+  encodeTraceMessage,
+  type KnownNode,
+} from "../wire/trace-message.js";
+import { decodeMessage } from "../wire/wire-field.js";
+import type { AgentCalls } from "./outcome-question.js";
+import type { NestedOperation, NodeTrace, TracedGather } from "./trace.js";
+import { waited } from "./waiting.js";
+
+/** A node invocation that is known of, and was not asked for. */
+interface Seen extends AskedNode {
+  readonly parent: NodeInvocationId | undefined;
+  readonly node: string;
+  readonly task: number;
+  /** Its message, unless home keeps it. */
+  readonly message: Uint8Array | undefined;
+  readonly isGather: boolean;
+}
+
+/** Node invocations of one question. */
+const pageNodes = 64;
+
+export async function* traceOf(
+  { agent, definition, port }: AgentCalls,
+  invocationId: InvocationId,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<NodeTrace, void> {
+  const home = port.ownerOf(placementOf(invocationId));
+  const root = { id: noScope, gathered: noScope, isGather: false };
+  const { name: entry } = definition.entry;
+  let seen: Seen[] = [{ ...root, parent: undefined, node: entry, task: home, message: undefined }];
+  let failures: readonly Failure[] | undefined;
+  while (seen.length > 0) {
+    signal?.throwIfAborted();
+    const nodes = seen.slice(0, pageNodes);
+    const asked = encodeTraceMessage({ kind: "trace", agent, invocationId, nodes });
+    const page = decodeTracePage(await waited(port.request(home, asked)));
+    failures ??= page.failures.map(decodeFailure);
+    const found: Seen[] = [];
+    for (const [index, known] of page.nodes.entries()) {
+      const one = nodes[index];
+      if (one === undefined) break;
+      signal?.throwIfAborted();
+      const record = known.record.length === 0 ? undefined : decodeNodeRecord(known.record);
+      const origin = known.origin.length === 0 ? undefined : decodeRun(known.origin);
+      const task = origin?.key === undefined ? one.task : port.ownerOf(hashKey(origin.key));
+      const message = one.message ?? origin?.message;
+      const id = isZeroId(one.id) ? page.root : one.id;
+      const node = origin?.node ?? one.node;
+      yield shown({ ...one, id, node, task, message }, known, record, failures);
+      if (record !== undefined) found.push(...childrenOf(id, record, home));
+    }
+    seen = [...seen.slice(page.nodes.length), ...found];
+  }
+}
+
+/** What a node invocation has started (B1). */
+function childrenOf(id: NodeInvocationId, record: NodeRecord, home: number): Seen[] {
+  const children = record.emits.flatMap(({ id: child, node, task, message }): Seen[] => {
+    if (task === undefined) return [];
+    return [{ id: child, gathered: noScope, parent: id, node, task, message, isGather: false }];
+  });
+  const { gather } = record;
+  if (gather === "") return children;
+  const ended = { id: gatherNodeId(id), gathered: id, parent: id, isGather: true };
+  return [...children, { ...ended, node: gather, task: home, message: undefined }];
+}
+
+function shown(
+  seen: Seen,
+  known: KnownNode,
+  record: NodeRecord | undefined,
+  failures: readonly Failure[],
+): NodeTrace {
+  const { id, parent, node, message, isGather } = seen;
+  const nodeInvocationId = formatNodeId(id);
+  const given = message === undefined ? undefined : decodeMessage(message);
+  const last = record === undefined ? undefined : decodeTrace(record.trace);
+  const runs = [...known.failed.map(decodeTrace), last].filter((run) => run !== undefined);
+  const end = record?.end;
+  return Object.freeze({
+    nodeInvocationId,
+    parent: parent === undefined ? undefined : formatNodeId(parent),
+    node,
+    task: record?.task ?? seen.task,
+    status: record === undefined ? "open" : "finished",
+    message: given,
+    emits: (record?.emits ?? []).map((emit) => ({
+      nodeInvocationId: emit.task === undefined ? undefined : formatNodeId(emit.id),
+      task: emit.task,
+      node: emit.node,
+      message: decodeMessage(emit.message),
+    })),
+    result: end?.kind === "result" ? { value: decodeMessage(end.value) } : undefined,
+    startedAt: last?.startedMs,
+    finishedAt: last?.finishedMs,
+    attempt: record?.attempt,
+    failures: failures
+      .filter((failure) => failure.nodeInvocationId === nodeInvocationId)
+      .map(failureDetails),
+    operations: runs.flatMap(operationsOf),
+    operationsLost: runs.reduce((sum, { operationsLost }) => sum + operationsLost, 0),
+    gather: isGather ? gatherOf(known, given) : undefined,
+  });
+}
+
+function operationsOf({ operations }: NodeTimes): readonly NestedOperation[] {
+  return operations.map(({ type, startedMs, finishedMs, info }) => {
+    return { type, startedAt: startedMs, finishedAt: finishedMs, info: decodeMessage(info) };
+  });
+}
+
+function gatherOf({ inputCount, inputs }: KnownNode, given: unknown): TracedGather {
+  // cast: home makes this message (GatherMessage); there is none until the gather starts.
+  const { state, carry } = (given ?? {}) as { readonly state?: unknown; readonly carry?: unknown };
+  return { inputCount, inputs: inputs.map(decodeMessage), carry, state };
+}
