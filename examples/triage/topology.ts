@@ -62,7 +62,7 @@ const senders = keyValueStore({
   key: string,
   value: type<Sender>(),
   updates: {
-    // By mail: a verdict that comes again counts once, and another one on the same mail replaces it.
+    // By mail: a verdict that comes again counts once, another one on the same mail replaces it.
     learn: (known: Sender = new Map(), mail: string, verdict: Verdict): Sender => {
       return new Map(known).set(mail, verdict);
     },
