@@ -53,6 +53,11 @@ export class Accounts {
     this.#touched.set(formatNodeId(id), { id, isNew: true, scope });
   }
 
+  /** Whether an account is known: a power cut in a weak mode may have taken a scope. */
+  has(id: NodeInvocationId): boolean {
+    return isZeroId(id) || this.#find(id) !== undefined;
+  }
+
   scope(id: NodeInvocationId): ScopeRecord {
     return this.#touch(id).scope;
   }
@@ -88,11 +93,17 @@ export class Accounts {
   }
 
   #touch(id: NodeInvocationId): Touched {
+    const touched = this.#find(id);
+    assert(touched !== undefined, () => `scope ${formatNodeId(id)} has no row`);
+    return touched;
+  }
+
+  #find(id: NodeInvocationId): Touched | undefined {
     const name = formatNodeId(id);
     const known = this.#touched.get(name);
     if (known !== undefined) return known;
     const row = this.turn.get(treeTable, scopeKey(this.invocationId, id));
-    assert(row !== undefined, () => `scope ${name} has no row`);
+    if (row === undefined) return undefined;
     const touched = { id, isNew: false, scope: decodeScope(row) };
     this.#touched.set(name, touched);
     return touched;

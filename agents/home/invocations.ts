@@ -95,7 +95,7 @@ export class Invocations {
     // Forgotten: only a dead letter that is replayed long afterwards comes home to no record.
     if (before === undefined) return;
     if (isDone(end)) {
-      turn.put(treeTable, nodeKey(invocationId, nodeInvocationId), recordBytesOf(bytes), true);
+      turn.put(treeTable, nodeKey(invocationId, nodeInvocationId), recordBytesOf(bytes));
     }
     const accounts = new Accounts(turn, invocationId, before);
     this.#scopes.settle(accounts, ack);

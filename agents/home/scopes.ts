@@ -17,7 +17,9 @@
 //       token until the scope's own account is settled. So no scope and no invocation is settled
 //       before what is within.
 //   S3. Inputs are recorded in the order of their arrival, whether they still count or not.
-//   S4. An init or a step that throws, and a state that cannot be carried, is a failure of the
+//   S4. What comes from a scope that home has no row of changes no account: a power cut in a weak
+//       mode has taken it, and its scatter runs again.
+//   S5. An init or a step that throws, and a state that cannot be carried, is a failure of the
 //       gather: the scope is broken, and its gather will not run.
 
 import { PartitaError } from "../../base/errors.js";
@@ -62,6 +64,7 @@ export class Scopes {
   /** A node invocation has ended; if it has finished its record is in the frame in hand. */
   settle(accounts: Accounts, ack: AckMessage): void {
     const { nodeInvocationId, scope, gather, emits, end } = ack;
+    if (!accounts.has(scope)) return;
     const started = startedOf(emits);
     if (gather === "") {
       if (!isZeroId(scope)) this.#collect(accounts, scope, ack);
@@ -85,7 +88,7 @@ export class Scopes {
 
   /** What was given up in a scope is about to run again (S1). */
   revive(accounts: Accounts, scope: NodeInvocationId, nodeInvocationId: NodeInvocationId): void {
-    this.#reopen(accounts, scope, nodeInvocationId, -1);
+    if (accounts.has(scope)) this.#reopen(accounts, scope, nodeInvocationId, -1);
   }
 
   #reopen(
@@ -158,7 +161,7 @@ export class Scopes {
     return folded;
   }
 
-  /** The state is complete: the gather gets it, unless there is none (S4). */
+  /** The state is complete: the gather gets it, unless there is none (S5). */
   #gather(accounts: Accounts, id: NodeInvocationId, folded: Folded): void {
     const { invocationId } = accounts;
     this.#folding.forget(invocationId, id);

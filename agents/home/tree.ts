@@ -18,8 +18,8 @@
 // Invariants:
 //   T1. Every row of an invocation begins with its id: whoever adds a kind of row lets `smallTree`
 //       find it, and `treeRange` has it.
-//   T2. A row is written fresh when its key has never been used: ids of node invocations are not
-//       used twice, and one finishes once.
+//   T2. Rows that home alone decides on are written fresh. Not so the record of a node invocation:
+//       behind a power cut in a weak mode one may finish a second time.
 
 import type { KeyRange } from "../../store/storage.js";
 import type { Turn } from "../../runtime/task-program.js";

@@ -213,6 +213,29 @@ const split: Action = async (run) => {
   await invoke(run, names, `split ${id}`, (options) => agent.invoke(input, options));
 };
 
+const tally: Action = async (run) => {
+  const id = run.name("y");
+  const groups = Array.from({ length: 1 + run.pick(3) }, () => {
+    const keys = Array.from({ length: 1 + run.pick(3) }, () => run.key("k", 4));
+    // More than there are: it ends when all have come.
+    return { keys, enough: 1 + run.pick(5) };
+  });
+  const names = groups.flatMap(({ keys }, group) => {
+    const members = keys.map((_, member) => `${id} group ${group} member ${member}`);
+    return [`${id} group ${group}`, ...members];
+  });
+  run.forbidden.push(`${id} miscounted`);
+  const expected = groups.reduce(
+    (total, { keys, enough }) => total + Math.min(keys.length, enough),
+    0,
+  );
+  const agent = run.runtime.agent("tallies");
+  await invoke(run, [...names, `${id} total`], `tally ${id}`, async (options) => {
+    const total = await agent.invoke({ id, groups }, options);
+    if (total !== expected) run.violations.push(`S2: ${id} is ${total} of ${expected}`);
+  });
+};
+
 /** Many messages at once from one task to another: they follow on each other while it dies. */
 const burst: Action = async (run, client, scenario) => {
   await Promise.all(Array.from({ length: 5 }, () => chain(run, client, scenario)));
@@ -272,6 +295,7 @@ const weighted: readonly (readonly [number, Action])[] = [
   [1, burst],
   [3, letter],
   [3, split],
+  [3, tally],
   [1, ghost],
   [3, visit],
   [2, begun],

@@ -257,10 +257,57 @@ const agents: readonly BrokenRule[] = [
   },
 ];
 
+/** Scopes: their accounts, their inputs, and when a gather runs. */
+const scopes: readonly BrokenRule[] = [
+  {
+    name: "scope-settles-early",
+    rule: "a scope waits for what its node invocations have started",
+    file: "agents/home/scopes.js",
+    find: "outstanding: started,",
+    replace: "outstanding: started.high % 2 === 0 ? started : { high: 0, low: 0 },",
+  },
+  {
+    name: "gather-behind-the-frame",
+    rule: "a gather starts in the frame that settles its scope",
+    file: "agents/home/scopes.js",
+    find: "turn.send(this.#port.taskId, bytes);",
+    replace: "turn.afterCommit(() => this.#port.submit(bytes));",
+  },
+  {
+    name: "state-not-made-again",
+    rule: "a state that memory has lost is made again from the recorded inputs",
+    file: "agents/home/folding.js",
+    find: "producers: 0, bytes: 0 };",
+    replace: "producers: Math.max(0, producers - 1), bytes: 0 };",
+  },
+  {
+    name: "ended-scope-collects",
+    rule: "a scope that was ended early takes no more inputs",
+    file: "agents/home/scopes.js",
+    find: 'if (phase !== "collecting")',
+    replace: 'if (phase === "broken")',
+  },
+  {
+    name: "gather-not-accounted",
+    rule: "a scope waits for the gathers of the scopes within",
+    file: "agents/home/scopes.js",
+    find: "return xorOf(gatherNodeId(scope), scopeToken(scope));",
+    replace: "return scopeToken(scope);",
+  },
+  {
+    name: "scope-of-the-scatter",
+    rule: "what a scatter emits is in the scope that it opens",
+    file: "agents/node/completion.js",
+    find: "scope: inner }",
+    replace: "scope }",
+  },
+];
+
 export const simMutants: readonly BrokenRule[] = [
   ...gate,
   ...streams,
   ...losses,
   ...tasks,
   ...agents,
+  ...scopes,
 ];

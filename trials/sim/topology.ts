@@ -3,7 +3,20 @@
 //
 // Every effect of a message is a count under a name of its own: 1 when it was applied once.
 
-import { agent, keyValueStore, node, reply, string, topology, type } from "../../index.js";
+import {
+  accumulate,
+  agent,
+  finished,
+  gather,
+  keyValueStore,
+  node,
+  reply,
+  scatter,
+  string,
+  sum,
+  topology,
+  type,
+} from "../../index.js";
 import { stage } from "./stage.js";
 
 /** A register: every write raises its version by one and names itself. */
@@ -179,6 +192,76 @@ const splits = agent({
   },
 });
 
+/** Groups of members; `enough` of each end its scope, which may be fewer than there are. */
+export interface Tally {
+  readonly id: string;
+  readonly groups: readonly { readonly keys: readonly string[]; readonly enough: number }[];
+}
+
+interface Member {
+  readonly id: string;
+  readonly group: number;
+  readonly member: number;
+  readonly key: string;
+  readonly enough: number;
+}
+
+/** Scopes within a scope, some of which end early: each gather runs once, on its own inputs. */
+const tallies = agent({
+  stores: { counts },
+  entry: "tally",
+  result: type<number>(),
+  nodes: {
+    tally: scatter({ input: type<Tally>(), to: ["group"], carry: type<string>() }),
+    group: scatter({
+      input: type<{ readonly id: string; readonly members: readonly Member[] }>(),
+      to: ["member"],
+      carry: type<{ readonly id: string; readonly name: string; readonly expected: number }>(),
+    }),
+    member: node({ input: type<Member>(), key: ({ key }) => key, to: ["counted"] }),
+    counted: gather({
+      collect: accumulate(
+        (): string[] => [],
+        (names, { name, enough }: { readonly name: string; readonly enough: number }) => {
+          names.push(name);
+          return names.length === enough ? finished(names) : names;
+        },
+      ),
+      carry: type<{ readonly id: string; readonly name: string; readonly expected: number }>(),
+      to: ["total"],
+    }),
+    total: gather({ collect: sum, carry: type<string>() }),
+  },
+}).implement({
+  tally(ctx, { id, groups }) {
+    for (const [group, { keys, enough }] of groups.entries()) {
+      const members = keys.map((key, member) => ({ id, group, member, key, enough }));
+      ctx.emit("group", { id: `${id} group ${group}`, members });
+    }
+    return id;
+  },
+  group(ctx, { id, members }) {
+    for (const member of members) ctx.emit("member", member);
+    const [first] = members;
+    const expected = Math.min(members.length, first?.enough ?? 0);
+    return { id: first?.id ?? "", name: id, expected };
+  },
+  async member(ctx, { id, group, member, enough }) {
+    const name = `${id} group ${group}`;
+    await ctx.stores.counts.update("add", `${name} member ${member}`, 1);
+    ctx.emit("counted", { name, enough });
+  },
+  async counted(ctx, names, { id, name, expected }) {
+    const isSound = names.length === expected && names.every((own) => own === name);
+    await ctx.stores.counts.update("add", isSound ? name : `${id} miscounted`, 1);
+    ctx.emit("total", expected);
+  },
+  async total(ctx, total, id) {
+    await ctx.stores.counts.update("add", `${id} total`, 1);
+    ctx.result(total);
+  },
+});
+
 export interface Visit {
   readonly id: string;
   readonly key: string;
@@ -208,7 +291,7 @@ const visits = agent({
 
 export const simTopology = topology("sim", import.meta.url, {
   stores: { registers, slots, counts, balances, inboxes },
-  agents: { transfers, chains, letters, splits, visits },
+  agents: { transfers, chains, letters, splits, tallies, visits },
 });
 
 export type SimParts = (typeof simTopology)["parts"];
