@@ -14,6 +14,7 @@ import {
   type NodeInvocationId,
   xorOf,
 } from "../wire/invocation-id.js";
+import type { Judgement } from "./attempts.js";
 import type { InvocationRecord } from "./invocation-record.js";
 import { decodeScope, encodeScope, type ScopeRecord } from "./scope-record.js";
 import { scopeKey, treeTable } from "./tree.js";
@@ -24,28 +25,42 @@ interface Touched {
   scope: ScopeRecord;
 }
 
+/** What follows from a failure of the current attempt. */
+type Judge = (record: InvocationRecord, error: Uint8Array) => Judgement;
+
 export class Accounts {
   readonly turn: Turn;
   readonly invocationId: InvocationId;
-  readonly agent: string;
-  /** The attempt of the invocation that counts. */
-  readonly attempt: number;
-  /** Of the invocation: what is outside of all scopes. */
-  outstanding: NodeInvocationId;
-  /** Failures of the home task's own work (failure.ts has their bytes), in their order. */
-  readonly failures: Uint8Array[] = [];
+  readonly #judge: Judge;
+  #record: InvocationRecord;
   readonly #touched = new Map<string, Touched>();
 
-  constructor(
-    turn: Turn,
-    invocationId: InvocationId,
-    { agent, attempt, outstanding }: Pick<InvocationRecord, "agent" | "attempt" | "outstanding">,
-  ) {
+  constructor(turn: Turn, invocationId: InvocationId, record: InvocationRecord, judge: Judge) {
     this.turn = turn;
     this.invocationId = invocationId;
-    this.agent = agent;
-    this.attempt = attempt;
-    this.outstanding = outstanding;
+    this.#record = record;
+    this.#judge = judge;
+  }
+
+  /** The record of the invocation, as it is left so far. */
+  get record(): InvocationRecord {
+    return this.#record;
+  }
+
+  get agent(): string {
+    return this.#record.agent;
+  }
+
+  /** The attempt of the invocation that counts. */
+  get attempt(): number {
+    return this.#record.attempt;
+  }
+
+  /** Home's own work has failed (failure.ts has the bytes); returns whether it is tried again. */
+  failed(error: Uint8Array): boolean {
+    const { record, next } = this.#judge(this.#record, error);
+    this.#record = record;
+    return next === "attempt";
   }
 
   /** A scope that has not been there before. */
@@ -74,7 +89,7 @@ export class Accounts {
    */
   enter(id: NodeInvocationId, xor: NodeInvocationId, unfinished = 0): boolean {
     if (isZeroId(id)) {
-      this.outstanding = xorOf(this.outstanding, xor);
+      this.#record = { ...this.#record, outstanding: xorOf(this.#record.outstanding, xor) };
       return false;
     }
     const before = this.scope(id);

@@ -43,6 +43,15 @@ import { restartRoot } from "./roots.js";
 import type { Updates } from "./updates.js";
 import { WaitingThreads } from "./waiting-threads.js";
 
+/**
+ * What follows from a failure: the record behind it, and whether another attempt has begun, or one
+ * from the root will, or nothing more is tried.
+ */
+export interface Judgement {
+  readonly record: InvocationRecord;
+  readonly next: "attempt" | "restart" | "nothing";
+}
+
 export class Attempts {
   readonly #port: TaskPort;
   readonly #agents: ReadonlyMap<string, AgentDefinition>;
@@ -89,25 +98,39 @@ export class Attempts {
       turn.send(this.#sender(turn), giveUp);
       return;
     }
-    const noted = withFailure(before, error);
     const isCurrent = attempt >= before.attempt && before.stop === undefined;
     if (!isCurrent) {
-      this.#records.write(turn, invocationId, before, noted);
+      this.#records.write(turn, invocationId, before, withFailure(before, error));
       return;
     }
-    const isRetried = before.state.kind === "pending" && !final && this.#hasRetries(before);
-    const verdict = isRetried ? this.#updates.verdict(before) : "drop";
-    if (verdict !== "drop") {
-      const isRestarted = verdict === "restart";
-      const next = isRestarted
-        ? this.#stopped(turn, invocationId, { ...noted, retries: noted.retries + 1 }, "restart")
-        : this.#retried(turn, invocationId, noted);
-      this.#records.write(turn, invocationId, before, next);
-      return;
+    const { record, next } = this.judge(turn, invocationId, before, error, final);
+    if (next === "nothing") turn.send(this.#sender(turn), giveUp);
+    this.#records.write(turn, invocationId, before, record);
+  }
+
+  /** What follows from a failure of the current attempt, and the record behind it (T2). */
+  judge(
+    turn: Turn,
+    id: InvocationId,
+    before: InvocationRecord,
+    error: Uint8Array,
+    final = false,
+  ): Judgement {
+    const isPending = before.state.kind === "pending" && before.stop === undefined;
+    if (!isPending || final || !this.#hasRetries(before)) {
+      return { record: failedWith(before, error), next: "nothing" };
     }
-    turn.send(this.#sender(turn), giveUp);
-    const failed = isRetried ? this.#dropped(noted) : failedWith(before, error);
-    this.#records.write(turn, invocationId, before, failed);
+    const noted = withFailure(before, error);
+    switch (this.#updates.verdict(before)) {
+      case "continue":
+        return { record: this.#retried(turn, id, noted), next: "attempt" };
+      case "restart": {
+        const counted = { ...noted, retries: noted.retries + 1 };
+        return { record: this.#stopped(turn, id, counted, "restart"), next: "restart" };
+      }
+      case "drop":
+        return { record: this.#dropped(noted), next: "nothing" };
+    }
   }
 
   /** The graphs of agents have changed: invocations that were under way are judged. */
@@ -236,7 +259,7 @@ export class Attempts {
 }
 
 /** A record with a failure that no retry follows: a pending invocation has failed with it. */
-export function failedWith(record: InvocationRecord, error: Uint8Array): InvocationRecord {
+function failedWith(record: InvocationRecord, error: Uint8Array): InvocationRecord {
   const noted = withFailure(record, error);
   if (record.state.kind !== "pending") return noted;
   const reason = nodeFailureText(decodeFailure(error));

@@ -7,7 +7,7 @@
 // Invariants:
 //   F1. A state has folded the inputs of the first `producers` node invocations, in the order of
 //       their arrival, each of its own in the order of its emits. One that has folded others (a
-//       message was taken back, something threw) is made again.
+//       message was taken back, something threw), or for another attempt, is made again.
 //   F2. At most `limits.foldedScopesMax` states are kept, with about `limits.foldedBytesMax` bytes
 //       of inputs; those that were used longest ago go first. One that is larger stays while it is
 //       the newest.
@@ -25,6 +25,7 @@ import {
   type NodeInvocationId,
 } from "../wire/invocation-id.js";
 import { decodeMessage, readNodeId } from "../wire/wire-field.js";
+import type { Accounts } from "./accounts.js";
 import { inputKey, nodeKey, treeTable } from "./tree.js";
 
 /** A state: with all inputs so far, or complete before its time; or what its making has thrown. */
@@ -34,6 +35,8 @@ export type Folded =
 
 interface Kept {
   state: unknown;
+  /** Of the invocation: the next one begins with a fresh initial value. */
+  readonly attempt: number;
   producers: number;
   bytes: number;
 }
@@ -43,19 +46,16 @@ export class Folding {
   readonly #kept = new Map<string, Kept>();
   #bytes = 0;
 
-  /** The state with the inputs of the first `producers` node invocations (F1). */
-  fold(
-    turn: Turn,
-    of: InvocationId,
-    scope: NodeInvocationId,
-    producers: number,
-    aggregator: AggregatorDefinition,
-  ): Folded {
+  /** The state with all inputs that a scope has been given (F1). */
+  fold(accounts: Accounts, scope: NodeInvocationId, aggregator: AggregatorDefinition): Folded {
+    const { turn, invocationId: of, attempt } = accounts;
+    const { producers } = accounts.scope(scope);
     const name = nameOf(of, scope);
     const found = this.#take(name);
-    let kept = found !== undefined && found.producers <= producers ? found : undefined;
+    const isGood = found !== undefined && found.producers <= producers;
+    let kept = isGood && found.attempt === attempt ? found : undefined;
     try {
-      kept ??= { state: aggregator.init(), producers: 0, bytes: 0 };
+      kept ??= { state: aggregator.init(), attempt, producers: 0, bytes: 0 };
     } catch (error) {
       return { kind: "threw", error };
     }

@@ -10,8 +10,8 @@ import { PartitaError } from "../../base/errors.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import type { AgentDefinition } from "../declare/definition.js";
 import { type AckMessage, isDone, recordBytesOf } from "../wire/ack.js";
-import { isZeroId, rootNodeId } from "../wire/invocation-id.js";
-import { type InvocationState, outcomeOf } from "./invocation-record.js";
+import { type InvocationId, isZeroId, rootNodeId } from "../wire/invocation-id.js";
+import { type InvocationRecord, type InvocationState, outcomeOf } from "./invocation-record.js";
 import {
   type AwaitMessage,
   type CollectMessage,
@@ -22,7 +22,7 @@ import type { MessageBounds } from "../wire/message-bounds.js";
 import { encodeReply } from "../wire/outcome.js";
 import { encodePoison, type ReviveMessage } from "../wire/poison-message.js";
 import { Accounts } from "./accounts.js";
-import { type Attempts, failedWith } from "./attempts.js";
+import type { Attempts } from "./attempts.js";
 import type { Records } from "./records.js";
 import { startRoot } from "./roots.js";
 import { Scopes } from "./scopes.js";
@@ -97,15 +97,17 @@ export class Invocations {
     if (isDone(end)) {
       turn.put(treeTable, nodeKey(invocationId, nodeInvocationId), recordBytesOf(bytes));
     }
-    const accounts = new Accounts(turn, invocationId, before);
+    const isFirst = end.kind === "result" && before.state.kind === "pending";
+    const accounts = this.#accounts(
+      turn,
+      invocationId,
+      isFirst ? { ...before, state: end } : before,
+    );
     this.#scopes.settle(accounts, ack);
     accounts.write();
-    const counted = { ...before, outstanding: accounts.outstanding };
-    const isFirst = end.kind === "result" && before.state.kind === "pending";
-    const ended = isFirst ? { ...counted, state: end } : counted;
-    const failed = accounts.failures.reduce(failedWith, ended);
-    const isSettled = isZeroId(failed.outstanding) && !isZeroId(before.outstanding);
-    const after = isSettled ? this.#attempts.settled(turn, invocationId, failed) : failed;
+    const { record } = accounts;
+    const isSettled = isZeroId(record.outstanding) && !isZeroId(before.outstanding);
+    const after = isSettled ? this.#attempts.settled(turn, invocationId, record) : record;
     this.#records.write(turn, invocationId, before, after);
     this.#records.streams.nodeEnded(turn, invocationId, nodeInvocationId);
   }
@@ -124,18 +126,24 @@ export class Invocations {
       // When nothing else runs, what begins now is behind all fences that are still being lifted.
       attempt = isZeroId(before.outstanding) ? before.attempt + 1 : before.attempt;
       const state = before.state.kind === "failed" ? pending : before.state;
-      const accounts = new Accounts(turn, invocationId, { ...before, attempt });
+      const revived = { ...before, state, attempt, retries: 0 };
+      const accounts = this.#accounts(turn, invocationId, revived);
       this.#scopes.revive(accounts, scope, nodeInvocationId);
       accounts.write();
-      const { outstanding } = accounts;
-      const revived = { ...before, state, outstanding, retries: 0 };
+      const { record } = accounts;
       const isNew = attempt > before.attempt;
-      const after = isNew ? this.#attempts.begun(turn, revived, attempt) : revived;
+      const after = isNew ? this.#attempts.begun(turn, record, attempt) : record;
       this.#records.write(turn, invocationId, before, after);
     }
     const { origin } = turn;
     const task = origin.kind === "task" ? origin.task : this.#port.taskId;
     turn.send(task, encodePoison({ kind: "revived", letterNo, attempt }));
+  }
+
+  #accounts(turn: Turn, id: InvocationId, record: InvocationRecord): Accounts {
+    return new Accounts(turn, id, record, (failed, error) => {
+      return this.#attempts.judge(turn, id, failed, error);
+    });
   }
 
   answer(turn: Turn, { agent, invocationId, subscribe }: AwaitMessage): Uint8Array {

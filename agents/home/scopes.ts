@@ -20,7 +20,8 @@
 //   S4. What comes from a scope that home has no row of changes no account: a power cut in a weak
 //       mode has taken it, and its scatter runs again.
 //   S5. An init or a step that throws, and a state that cannot be carried, is a failure of the
-//       gather: the scope is broken, and its gather will not run.
+//       attempt, attributed to the gather. The next attempt begins with the state, at once; when
+//       there is none the scope is broken, and its gather will not run.
 
 import { PartitaError } from "../../base/errors.js";
 import { assert } from "../../base/invariant.js";
@@ -41,10 +42,12 @@ import { decodeRun, encodeRun, type RunMessage } from "../wire/message.js";
 import type { MessageBounds } from "../wire/message-bounds.js";
 import { decodeMessage, encodeMessage, writeNodeId, written } from "../wire/wire-field.js";
 import type { Accounts } from "./accounts.js";
-import { type Folded, Folding } from "./folding.js";
+import { Folding } from "./folding.js";
 import { inputKey, nodeKey, originKey, treeTable } from "./tree.js";
 
+/** Where the making of a gather's message has got to. */
 type Made =
+  | { readonly kind: "open" }
   | { readonly kind: "message"; readonly message: Uint8Array }
   | { readonly kind: "threw"; readonly error: unknown };
 
@@ -119,7 +122,7 @@ export class Scopes {
       this.#enter(accounts, parent, openOf(id), 1);
       return;
     }
-    if (phase === "collecting") this.#gather(accounts, id, this.#fold(accounts, id));
+    if (phase === "collecting") this.#advance(accounts, id, true);
     this.#enter(accounts, parent, scopeToken(id));
   }
 
@@ -137,59 +140,63 @@ export class Scopes {
     accounts.turn.put(treeTable, key, producer, true);
     accounts.change(id, { producers: producers + 1, inputs: before + inputs.length });
     if (phase !== "collecting") return;
-    const folded = this.#fold(accounts, id);
-    if (folded.kind !== "open") this.#gather(accounts, id, folded);
+    this.#advance(accounts, id, false);
   }
 
-  #fold(accounts: Accounts, id: NodeInvocationId): Folded {
-    const { gather, producers } = accounts.scope(id);
-    const definition = this.#agents.get(accounts.agent);
-    const aggregator = definition?.nodes.get(gather)?.collect;
-    if (aggregator === undefined) {
-      const known = [...(definition?.nodes.keys() ?? [])];
-      const error = new PartitaError("NODE_UNKNOWN", {
-        agent: accounts.agent,
-        node: gather,
-        known,
-      });
-      return { kind: "threw", error };
-    }
-    const { turn, invocationId, agent } = accounts;
-    this.#port.goesOn(agent, gather);
-    const folded = this.#folding.fold(turn, invocationId, id, producers, aggregator);
-    this.#port.left();
-    return folded;
-  }
-
-  /** The state is complete: the gather gets it, unless there is none (S5). */
-  #gather(accounts: Accounts, id: NodeInvocationId, folded: Folded): void {
-    const { invocationId } = accounts;
-    this.#folding.forget(invocationId, id);
+  /**
+   * Folds what has come; starts the gather when the state is complete: since all inputs have come, or
+   * before its time. What throws is tried again as long as the invocation is (S5).
+   */
+  #advance(accounts: Accounts, id: NodeInvocationId, isComplete: boolean): void {
     const { gather, parent } = accounts.scope(id);
-    const made = this.#messageOf(accounts, id, folded);
-    if (made.kind === "message") {
-      accounts.change(id, { phase: "started" });
-      this.#start(accounts, id, made.message);
-      return;
-    }
     const nodeInvocationId = formatNodeId(gatherNodeId(id));
-    const failure = { node: gather, nodeInvocationId, attempt: accounts.attempt };
-    accounts.failures.push(encodeFailure(failure, made.error));
+    for (;;) {
+      const made = this.#make(accounts, id, isComplete);
+      if (made.kind === "open") return;
+      this.#folding.forget(accounts.invocationId, id);
+      if (made.kind === "message") {
+        accounts.change(id, { phase: "started" });
+        this.#start(accounts, id, made.message);
+        return;
+      }
+      const failure = { node: gather, nodeInvocationId, attempt: accounts.attempt };
+      if (!accounts.failed(encodeFailure(failure, made.error))) break;
+    }
     accounts.change(id, { phase: "broken" });
     this.#enter(accounts, parent, gatherNodeId(id), 1);
   }
 
-  /** What a gather is run with (GatherMessage), in bytes. */
-  #messageOf(accounts: Accounts, id: NodeInvocationId, folded: Folded): Made {
+  /** What the gather is run with, in bytes, once the state is complete. */
+  #make(accounts: Accounts, id: NodeInvocationId, isComplete: boolean): Made {
+    const { gather } = accounts.scope(id);
+    const { agent } = accounts;
+    const nodes = this.#agents.get(agent)?.nodes;
+    const aggregator = nodes?.get(gather)?.collect;
+    if (aggregator === undefined) {
+      // An update has taken it.
+      const known = [...(nodes?.keys() ?? [])];
+      return {
+        kind: "threw",
+        error: new PartitaError("NODE_UNKNOWN", { agent, node: gather, known }),
+      };
+    }
+    this.#port.goesOn(agent, gather);
+    const folded = this.#folding.fold(accounts, id, aggregator);
+    this.#port.left();
     if (folded.kind === "threw") return folded;
-    const { turn, invocationId } = accounts;
-    const scattered = turn.get(treeTable, nodeKey(invocationId, id));
+    if (folded.kind === "open" && !isComplete) return { kind: "open" };
+    return this.#message(accounts, id, folded.state);
+  }
+
+  /** A GatherMessage in bytes. */
+  #message(accounts: Accounts, id: NodeInvocationId, state: unknown): Made {
+    const scattered = accounts.turn.get(treeTable, nodeKey(accounts.invocationId, id));
     assert(scattered !== undefined, "a scope is named by a scatter that has finished");
     const where = `state of gather "${accounts.scope(id).gather}"`;
     const { messageBytesMax } = this.#bounds;
     try {
       const carry = decodeMessage(decodeNodeRecord(scattered).carry);
-      const message = encodeMessage({ state: folded.state, carry }, where);
+      const message = encodeMessage({ state, carry }, where);
       if (message.length <= messageBytesMax) return { kind: "message", message };
       const messageBytes = message.length;
       throw new PartitaError("MESSAGE_TOO_LARGE", { where, messageBytes, messageBytesMax });

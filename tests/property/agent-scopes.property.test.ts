@@ -1,5 +1,5 @@
 // Scopes under every interleaving and crash that seeds find: nested ones, many of the same nodes at
-// once, with loops and keyed nodes inside, some of them ended early. A plan says what each node
+// once, with loops, keyed nodes and nodes that throw inside, some of them ended early. A plan says what each node
 // does; a plain model says what must come of it.
 //
 // What must hold:
@@ -21,6 +21,7 @@ import { encodeAck } from "../../agents/wire/ack.js";
 import { formatNodeId, isZeroId } from "../../agents/wire/invocation-id.js";
 import { type AgentMessage, decodeAgentMessage } from "../../agents/wire/message.js";
 import type { TaskProgramFactory } from "../../runtime/task-program.js";
+import { limits } from "../../base/limits.js";
 import { type } from "../../store/schema.js";
 import { seededRandom } from "../../testing/seeded-random.js";
 import { clientsOf, lettersOf } from "../support/agent-clients.js";
@@ -29,8 +30,15 @@ import { check, scaledRuns } from "../support/property.js";
 import { type ListedTree, treeOf } from "../support/tree-rows.js";
 
 /** Inputs that a leaf gives at each of its turns; `stop` among them ends the scope. */
-type Leaf = { name: string; keyed: boolean; turns: readonly (readonly number[])[] };
-type Row = { name: string; leaves: readonly Leaf[] };
+type Leaf = {
+  name: string;
+  keyed: boolean;
+  /** How often its first turn throws. */
+  fails: number;
+  turns: readonly (readonly number[])[];
+};
+/** Its gather throws `fails` times. */
+type Row = { name: string; fails: number; leaves: readonly Leaf[] };
 type Table = { name: string; rows: readonly Row[] };
 /** `from` names the turn of a leaf: one node invocation. */
 type Input = { from: string; value: number };
@@ -42,8 +50,11 @@ const stop = -1;
 /** Turns are counted down: the last one of a leaf is 0. */
 const turnName = (leaf: string, left: number): string => `${leaf}.${left}`;
 
-/** `all` tables of rows of leaves; `onGather` is told which gather runs. */
-function planned(onGather: (name: string) => void) {
+/**
+ * `all` tables of rows of leaves; `onGather` is told which gather runs. `fails` throws as often as
+ * the plan says, and is told more often than that: a run may be an orphan's.
+ */
+function planned(onGather: (name: string) => void, fails: (name: string, times: number) => void) {
   const emitTurn = (
     ctx: {
       emit(target: "row", input: Input): void;
@@ -51,18 +62,24 @@ function planned(onGather: (name: string) => void) {
     },
     leaf: Leaf,
   ): void => {
+    fails(leaf.name, leaf.fails);
     const [turn = [], ...turns] = leaf.turns;
     const from = turnName(leaf.name, turns.length);
     for (const value of turn) ctx.emit("row", { from, value });
-    if (turns.length > 0) ctx.emit(leaf.keyed ? "keyed" : "leaf", { ...leaf, turns });
+    if (turns.length > 0) ctx.emit(leaf.keyed ? "keyed" : "leaf", { ...leaf, turns, fails: 0 });
   };
   return agent({
     entry: "all",
+    maxRetries: limits.maxRetriesMax,
     result: type<Result>(),
     nodes: {
       all: scatter({ input: type<readonly Table[]>(), to: ["scatterTable"] }),
       scatterTable: scatter({ input: type<Table>(), to: ["scatterRow"], carry: type<string>() }),
-      scatterRow: scatter({ input: type<Row>(), to: ["leaf", "keyed"], carry: type<string>() }),
+      scatterRow: scatter({
+        input: type<Row>(),
+        to: ["leaf", "keyed"],
+        carry: type<Omit<Row, "leaves">>(),
+      }),
       leaf: node({ input: type<Leaf>(), to: ["leaf", "keyed", "row"] }),
       keyed: node({
         input: type<Leaf>(),
@@ -77,7 +94,7 @@ function planned(onGather: (name: string) => void) {
             return input.value === stop ? finished(inputs) : inputs;
           },
         ),
-        carry: type<string>(),
+        carry: type<Omit<Row, "leaves">>(),
         to: ["table"],
       }),
       table: gather({ collect: list(type<Gathered>()), carry: type<string>(), to: ["report"] }),
@@ -91,15 +108,16 @@ function planned(onGather: (name: string) => void) {
       for (const row of rows) ctx.emit("scatterRow", row);
       return name;
     },
-    scatterRow(ctx, { name, leaves }) {
+    scatterRow(ctx, { leaves, ...row }) {
       for (const leaf of leaves) ctx.emit(leaf.keyed ? "keyed" : "leaf", leaf);
-      return name;
+      return row;
     },
     leaf: emitTurn,
     keyed: emitTurn,
-    row(ctx, inputs, row) {
-      onGather(row);
-      ctx.emit("table", { row, inputs });
+    row(ctx, inputs, { name, fails: times }) {
+      fails(name, times);
+      onGather(name);
+      ctx.emit("table", { row: name, inputs });
     },
     table(ctx, rows, table) {
       onGather(table);
@@ -186,7 +204,18 @@ async function violationsOf(
   program?: TaskProgramFactory,
 ): Promise<readonly string[]> {
   const gathered: string[] = [];
-  const declared = planned((name) => gathered.push(name));
+  const failed = new Map<string, number>();
+  let thrown = 0;
+  const declared = planned(
+    (name) => gathered.push(name),
+    (name, times) => {
+      const before = failed.get(name) ?? 0;
+      failed.set(name, before + 1);
+      if (before >= times) return;
+      thrown += 1;
+      throw new Error(`${name} fails`);
+    },
+  );
   const twin = program === undefined ? {} : { program };
   const harness = new ProgramHarness({ agents: { declared }, seed, ...twin });
   const clients = clientsOf(harness);
@@ -213,8 +242,10 @@ async function violationsOf(
     }
     found.push(...treeViolations(plan, treeOf(harness, invocation.id)));
   }
-  const scopes = plans.flatMap((plan) => [plan, plan.flatMap(({ rows }) => rows)]).flat().length;
-  if (crashes.length === 0 && gathered.length !== scopes) {
+  const tables = plans.flat();
+  const scopes = tables.length + tables.flatMap((table) => table.rows).length;
+  // A crash and another attempt run again what had not finished.
+  if (crashes.length + thrown === 0 && gathered.length !== scopes) {
     found.push(`${gathered.length} gathers ran for ${scopes} scopes`);
   }
   return found;
@@ -224,24 +255,34 @@ const value = fc.oneof(
   { weight: 12, arbitrary: fc.nat(9) },
   { weight: 1, arbitrary: fc.constant(stop) },
 );
+const few = fc.oneof({ weight: 8, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(2) });
 const leaf = fc.record({
   keyed: fc.boolean(),
+  fails: few,
   turns: fc.array(fc.array(value, { maxLength: 3 }), { maxLength: 3 }),
 });
-const rows = fc.array(fc.array(leaf, { maxLength: 4 }), { maxLength: 3 });
+const row = fc.record({ fails: few, leaves: fc.array(leaf, { maxLength: 4 }) });
+const rows = fc.array(row, { maxLength: 3 });
 const scenario: fc.Arbitrary<Scenario> = fc.record({
   plans: fc.array(fc.array(rows, { maxLength: 3 }).map(named), { minLength: 1, maxLength: 3 }),
   seed: fc.integer({ min: 1, max: 2 ** 31 }),
   crashes: fc.array(fc.tuple(fc.nat(60), fc.nat(2)), { maxLength: 4 }),
 });
 
+type NamelessLeaf = Omit<Leaf, "name">;
+type NamelessRow = { readonly fails: number; readonly leaves: readonly NamelessLeaf[] };
+let plansNamed = 0;
+
 /** A plan whose every part has a name of its own. */
-function named(tables: readonly (readonly (readonly Omit<Leaf, "name">[])[])[]): readonly Table[] {
+function named(tables: readonly (readonly NamelessRow[])[]): readonly Table[] {
+  plansNamed += 1;
+  const plan = `p${plansNamed}`;
   return tables.map((tableRows, t) => ({
-    name: `t${t}`,
-    rows: tableRows.map((leaves, r) => ({
-      name: `t${t}r${r}`,
-      leaves: leaves.map((of, l) => ({ name: `t${t}r${r}l${l}`, ...of })),
+    name: `${plan}t${t}`,
+    rows: tableRows.map(({ fails, leaves }, r) => ({
+      name: `${plan}t${t}r${r}`,
+      fails,
+      leaves: leaves.map((of, l) => ({ name: `${plan}t${t}r${r}l${l}`, ...of })),
     })),
   }));
 }
@@ -284,14 +325,16 @@ function mixingTwin(): TaskProgramFactory {
 
 /** Rows of three leaves with four values each. */
 function fullPlan(random: () => number): readonly Table[] {
-  const make = (): Omit<Leaf, "name"> => ({
+  const make = (): NamelessLeaf => ({
     keyed: random() < 0.5,
+    fails: 0,
     turns: [
       [0, 1],
       [2, 3],
     ],
   });
-  return named([0, 1].map(() => [0, 1].map(() => [make(), make(), make()])));
+  const makeRow = (): NamelessRow => ({ fails: 0, leaves: [make(), make(), make()] });
+  return named([0, 1].map(() => [makeRow(), makeRow()]));
 }
 
 describe("scopes — every interleaving", () => {

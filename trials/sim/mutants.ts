@@ -277,8 +277,8 @@ const scopes: readonly BrokenRule[] = [
     name: "state-not-made-again",
     rule: "a state that memory has lost is made again from the recorded inputs",
     file: "agents/home/folding.js",
-    find: "producers: 0, bytes: 0 };",
-    replace: "producers: Math.max(0, producers - 1), bytes: 0 };",
+    find: "attempt, producers: 0, bytes: 0 };",
+    replace: "attempt, producers: Math.max(0, producers - 1), bytes: 0 };",
   },
   {
     name: "ended-scope-collects",

@@ -87,6 +87,80 @@ describe("scopes — an init or a step that throws, a state that cannot be carri
   });
 });
 
+/** A scope whose aggregator notes what it does, and one leaf of which throws as often as told. */
+function noted(told: { inits: number; steps: string[]; leafThrows: number; stepThrows: number }) {
+  return agent({
+    entry: "split",
+    result: type<number>(),
+    nodes: {
+      split: scatter({ input: type<number>(), to: ["leaf"] }),
+      leaf: node({ input: type<number>(), to: ["all"] }),
+      all: gather({
+        collect: accumulate(
+          () => {
+            told.inits += 1;
+            return 0;
+          },
+          (total, n: number) => {
+            told.steps.push(`${n} in ${told.inits}`);
+            told.stepThrows -= n === 1 ? 1 : 0;
+            if (n === 1 && told.stepThrows >= 0) throw new Error("not yet");
+            return total + n;
+          },
+        ),
+      }),
+    },
+  }).implement({
+    split(ctx, count) {
+      for (let n = 0; n < count; n += 1) ctx.emit("leaf", n);
+    },
+    leaf(ctx, n) {
+      told.leafThrows -= n === 0 ? 1 : 0;
+      if (n === 0 && told.leafThrows >= 0) throw new Error("not yet");
+      ctx.emit("all", n);
+    },
+    all: (ctx, total) => ctx.result(total),
+  });
+}
+
+describe("scopes — another attempt", () => {
+  it("begins with a fresh initial value, inputs re-applied from finished producers", async () => {
+    for (let seed = 1; seed <= 10; seed += 1) {
+      const told = { inits: 0, steps: [] as string[], leafThrows: 1, stepThrows: 0 };
+      const declared = noted(told);
+      const harness = new ProgramHarness({ agents: { declared }, seed });
+      expect(await harness.until(clientsOf(harness).agent(declared).invoke(4))).toBe(6);
+      // Whatever had come before the failure is in the new state too.
+      const last = told.steps.filter((step) => step.endsWith(` in ${told.inits}`));
+      expect([...last].sort()).toEqual([0, 1, 2, 3].map((n) => `${n} in ${told.inits}`));
+      expect(told.inits).toBeLessThanOrEqual(2);
+    }
+  });
+
+  it("comes when a step throws, until there are no retries left", async () => {
+    for (const [stepThrows, isDone] of [
+      [1, true],
+      [2, true],
+      [3, false],
+    ] as const) {
+      const told = { inits: 0, steps: [] as string[], leafThrows: 0, stepThrows };
+      const declared = noted(told);
+      const harness = new ProgramHarness({ agents: { declared } });
+      const invocation = await harness.until(clientsOf(harness).agent(declared).initiate(4));
+      const result = harness.until(invocation.result());
+      if (isDone) expect(await result).toBe(6);
+      else {
+        const failures = [0, 1, 2].map((attempt) => ({ node: "all", attempt, message: "not yet" }));
+        await expect(result).rejects.toMatchObject({
+          details: { reason: 'Node "all" failed (last failure: not yet)', failures },
+        });
+      }
+      expect(told.inits).toBe(Math.min(stepThrows, 2) + 1);
+      await harness.run();
+    }
+  });
+});
+
 /** Scopes within a scope; `fails` says which leaves, rows or tables throw. */
 function failing(fails: Set<string>, gathered: string[]) {
   const check = (what: string): void => {
