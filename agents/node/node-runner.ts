@@ -345,9 +345,10 @@ export class NodeRunner {
   #line(arrivalNo: number): void {
     const { deaths } = this.#queue.stateOf(arrivalNo);
     const isKnown = deaths > 0 || arrivalNo === this.#port.suspectHint;
-    if (this.#needsMark(arrivalNo) && isKnown && deaths < limits.suspectDeathsMax)
-      this.#suspects.add(arrivalNo, deaths);
-    else this.#ready.push(arrivalNo);
+    const isSuspect = this.#needsMark(arrivalNo) && isKnown && deaths < limits.suspectDeathsMax;
+    if (!isSuspect) this.#ready.push(arrivalNo);
+    // Late is one that was parked while the others had their turns.
+    else if (this.#suspects.add(arrivalNo, deaths)) void this.runSuspects();
   }
 
   #needsMark(arrivalNo: number): boolean {

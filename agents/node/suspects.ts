@@ -22,6 +22,8 @@ interface Suspect {
 export class Suspects {
   readonly #port: TaskPort;
   readonly #waiting: Suspect[] = [];
+  /** Nobody comes for the next one. */
+  #isOver = false;
   #turn: { readonly arrivalNo: number; readonly end: () => void } | undefined;
 
   constructor(port: TaskPort) {
@@ -33,8 +35,12 @@ export class Suspects {
     return this.#waiting.length;
   }
 
-  add(arrivalNo: number, deaths: number): void {
+  /** Returns whether it comes late: all turns are over, and somebody has to give it one. */
+  add(arrivalNo: number, deaths: number): boolean {
     this.#waiting.push({ arrivalNo, deaths });
+    const isLate = this.#isOver;
+    this.#isOver = false;
+    return isLate;
   }
 
   /** Takes out one that waits, and says whether it did. */
@@ -47,7 +53,9 @@ export class Suspects {
   /** The next one, which no longer waits. */
   take(): number | undefined {
     this.#waiting.sort((a, b) => a.deaths - b.deaths || a.arrivalNo - b.arrivalNo);
-    return this.#waiting.shift()?.arrivalNo;
+    const next = this.#waiting.shift()?.arrivalNo;
+    this.#isOver = next === undefined;
+    return next;
   }
 
   /** Gives a suspect its turn: `start` starts it. Resolves when the turn is over. */

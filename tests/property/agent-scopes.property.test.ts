@@ -347,6 +347,16 @@ describe("scopes — every interleaving", () => {
     );
   });
 
+  it("a suspect that was parked while the others had their turns gets one", async () => {
+    const leaves = [0, 1].map((fails) => ({ keyed: true, fails, turns: [] }));
+    const plans = [named([[{ fails: 0, leaves }]]), []];
+    const crashes = [
+      [14, 0],
+      [13, 0],
+    ] as const;
+    expect(await violationsOf({ plans, seed: 554779887, crashes })).toEqual([]);
+  });
+
   it.each([
     ["a home that forgets what was started", () => forgetfulTwin, /lost|no result|open/],
     ["inputs that come in another order", () => reversingTwin, /mixed up/],
