@@ -144,8 +144,8 @@ export class Scopes {
   }
 
   /**
-   * Folds what has come; starts the gather when the state is complete: since all inputs have come, or
-   * before its time. What throws is tried again as long as the invocation is (S5).
+   * Folds what has come; starts the gather when the state is complete: since all inputs have come,
+   * or before its time. What throws is tried again as long as the invocation is (S5).
    */
   #advance(accounts: Accounts, id: NodeInvocationId, isComplete: boolean): void {
     const { gather, parent } = accounts.scope(id);

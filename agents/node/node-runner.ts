@@ -347,7 +347,6 @@ export class NodeRunner {
     const isKnown = deaths > 0 || arrivalNo === this.#port.suspectHint;
     const isSuspect = this.#needsMark(arrivalNo) && isKnown && deaths < limits.suspectDeathsMax;
     if (!isSuspect) this.#ready.push(arrivalNo);
-    // Late is one that was parked while the others had their turns.
     else if (this.#suspects.add(arrivalNo, deaths)) void this.runSuspects();
   }
 

@@ -35,7 +35,10 @@ export class Suspects {
     return this.#waiting.length;
   }
 
-  /** Returns whether it comes late: all turns are over, and somebody has to give it one. */
+  /**
+   * Returns whether it comes late, since it was parked while the others had their turns: somebody
+   * has to give it one.
+   */
   add(arrivalNo: number, deaths: number): boolean {
     this.#waiting.push({ arrivalNo, deaths });
     const isLate = this.#isOver;

@@ -1,6 +1,6 @@
 // Scopes under every interleaving and crash that seeds find: nested ones, many of the same nodes at
-// once, with loops, keyed nodes and nodes that throw inside, some of them ended early. A plan says what each node
-// does; a plain model says what must come of it.
+// once, with loops, keyed nodes and nodes that throw inside, some of them ended early. A plan says
+// what each node does; a plain model says what must come of it.
 //
 // What must hold:
 //   - a gather gets every input of its scope and no other, those of one node in emit order; of a
@@ -50,6 +50,14 @@ const stop = -1;
 /** Turns are counted down: the last one of a leaf is 0. */
 const turnName = (leaf: string, left: number): string => `${leaf}.${left}`;
 
+const untilStop = accumulate(
+  (): Input[] => [],
+  (inputs, input: Input) => {
+    inputs.push(input);
+    return input.value === stop ? finished(inputs) : inputs;
+  },
+);
+
 /**
  * `all` tables of rows of leaves; `onGather` is told which gather runs. `fails` throws as often as
  * the plan says, and is told more often than that: a run may be an orphan's.
@@ -87,13 +95,7 @@ function planned(onGather: (name: string) => void, fails: (name: string, times: 
         key: ({ turns }) => turns.length % 3,
       }),
       row: gather({
-        collect: accumulate(
-          (): Input[] => [],
-          (inputs, input: Input) => {
-            inputs.push(input);
-            return input.value === stop ? finished(inputs) : inputs;
-          },
-        ),
+        collect: untilStop,
         carry: type<Omit<Row, "leaves">>(),
         to: ["table"],
       }),

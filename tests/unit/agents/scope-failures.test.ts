@@ -87,8 +87,15 @@ describe("scopes — an init or a step that throws, a state that cannot be carri
   });
 });
 
+interface Told {
+  inits: number;
+  readonly steps: string[];
+  leafThrows: number;
+  stepThrows: number;
+}
+
 /** A scope whose aggregator notes what it does, and one leaf of which throws as often as told. */
-function noted(told: { inits: number; steps: string[]; leafThrows: number; stepThrows: number }) {
+function noted(told: Told) {
   return agent({
     entry: "split",
     result: type<number>(),
@@ -126,7 +133,7 @@ function noted(told: { inits: number; steps: string[]; leafThrows: number; stepT
 describe("scopes — another attempt", () => {
   it("begins with a fresh initial value, inputs re-applied from finished producers", async () => {
     for (let seed = 1; seed <= 10; seed += 1) {
-      const told = { inits: 0, steps: [] as string[], leafThrows: 1, stepThrows: 0 };
+      const told: Told = { inits: 0, steps: [], leafThrows: 1, stepThrows: 0 };
       const declared = noted(told);
       const harness = new ProgramHarness({ agents: { declared }, seed });
       expect(await harness.until(clientsOf(harness).agent(declared).invoke(4))).toBe(6);
@@ -143,7 +150,7 @@ describe("scopes — another attempt", () => {
       [2, true],
       [3, false],
     ] as const) {
-      const told = { inits: 0, steps: [] as string[], leafThrows: 0, stepThrows };
+      const told: Told = { inits: 0, steps: [], leafThrows: 0, stepThrows };
       const declared = noted(told);
       const harness = new ProgramHarness({ agents: { declared } });
       const invocation = await harness.until(clientsOf(harness).agent(declared).initiate(4));
