@@ -23,7 +23,11 @@ export type {
   DeadLetterClient,
   DeadLetterListOptions,
 } from "./agents/client/dead-letter-client.js";
-export { type AgentRef, agentRef } from "./agents/declare/agent-ref.js";
+export type {
+  NeighbourAgentClient,
+  NeighbourInvocation,
+} from "./agents/client/neighbour-client.js";
+export { type AgentRef, agentRef, type NeighbourAgentRef } from "./agents/declare/agent-ref.js";
 export {
   accumulate,
   type Aggregator,
@@ -48,6 +52,7 @@ export {
 } from "./agents/declare/aggregators.js";
 export { node, type NodeDeclaration } from "./agents/declare/node.js";
 export { type BuildContext, object, type ObjectDeclaration } from "./agents/declare/object.js";
+export { type StoreRef, storeRef } from "./agents/declare/store-ref.js";
 export {
   gather,
   type GatherDeclaration,

@@ -10,6 +10,7 @@ import {
   createDeadLetterClient,
   type DeadLetterClient,
 } from "./agents/client/dead-letter-client.js";
+import { neighbourServer } from "./agents/client/neighbour-server.js";
 import { OutcomeWaiters } from "./agents/client/outcome-waiters.js";
 import { PartitaError } from "./base/errors.js";
 import { checkCallOptions, nameShown } from "./runtime/call-checks.js";
@@ -21,6 +22,7 @@ import type { ComputeOptions } from "./runtime/compute-call.js";
 import type { DiskReport } from "./runtime/disk-guard.js";
 import type { StopReport } from "./runtime/suspect-file.js";
 import type { TaskReport } from "./runtime/hosting.js";
+import { type Neighbours, neighbours } from "./runtime/neighbours.js";
 import type { Topology } from "./runtime/topology.js";
 import type { TopologyParts } from "./runtime/topology-parts.js";
 import type { StoreDeclaration } from "./store/declaration.js";
@@ -112,19 +114,27 @@ export async function launchWith<const Parts extends TopologyParts>(
   options: LaunchOptions,
   seams: ClusterSeams,
 ): Promise<Runtime<Parts>> {
-  return runtimeOver(declared, await Cluster.open(declared, clusterOptions(options), seams));
+  const cluster = await Cluster.open(declared, clusterOptions(options), seams);
+  return runtimeOver(declared, cluster, neighbours);
 }
 
-/** What users hold of an open cluster. */
+/** What users hold of an open cluster; `others` are to know it. */
 export function runtimeOver<const Parts extends TopologyParts>(
   declared: Topology<Parts>,
   cluster: Cluster,
+  others?: Neighbours,
 ): Runtime<Parts> {
   const port = cluster.local.programPort;
   const waiters = new OutcomeWaiters(port);
   const agents = createAgentClients(programEntries(declared), port, waiters);
+  const store = (name: string) => cluster.local.store(name);
+  const leave = others?.enter(declared.name, neighbourServer({ declared, agents, store }));
+  const close = (): Promise<void> => {
+    leave?.();
+    return cluster.close();
+  };
   const runtime = {
-    store: (name: string) => cluster.local.store(name),
+    store,
     agent: (name: string) => {
       const client = agents.get(name);
       if (client !== undefined) return client;
@@ -148,8 +158,8 @@ export function runtimeOver<const Parts extends TopologyParts>(
       cluster.assertOpen();
       await cluster.drain(drainOptions.signal);
     },
-    close: () => cluster.close(),
-    [Symbol.asyncDispose]: () => cluster.close(),
+    close,
+    [Symbol.asyncDispose]: close,
   };
   // cast: names lead to clients of the declarations' types; the runtime itself is untyped by
   // design.

@@ -168,6 +168,13 @@ export interface ErrorDetails {
   /** Builders need each other: each of `path` the next. */
   OBJECT_CYCLE: { path: readonly string[] };
 
+  // Other topologies of the process
+
+  /** It is not launched here, or more than once. */
+  NEIGHBOUR_UNAVAILABLE: { topology: string; reason: string; launched: readonly string[] };
+  /** Stores of another topology are read, not written. */
+  STORE_READ_ONLY: { topology: string; store: string; operation: string };
+
   // Compute functions
 
   COMPUTE_UNKNOWN: { compute: string; known: readonly string[] };

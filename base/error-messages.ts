@@ -118,6 +118,12 @@ const messages: Messages = {
     `declared: ${showNames(d.known)}`,
   OBJECT_CYCLE: (d) => `objects are built with each other: ${d.path.join(" -> ")}`,
 
+  NEIGHBOUR_UNAVAILABLE: (d) =>
+    `topology "${d.topology}": ${d.reason}; launched: ${showNames(d.launched)}`,
+  STORE_READ_ONLY: (d) =>
+    `"${d.operation}" of store "${d.store}" of topology "${d.topology}": other topologies may ` +
+    "read it, not write",
+
   COMPUTE_UNKNOWN: (d) =>
     `there is no compute function "${d.compute}"; declared: ${showNames(d.known)}`,
   COMPUTE_FAILED: (d) => `compute function "${d.compute}" failed: ${d.reason}`,

@@ -14,6 +14,7 @@ const shapes = {
   store: ["[(", ")]"],
   compute: ["([", "])"],
   object: ["{{", "}}"],
+  neighbour: [">", "]"],
 } as const;
 
 /** A drawing that is being made. Whatever refers to a box or a group uses its id. */

@@ -162,6 +162,12 @@ export const limits = {
   objectCloseMs: 2_000,
   /** Longest `acquireTimeoutMs` of an object: a day. */
   acquireTimeoutMsMax: 86_400_000,
+  /** How long a node waits for another topology of the process to be launched. */
+  neighbourWaitMs: 10_000,
+  /** How often a node asks another topology whose task threads are on their way back. */
+  neighbourTriesMax: 100,
+  /** The pause before each of these. */
+  neighbourPauseMs: 100,
   /** Calls that wait for a thread of the compute pool. */
   computeQueueMax: 10_000,
   /** How long a compute function may run before its thread is ended. */

@@ -31,7 +31,7 @@ import { StoreClient, type StoreClientOptions } from "./store-client.js";
 import type { System, Timer } from "./system.js";
 import { Task, type TaskStats } from "./task.js";
 import { TaskDriver } from "./task-driver.js";
-import type { ProgramClientPort, ProgramReport, TaskPort } from "./task-program.js";
+import type { NeighbourCall, ProgramClientPort, ProgramReport, TaskPort } from "./task-program.js";
 import { ThreadObjects } from "./thread-objects.js";
 import { type GuardSpec, ThreadGuards } from "./thread-guards.js";
 import type { Topology } from "./topology.js";
@@ -59,6 +59,7 @@ export interface HostServices {
   readonly system: System;
   readonly storages: Storages;
   readonly compute: ComputeCall;
+  readonly neighbour: NeighbourCall;
 }
 
 /** Figures of one task. */
@@ -314,6 +315,7 @@ function installProgram(
     ...thread.nodePort(task.taskId),
     compute: services.compute,
     objects: thread.objects,
+    neighbour: services.neighbour,
     ...thread.guards.portOf(task.taskId),
   };
   driver.install(first.program(port, entries));

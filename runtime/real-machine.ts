@@ -14,6 +14,7 @@ import { directoryAt, taskDirectories } from "./directory.js";
 import { type DiskProbe, probeOf } from "./disk-guard.js";
 import type { HostSpec } from "./hosting.js";
 import type { Equipment, ExitListener, Machine, ThreadHandle, ThreadSource } from "./machine.js";
+import { neighbours } from "./neighbours.js";
 import { fileStorages } from "./storages.js";
 import { tasksOf } from "./plan.js";
 import { realSystem, type System } from "./system.js";
@@ -95,7 +96,8 @@ function inlineEquipment(
 ): Equipment {
   const storages = fileStorages({ ...spec, runCheckpoint });
   const transport = new InlineNetwork(system, delivery).endpoint(0);
-  const services = { system, storages, compute: inlineCompute(declared, system) };
+  const compute = inlineCompute(declared, system);
+  const services = { system, storages, compute, neighbour: neighbours.callOf(system) };
   return { transport, services, threads: noThreads, close: async () => {} };
 }
 
@@ -117,11 +119,12 @@ function threadEquipment(
   const { taskCount } = spec.plan;
   const checkpoints = new CheckpointPool(Math.min(taskCount, options.checkpointThreads));
   const compute = new ComputePool(declared, options.computeThreads, system);
-  const threads = new WorkerThreads(declared, spec, { checkpoints, compute });
+  const neighbour = neighbours.callOf(system);
+  const threads = new WorkerThreads(declared, spec, { checkpoints, compute, neighbour });
   const storages = fileStorages({ ...spec, runCheckpoint: (job) => checkpoints.run(job) });
   return {
     transport: threads.transport,
-    services: { system, storages, compute: compute.call },
+    services: { system, storages, compute: compute.call, neighbour },
     threads,
     close: async () => {
       await Promise.all([checkpoints.close(), compute.close()]);

@@ -155,6 +155,8 @@ export interface TaskPort {
   readonly compute: ComputeCall;
   /** The topology's objects on this thread; its tasks share them. */
   readonly objects: ObjectLender;
+  /** Asks another topology of the process. */
+  readonly neighbour: NeighbourCall;
   /**
    * Whether node functions may start now: not while the disk is all but full. What runs is
    * finished, what waits keeps its rows. Costs one load.
@@ -217,9 +219,9 @@ export interface ProgramEntry {
   references(names: TopologyNames): readonly TopologyReference[];
 }
 
-/** A part of a topology that an entry refers to, by the topology's name. */
+/** What an entry refers to: a part of its topology by name, or of a neighbour by both names. */
 export interface TopologyReference {
-  readonly part: "stores" | "compute" | "agents" | "objects";
+  readonly part: "stores" | "compute" | "agents" | "objects" | "neighbours";
   readonly name: string;
 }
 
@@ -258,6 +260,17 @@ export interface ObjectLender {
   /** Gives back whatever `holder` was lent. */
   release(holder: object): void;
 }
+
+/**
+ * Asks the topology of a name that is launched in this process, and resolves with its answer.
+ * Aborting rejects with the signal's reason, and ends the waiting, nothing else.
+ * @throws PartitaError NEIGHBOUR_UNAVAILABLE; what the other topology answers with
+ */
+export type NeighbourCall = (
+  topology: string,
+  request: Uint8Array,
+  signal?: AbortSignal,
+) => Promise<Uint8Array>;
 
 /** What a program's clients are given: requests to tasks and notices from them. One per thread. */
 export interface ProgramClientPort {

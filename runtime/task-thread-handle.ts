@@ -25,7 +25,9 @@ import type { Continuation, TaskStreams } from "./handshake.js";
 import { HandlerNotes } from "./handler-notes.js";
 import type { HostSpec, TaskReport } from "./hosting.js";
 import type { ExitListener, ThreadHandle } from "./machine.js";
+import { serveNeighbours } from "./neighbour-link.js";
 import { tasksOf } from "./plan.js";
+import type { NeighbourCall } from "./task-program.js";
 import type { TaskThreadData } from "./task-thread.js";
 import type { Topology } from "./topology.js";
 
@@ -33,6 +35,7 @@ import type { Topology } from "./topology.js";
 export interface Pools {
   readonly checkpoints: CheckpointPool;
   readonly compute: ComputePool;
+  readonly neighbour: NeighbourCall;
 }
 
 export class TaskThreadHandle implements ThreadHandle {
@@ -60,12 +63,15 @@ export class TaskThreadHandle implements ThreadHandle {
     const { module, name: topology } = declared;
     const { port2: controlPort } = control;
     const { port2: servicesPort } = services;
-    const data: TaskThreadData = { thread, module, topology, spec, controlPort, servicesPort };
+    const { port1: asked, port2: neighboursPort } = new MessageChannel();
+    serveNeighbours(asked, pools.neighbour);
+    const ports = { controlPort, servicesPort, neighboursPort };
+    const data: TaskThreadData = { thread, module, topology, spec, ...ports };
     this.#worker = new Worker(new URL("./task-thread.js", import.meta.url), {
       name: `partita-${thread}`,
       ...flagsOf(process.execArgv),
       workerData: data,
-      transferList: [controlPort, servicesPort],
+      transferList: Object.values(ports),
     });
     this.#exited = new Promise((_resolve, reject) => {
       let cause: unknown;
@@ -75,6 +81,7 @@ export class TaskThreadHandle implements ThreadHandle {
       this.#worker.once("exit", (exitCode) => {
         control.port1.close();
         services.port1.close();
+        asked.close();
         // It beats no more, and has not to.
         new HandlerNotes(spec.guards.notes, thread).unwatch();
         const error = this.#exitError(exitCode, cause);

@@ -14,6 +14,7 @@ import type { ComputeCall } from "./compute-call.js";
 import { offer, servicesAt, type ThreadControl, tagged, untagged } from "./control.js";
 import { isFault, stopFor } from "./fail-stop.js";
 import { type HostedThread, type HostSpec, openHost } from "./hosting.js";
+import { neighboursAt } from "./neighbour-link.js";
 import { fileStorages } from "./storages.js";
 import { realSystem } from "./system.js";
 import { ThreadTransport } from "./thread-transport.js";
@@ -28,6 +29,7 @@ export interface TaskThreadData {
   readonly spec: HostSpec;
   readonly controlPort: MessagePort;
   readonly servicesPort: MessagePort;
+  readonly neighboursPort: MessagePort;
 }
 
 assert(!isMainThread, "task-thread.js is the entry of a worker thread");
@@ -94,6 +96,7 @@ async function open(): Promise<void> {
       runCheckpoint: (job) => untagged(services.checkpoint(job)),
     }),
     compute: computeThrough(declared),
+    neighbour: neighboursAt(data.neighboursPort),
   });
 }
 

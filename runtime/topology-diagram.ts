@@ -29,7 +29,10 @@ export function topologyDiagram(parts: TopologyParts): string {
   for (const [name, agent] of agents) {
     const from = ids.get(`agents ${name}`);
     for (const reference of agent.references(names)) {
-      const to = ids.get(`${reference.part} ${reference.name}`);
+      const { part, name: other } = reference;
+      const id = `${part} ${other}`;
+      if (part === "neighbours" && !ids.has(id)) ids.set(id, chart.box(other, "neighbour"));
+      const to = ids.get(id);
       if (from !== undefined && to !== undefined) chart.arrow(from, to, "dotted");
     }
   }

@@ -11,7 +11,7 @@
 import { PartitaError } from "../base/errors.js";
 import { inlineCompute } from "../runtime/compute.js";
 import { openHost } from "../runtime/hosting.js";
-import type { HostSpec } from "../runtime/hosting.js";
+import type { HostServices, HostSpec } from "../runtime/hosting.js";
 import type {
   Equipment,
   ExitListener,
@@ -120,7 +120,8 @@ export class SimulatedProcess implements Machine, ThreadSource {
     const endpoint = this.#network.endpoint(system);
     endpoint.start();
     const storages = this.#storages(system);
-    const services = { system, storages, compute: inlineCompute(declared, system) };
+    const compute = inlineCompute(declared, system);
+    const services = { system, storages, compute, neighbour: noNeighbour };
     return { transport: endpoint, services, threads: this, close: async () => {} };
   }
 
@@ -219,7 +220,8 @@ export class SimulatedProcess implements Machine, ThreadSource {
     endpoint: SimulatedEndpoint,
   ): ReturnType<typeof openHost> {
     const compute = inlineCompute(declared, thread);
-    const services = { system: thread, storages: this.#storages(thread), compute };
+    const storages = this.#storages(thread);
+    const services = { system: thread, storages, compute, neighbour: noNeighbour };
     return await openHost(declared, spec, endpoint, services);
   }
 
@@ -266,3 +268,9 @@ function readerOf(thread: SimulatedThread, opened: () => SimulatedStorage | unde
     },
   };
 }
+
+/** A simulated process has one topology. */
+const noNeighbour: HostServices["neighbour"] = async (topology) => {
+  const reason = "a simulated process has no other topologies";
+  throw new PartitaError("NEIGHBOUR_UNAVAILABLE", { topology, reason, launched: [] });
+};

@@ -10,9 +10,11 @@
 // would have been valid.
 
 import { limits } from "../../base/limits.js";
+import { isName } from "../../base/name.js";
 import { show } from "../../base/show.js";
 import type { TopologyNames, TopologyProblem } from "../../runtime/task-program.js";
-import { isAgentRef } from "./agent-ref.js";
+import { isTopology } from "../../runtime/topology.js";
+import { isAgentRef, isNeighbourAgentRef } from "./agent-ref.js";
 import type { AgentParts } from "./definition.js";
 import { checkNode } from "./node-problems.js";
 import {
@@ -24,6 +26,7 @@ import {
   optionBag,
   unknownOptions,
 } from "./option-problems.js";
+import { isStoreRef } from "./store-ref.js";
 import { type GraphNode, pathsFrom, scopesOf } from "./scopes.js";
 
 const agentOptionNames = [
@@ -107,11 +110,38 @@ function checkReferences(
     const isReference =
       (typeof declaration === "object" && declaration !== null) ||
       typeof declaration === "function";
+    if (isNeighbourAgentRef(declaration) || isStoreRef(declaration)) {
+      checkNeighbour(own, option, declaration, add);
+      continue;
+    }
     if (isReference && nameOf(declaration) !== undefined) continue;
     const message = isAgentRef(declaration)
       ? `"${own}" refers to agent ${show(declaration.name)}, which the topology does not declare`
       : `"${own}" is nothing that the topology declares under "${option}"`;
     add("REFERENCE_UNDECLARED", at, message, declared);
+  }
+}
+
+/** A reference into another topology: known by its value, or by its name alone. */
+function checkNeighbour(
+  own: string,
+  option: string,
+  { topology, name }: { readonly topology: unknown; readonly name: unknown },
+  add: AddProblem,
+): void {
+  const at = `${option}.${own}`;
+  if (option !== "agents" && option !== "stores") {
+    add("REFERENCE_UNDECLARED", at, `"${own}" is nothing that stands under "${option}"`);
+  } else if (isTopology(topology)) {
+    const known = Object.keys(topology.parts[option] ?? {});
+    if (known.some((declared) => declared === name)) return;
+    const message =
+      `"${own}" refers to ${show(name)} of topology "${topology.name}", which declares no such ` +
+      (option === "agents" ? "agent" : "store");
+    add("REFERENCE_UNDECLARED", at, message, known);
+  } else if (!(typeof topology === "string" && isName(topology) && isName(name))) {
+    const message = `"${own}" refers to ${show(name)} of ${show(topology)}`;
+    add("REFERENCE_UNDECLARED", at, message, ["a topology, or its name, and a name in it"]);
   }
 }
 

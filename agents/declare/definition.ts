@@ -10,6 +10,7 @@
 import { assert } from "../../base/invariant.js";
 import { limits } from "../../base/limits.js";
 import type { ProgramEntry, TopologyNames, TopologyReference } from "../../runtime/task-program.js";
+import { isNeighbourAgentRef, type NeighbourAgentRef } from "./agent-ref.js";
 import { agentNameOf } from "./definition-problems.js";
 import {
   type AnySchema,
@@ -18,6 +19,7 @@ import {
   type NodeDefinition,
 } from "./node-definition.js";
 import type { UpdateMode } from "./shape.js";
+import { isStoreRef, type StoreRef } from "./store-ref.js";
 
 export type { NodeDefinition } from "./node-definition.js";
 
@@ -38,6 +40,17 @@ export interface AgentTarget {
   readonly agent: string;
 }
 
+/** An agent of another topology. */
+export interface NeighbourTarget extends AgentTarget {
+  readonly topology: string;
+}
+
+/** What an agent uses of other topologies, by its own names. */
+export interface NeighbourParts {
+  readonly agents: ReadonlyMap<string, NeighbourTarget>;
+  readonly stores: ReadonlyMap<string, StoreRef<unknown, unknown>>;
+}
+
 /** A sound agent, bound to the names of a topology. */
 export interface AgentDefinition {
   readonly nodes: ReadonlyMap<string, NodeDefinition>;
@@ -49,6 +62,7 @@ export interface AgentDefinition {
   readonly compute: ReadonlyMap<string, string>;
   /** The agent's own name of an agent that it calls → that agent. */
   readonly agents: ReadonlyMap<string, AgentTarget>;
+  readonly neighbours: NeighbourParts;
   /** The agent's own name of an object → the topology's. */
   readonly objects: ReadonlyMap<string, string>;
   /** Retries of an invocation. */
@@ -98,14 +112,17 @@ export function defineAgent(parts: AgentParts, names: TopologyNames): AgentDefin
   const nodes = defineNodes(shape.nodes, shape.entry, functions);
   const entry = nodes.get(shape.entry);
   assert(entry !== undefined, () => `there is no node "${shape.entry}" to begin with`);
-  const agents = boundNames(shape.agents, (agent) => agentNameOf(agent, names));
+  const [agents, otherAgents] = divided(shape.agents, isNeighbourAgentRef);
+  const [stores, otherStores] = divided(shape.stores, isStoreRef);
+  const agentNames = boundNames(agents, (agent) => agentNameOf(agent, names));
   return Object.freeze({
     nodes,
     entry,
     result: shape.result,
-    stores: boundNames(shape.stores, names.storeName),
+    stores: boundNames(stores, names.storeName),
     compute: boundNames(shape.compute, names.computeName),
-    agents: new Map(Array.from(agents, ([own, agent]) => [own, { agent }])),
+    agents: new Map(Array.from(agentNames, ([own, agent]) => [own, { agent }])),
+    neighbours: { agents: new Map(otherAgents.map(neighbourTarget)), stores: new Map(otherStores) },
     objects: boundNames(shape.objects, names.objectName),
     maxRetries: shape.maxRetries ?? limits.maxRetriesDefault,
     retryBackoffMs: shape.retryBackoffMs ?? 0,
@@ -131,6 +148,7 @@ export function shapeOf(definition: AgentDefinition): unknown {
     compute: sortedPairs(definition.compute),
     agents: sortedPairs(new Map([...definition.agents].map(([own, { agent }]) => [own, agent]))),
     objects: sortedPairs(definition.objects),
+    neighbours: sortedPairs(neighbourNames(definition)),
   };
 }
 
@@ -147,7 +165,39 @@ export function referencesOf(definition: AgentDefinition): readonly TopologyRefe
       Array.from(agents.values(), ({ agent }) => agent),
     ),
     ...named("objects", objects.values()),
+    ...named("neighbours", neighbourNames(definition).values()),
   ];
+}
+
+/** Declarations of the agent's own topology, and references to others. */
+function divided<Other extends object>(
+  references: Readonly<Record<string, object>> = {},
+  isOther: (reference: unknown) => reference is Other,
+): readonly [Readonly<Record<string, object>>, readonly (readonly [string, Other])[]] {
+  const entries = Object.entries(references);
+  const others = entries.flatMap(([own, reference]) =>
+    isOther(reference) ? [[own, reference] as const] : [],
+  );
+  return [Object.fromEntries(entries.filter(([, reference]) => !isOther(reference))), others];
+}
+
+function neighbourTarget([own, { topology, name }]: readonly [
+  string,
+  NeighbourAgentRef<unknown, unknown>,
+]): readonly [string, NeighbourTarget] {
+  return [own, { topology: typeof topology === "string" ? topology : topology.name, agent: name }];
+}
+
+/** The agent's own names of what it uses of other topologies → both names there. */
+function neighbourNames({ neighbours }: AgentDefinition): ReadonlyMap<string, string> {
+  return new Map([
+    ...Array.from(neighbours.agents, ([own, { topology, agent }]) => {
+      return [`agents.${own}`, `${topology}/${agent}`] as const;
+    }),
+    ...Array.from(neighbours.stores, ([own, { topology, name }]) => {
+      return [`stores.${own}`, `${topology.name}/${name}`] as const;
+    }),
+  ]);
 }
 
 function boundNames(

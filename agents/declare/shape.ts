@@ -9,24 +9,30 @@
 // at run time.
 
 import type { StoreDeclaration } from "../../store/declaration.js";
-import type { KeyValueStore } from "../../store/key-value-store.js";
+import type { KeyValueStore, ReadOnlyKeyValueStore } from "../../store/key-value-store.js";
 import type { Schema, SchemaValue } from "../../store/schema.js";
 import type { AgentClient } from "../client/client.js";
-import type { TypedAgent } from "./agent-ref.js";
+import type { NeighbourAgentClient } from "../client/neighbour-client.js";
+import type { NeighbourAgentRef, TypedAgent } from "./agent-ref.js";
 import type { NodeContext } from "./context.js";
 import type { AnyNode, NodeInputOf, TargetOf, TypesOf } from "./node.js";
 import type { ObjectDeclaration } from "./object.js";
 import type { Refused } from "./refused.js";
+import type { StoreRef } from "./store-ref.js";
 
 /** What `agent()` takes. */
 export interface AgentShape {
-  /** Stores its nodes use, by the names they use; the topology declares the same values. */
+  /**
+   * Stores its nodes use, by the names they use: declarations that the topology holds, or
+   * `storeRef(topology, "name")` for one of another topology, which they can read.
+   */
   readonly stores?: Readonly<Record<string, object>>;
   /** Compute functions its nodes call; the topology declares the same functions. */
   readonly compute?: Readonly<Record<string, (...args: never[]) => unknown>>;
   /**
    * Agents its nodes call, by the names they use: declarations that the topology holds, or
-   * `agentRef("name")` for one that is declared later, or for this agent itself.
+   * `agentRef("name")` for one that is declared later, or for this agent itself, or
+   * `agentRef(topology, "name")` for one of another topology that is launched in the process.
    */
   readonly agents?: Readonly<Record<string, object>>;
   /** Objects its nodes use; the topology declares the same values. */
@@ -131,7 +137,9 @@ type UndeclaredTarget<
 type CheckedStore<S, Name extends string> =
   S extends StoreDeclaration<infer _K, infer _V, infer _U>
     ? S
-    : Refused<`"${Name}" is not a store: declare it with keyValueStore()`>;
+    : S extends StoreRef<infer _K, infer _V>
+      ? S
+      : Refused<`"${Name}" is not a store: declare it with keyValueStore()`>;
 
 type CheckedAgent<G, Name extends string> =
   G extends TypedAgent<infer _I, infer _R>
@@ -171,7 +179,11 @@ export type StoresOf<A extends AgentShape> = A extends { readonly stores: infer 
   : Readonly<Record<never, never>>;
 
 type StoreClientOf<S> =
-  S extends StoreDeclaration<infer K, infer V, infer U> ? KeyValueStore<K, V, U> : never;
+  S extends StoreDeclaration<infer K, infer V, infer U>
+    ? KeyValueStore<K, V, U>
+    : S extends StoreRef<infer K, infer V>
+      ? ReadOnlyKeyValueStore<K, V>
+      : never;
 
 /** `ctx.compute`. */
 export type ComputeOf<A extends AgentShape> = A extends { readonly compute: infer C }
@@ -187,7 +199,12 @@ export type AgentsOf<A extends AgentShape> = A extends { readonly agents: infer 
   ? { readonly [N in keyof G]: AgentClientIn<G[N]> }
   : Readonly<Record<never, never>>;
 
-type AgentClientIn<G> = G extends TypedAgent<infer I, infer R> ? AgentClient<I, R> : never;
+type AgentClientIn<G> =
+  G extends NeighbourAgentRef<infer I, infer R>
+    ? NeighbourAgentClient<I, R>
+    : G extends TypedAgent<infer I, infer R>
+      ? AgentClient<I, R>
+      : never;
 
 /** `ctx.objects`. */
 export type ObjectsOf<A extends AgentShape> = A extends { readonly objects: infer O }

@@ -12,6 +12,8 @@ import { formatInvocationId, formatNodeId } from "../wire/invocation-id.js";
 import type { RunMessage } from "../wire/message.js";
 import type { ActiveNode } from "./active-node.js";
 import { randomOf } from "./node-random.js";
+import { NeighbourAgent } from "./neighbour-agents.js";
+import { NeighbourStore } from "./neighbour-store.js";
 import { NodeStore } from "./node-store.js";
 
 /**
@@ -26,6 +28,7 @@ export class ActiveContext {
   #stores: object | undefined;
   #compute: object | undefined;
   #objects: object | undefined;
+  #agents: object | undefined;
   #random: (() => number) | undefined;
 
   constructor(active: ActiveNode, run: RunMessage, definition: AgentDefinition, port: TaskPort) {
@@ -36,8 +39,14 @@ export class ActiveContext {
   }
 
   get stores(): object {
-    this.#stores ??= byName(this.#definition.stores, (own, name) => {
-      return new NodeStore(this.#active, own, this.#port.store(name, this.#active.journal));
+    const { stores, neighbours } = this.#definition;
+    this.#stores ??= Object.freeze({
+      ...byName(stores, (own, name) => {
+        return new NodeStore(this.#active, own, this.#port.store(name, this.#active.journal));
+      }),
+      ...byName(neighbours.stores, (own, ref) => {
+        return new NeighbourStore(this.#active, own, ref, this.#port.neighbour);
+      }),
     });
     return this.#stores;
   }
@@ -52,6 +61,13 @@ export class ActiveContext {
         );
     });
     return this.#compute;
+  }
+
+  get agents(): object {
+    const { agents } = this.#definition.neighbours;
+    const parts = { run: this.#active, port: this.#port, attempt: this.#run.attempt };
+    this.#agents ??= byName(agents, (own, target) => new NeighbourAgent(parts, own, target));
+    return this.#agents;
   }
 
   get objects(): object {
@@ -128,9 +144,9 @@ export class ActiveContext {
   }
 }
 
-function byName<T>(
-  names: ReadonlyMap<string, string>,
-  make: (own: string, name: string) => T,
+function byName<Name, T>(
+  names: ReadonlyMap<string, Name>,
+  make: (own: string, name: Name) => T,
 ): Readonly<Record<string, T>> {
   return Object.freeze(
     Object.fromEntries(Array.from(names, ([own, name]) => [own, make(own, name)])),

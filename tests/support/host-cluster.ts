@@ -29,6 +29,7 @@ import { Task, type TaskParts } from "../../runtime/task.js";
 import { TaskDriver } from "../../runtime/task-driver.js";
 import type { TaskPort } from "../../runtime/task-program.js";
 import { type GuardSpec, ThreadGuards } from "../../runtime/thread-guards.js";
+import { Neighbours } from "../../runtime/neighbours.js";
 import { ThreadObjects } from "../../runtime/thread-objects.js";
 import type { Topology } from "../../runtime/topology.js";
 import { type Delivery, InlineNetwork } from "../../runtime/transport.js";
@@ -213,6 +214,7 @@ export class HostCluster {
       ...hosted.nodePort(task.taskId),
       compute: inlineCompute(this.#declared, system),
       objects: hosted.objects,
+      neighbour: new Neighbours().callOf(system),
       ...hosted.guards.portOf(task.taskId),
     };
     driver.install(first.program(port, entries));

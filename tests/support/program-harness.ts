@@ -14,6 +14,7 @@ import { PartitaError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import type {
   MessageOrigin,
+  NeighbourCall,
   ObjectEntry,
   ProgramClientPort,
   ProgramEntry,
@@ -21,6 +22,7 @@ import type {
   TaskProgram,
   TaskProgramFactory,
 } from "../../runtime/task-program.js";
+import { Neighbours } from "../../runtime/neighbours.js";
 import { applyOnce, HarnessBatch, HarnessTurns } from "./program-batch.js";
 import { HarnessClock } from "./program-clock.js";
 import { harnessNames } from "./program-names.js";
@@ -48,6 +50,7 @@ export interface HarnessSettings {
   >;
   readonly compute?: Readonly<Record<string, (...args: never[]) => unknown>>;
   readonly objects?: Readonly<Record<string, ObjectEntry>>;
+  readonly neighbour?: NeighbourCall;
   /** Default 3. */
   readonly tasks?: number;
   /** Which interleaving. Default 1. */
@@ -263,6 +266,7 @@ export class ProgramHarness {
       stores,
       compute,
       objects,
+      neighbour: this.#settings.neighbour ?? new Neighbours().callOf(this.clock),
       ownerOf: (keyHash) => this.ownerOf(keyHash),
       submit: (message) => {
         this.#task(id).mailbox.push(received({ kind: "self" }, message.slice()));

@@ -5,7 +5,12 @@ import { limits } from "../../base/limits.js";
 import { appliedDigest } from "../../runtime/node-operations.js";
 import type { RecalledRow } from "../../runtime/operation-journal.js";
 import { status } from "../../runtime/protocol.js";
-import type { ObjectEntry, ProgramClientPort, TaskPort } from "../../runtime/task-program.js";
+import type {
+  NeighbourCall,
+  ObjectEntry,
+  ProgramClientPort,
+  TaskPort,
+} from "../../runtime/task-program.js";
 import { ThreadObjects } from "../../runtime/thread-objects.js";
 import type { HarnessClock } from "./program-clock.js";
 import type { HarnessStamp } from "./program-records.js";
@@ -46,6 +51,7 @@ export interface HarnessPortParts {
   readonly stores: Readonly<Record<string, { readonly content: StoreContent }>>;
   readonly compute: Readonly<Record<string, (...args: never[]) => unknown>>;
   readonly objects: Readonly<Record<string, ObjectEntry>>;
+  readonly neighbour: NeighbourCall;
   ownerOf(keyHash: number): number;
   submit(message: Uint8Array): void;
   /** Sends a message to a task; rejects when that is lost before it has answered. */
@@ -110,6 +116,7 @@ export function harnessPort(parts: HarnessPortParts): TaskPort {
     },
     ...harnessGuards,
     objects: new ThreadObjects(new Map(Object.entries(parts.objects)), clock),
+    neighbour: (topology, request, signal) => parts.neighbour(topology, request, signal),
     compute: async (name, args, options) => {
       options?.signal?.throwIfAborted();
       const fn = parts.compute[name];

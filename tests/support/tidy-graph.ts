@@ -29,6 +29,7 @@ export const runtimeSeams: ReadonlySet<string> = new Set([
   "runtime/protocol.ts",
   "runtime/store-client.ts",
   "runtime/task-program.ts",
+  "runtime/topology-parts.ts",
   "runtime/topology.ts",
 ]);
 

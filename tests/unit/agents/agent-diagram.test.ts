@@ -93,6 +93,18 @@ describe("toMermaid", () => {
 `);
   });
 
+  it("draws what an agent uses of other topologies", () => {
+    const one = agent({
+      entry: "a",
+      result: text,
+      agents: { pay: agentRef<string, string>("bank", "pay") },
+      nodes: { a: node({ input: text }) },
+    }).implement({ a: none });
+    const drawn = topology("t", "file:///t.js", { agents: { one } }).toMermaid();
+    expect(drawn).toContain('n4>"bank/pay"]\n');
+    expect(drawn).toContain("n1 -.-> n4\n");
+  });
+
   it("draws what can be read of an agent that is not sound", () => {
     const nodes = { 'a"\n': node({ input: text, to: ["nowhere"] }), b: 5 };
     const drawn = drawLoose({ entry: "x", nodes });

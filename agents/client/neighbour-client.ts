@@ -1,0 +1,35 @@
+// Neighbour client — what a node can do with an agent of another topology: the contract.
+//
+// Owns: the interfaces. Leaves to others: doing it (agents/node/neighbour-agents.ts).
+
+import type { Invocation } from "./invocation.js";
+import type { WaitOptions } from "./waiting.js";
+
+/** Calls an agent of another topology that is launched in the process. */
+export interface NeighbourAgentClient<Input, Result> {
+  /**
+   * Runs the agent once and resolves with its result, which is recorded: a later run of this node
+   * gets it without asking. When the invocation of this node is cancelled, so is the one that it
+   * waits for. A question that a human is asked there is for the clients of that topology.
+   *
+   * @throws PartitaError as `AgentClient.invoke`
+   * @throws PartitaError NEIGHBOUR_UNAVAILABLE when the topology is not launched for
+   *   `limits.neighbourWaitMs`, or more than once
+   */
+  invoke(input: Input, options?: WaitOptions): Promise<Result>;
+
+  /**
+   * Begins an invocation, once for all runs of this node, and resolves when it is durable there. A
+   * later attempt of this node's invocation begins another one if that has failed.
+   */
+  initiate(input: Input): Promise<NeighbourInvocation<Result>>;
+
+  /** The invocation of an id. */
+  get(id: string): NeighbourInvocation<Result>;
+}
+
+/** An invocation in another topology, as a node sees it. */
+export type NeighbourInvocation<Result> = Pick<
+  Invocation<Result>,
+  "id" | "result" | "isComplete" | "cancel"
+>;

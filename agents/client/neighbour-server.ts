@@ -1,0 +1,120 @@
+// Neighbour server — what a launched topology does for the nodes of others in its process.
+//
+// Owns: turning requests into calls of its own clients. Leaves to others: bytes
+// (wire/neighbour-request.ts), who may ask (every node whose agent refers to it), beginning an
+// invocation once (the call's id).
+
+import { PartitaError } from "../../base/errors.js";
+import type { TaskPort } from "../../runtime/task-program.js";
+import { storesOf, type Topology } from "../../runtime/topology.js";
+import {
+  decodeNeighbourRequest,
+  type FoundEntries,
+  type FoundValues,
+  type NeighbourBounds,
+  type NeighbourQuestion,
+} from "../wire/neighbour-request.js";
+import { decodeMessage, encodeMessage } from "../wire/wire-field.js";
+import type { AgentClient } from "./client.js";
+import type { Invocation } from "./invocation.js";
+
+type StoreReads = Pick<ReturnType<TaskPort["store"]>, "get" | "entries">;
+
+/** The clients of a launched topology. */
+export interface NeighbourServerParts {
+  readonly declared: Topology;
+  readonly agents: ReadonlyMap<string, AgentClient<unknown, unknown>>;
+  /** @throws PartitaError STORE_UNKNOWN */
+  store(name: string): StoreReads;
+}
+
+/** What others of the process can ask of a topology. */
+export function neighbourServer(
+  parts: NeighbourServerParts,
+): (request: Uint8Array, signal: AbortSignal | undefined) => Promise<Uint8Array> {
+  return async (bytes, signal) => {
+    const answer = await answerTo(parts, bytes, signal);
+    return encodeMessage(answer, "the answer of another topology");
+  };
+}
+
+async function answerTo(
+  parts: NeighbourServerParts,
+  bytes: Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<unknown> {
+  const request = decodeNeighbourRequest(bytes);
+  switch (request.op) {
+    case "initiate": {
+      const { call: id, input } = request;
+      return (await clientOf(parts, request.agent).initiate(decodeMessage(input), { id })).id;
+    }
+    case "ask": {
+      const invocation = clientOf(parts, request.agent).get(request.invocationId);
+      return await ask(invocation, request.question, signal);
+    }
+    case "get":
+      return await valuesOf(parts, request.store, request.keys);
+    case "entries":
+      return await entriesOf(parts.store(request.store), request.bounds);
+  }
+}
+
+function clientOf(parts: NeighbourServerParts, agent: string): AgentClient<unknown, unknown> {
+  const client = parts.agents.get(agent);
+  if (client !== undefined) return client;
+  throw new PartitaError("AGENT_UNKNOWN", { agent, known: [...parts.agents.keys()] });
+}
+
+async function ask(
+  invocation: Invocation<unknown>,
+  question: NeighbourQuestion,
+  signal: AbortSignal | undefined,
+): Promise<unknown> {
+  const options = signal === undefined ? {} : { signal };
+  switch (question) {
+    case "result":
+      return await invocation.result(options);
+    case "isComplete":
+      return await invocation.isComplete(options);
+    case "cancel":
+      return await invocation.cancel(options);
+    case "hasFailed":
+      return (await invocation.isComplete(options)) && (await hasFailed(invocation));
+  }
+}
+
+async function hasFailed(invocation: Invocation<unknown>): Promise<boolean> {
+  try {
+    await invocation.result();
+    return false;
+  } catch (error) {
+    const codes = ["INVOCATION_FAILED", "INVOCATION_CANCELLED"] as const;
+    if (codes.some((code) => PartitaError.is(error, code))) return true;
+    throw error;
+  }
+}
+
+async function valuesOf(
+  parts: NeighbourServerParts,
+  store: string,
+  keys: readonly Uint8Array[],
+): Promise<FoundValues> {
+  const client = parts.store(store);
+  const codec = storesOf(parts.declared).get(store)?.key;
+  return await Promise.all(
+    keys.map(async (bytes) => {
+      const key = codec?.decode(bytes);
+      const value = await client.get(key);
+      return value === undefined ? ([] as const) : ([value] as const);
+    }),
+  );
+}
+
+async function entriesOf(store: StoreReads, bounds: NeighbourBounds): Promise<FoundEntries> {
+  const found: (readonly [unknown, unknown])[] = [];
+  // cast: the keys of the bounds are those of the store
+  const options = bounds as Parameters<StoreReads["entries"]>[0];
+  for await (const entry of store.entries(options)) found.push(entry);
+  return found;
+}

@@ -1,0 +1,50 @@
+// Neighbour request — what a node asks of another topology of its process, as bytes.
+//
+// Keys travel as their codec's bytes, bounds and values as values.
+
+import { decodeValue, encodeValue } from "../../store/value.js";
+
+/** What can be asked of an invocation that has begun. */
+export type NeighbourQuestion = "result" | "isComplete" | "cancel" | "hasFailed";
+
+/** One request. */
+export type NeighbourRequest =
+  | {
+      readonly op: "initiate";
+      readonly agent: string;
+      /** Makes it begin once. */
+      readonly call: string;
+      readonly input: Uint8Array;
+    }
+  | {
+      readonly op: "ask";
+      readonly agent: string;
+      readonly invocationId: string;
+      readonly question: NeighbourQuestion;
+    }
+  | { readonly op: "get"; readonly store: string; readonly keys: readonly Uint8Array[] }
+  | { readonly op: "entries"; readonly store: string; readonly bounds: NeighbourBounds };
+
+/** Bounds of one page of `entries`. */
+export interface NeighbourBounds {
+  readonly from?: unknown;
+  readonly to?: unknown;
+  readonly prefix?: unknown;
+  readonly reverse?: boolean;
+  readonly limit: number;
+}
+
+export function encodeNeighbourRequest(request: NeighbourRequest): Uint8Array {
+  return encodeValue(request, "a request to another topology");
+}
+
+export function decodeNeighbourRequest(bytes: Uint8Array): NeighbourRequest {
+  // cast: only `encodeNeighbourRequest` makes these bytes, in this process
+  return decodeValue(bytes) as NeighbourRequest;
+}
+
+/** The answer to `get`: of each key the value in a list, or an empty list. */
+export type FoundValues = readonly (readonly [] | readonly [unknown])[];
+
+/** The answer to `entries`. */
+export type FoundEntries = readonly (readonly [unknown, unknown])[];

@@ -1,0 +1,94 @@
+// Neighbours — two topologies of one module: one keeps accounts, the other's nodes use them, and
+// objects of their threads.
+
+import { existsSync, writeFileSync } from "node:fs";
+import { threadId } from "node:worker_threads";
+import {
+  agent,
+  agentRef,
+  keyValueStore,
+  node,
+  object,
+  storeRef,
+  string,
+  topology,
+  type,
+} from "../../index.js";
+
+const balances = keyValueStore({
+  key: string,
+  value: type<number>(),
+  updates: { deposit: (cents = 0, amount: number) => cents + amount },
+});
+
+const deposit = agent({
+  stores: { balances },
+  entry: "add",
+  result: type<number>(),
+  nodes: { add: node({ input: type<{ owner: string; cents: number }>() }) },
+}).implement({
+  async add(ctx, { owner, cents }) {
+    ctx.result(await ctx.stores.balances.update("deposit", owner, cents));
+  },
+});
+
+export const accounts = topology("accounts", import.meta.url, {
+  stores: { balances },
+  agents: { deposit },
+});
+
+/** Deposits, ends its thread the first time when there is a file for that, reads, and tells. */
+const saver = agent({
+  stores: { balances: storeRef(accounts, "balances") },
+  agents: { deposit: agentRef(accounts, "deposit") },
+  entry: "save",
+  result: type<{ owner: string; after: number; read: number | undefined }>(),
+  nodes: { save: node({ input: type<{ owner: string; diedFile?: string }>() }) },
+}).implement({
+  async save(ctx, { owner, diedFile }) {
+    const begun = await ctx.agents.deposit.initiate({ owner, cents: 5 });
+    // What it reads of stores is replayed: only the world outside tells one run from another.
+    if (diedFile !== undefined && !existsSync(diedFile)) {
+      writeFileSync(diedFile, "");
+      process.exit(7);
+    }
+    const after = await begun.result();
+    ctx.result({ owner, after, read: await ctx.stores.balances.get(owner) });
+  },
+});
+
+/** How often the shared object of this thread was built, and on which thread. */
+let builds = 0;
+const sharedObject = object({
+  build: () => {
+    builds += 1;
+    return { threadId, builds };
+  },
+  shared: true,
+});
+let inUse = 0;
+const pooled = object({
+  build: () => ({ enter: () => ++inUse, leave: () => --inUse }),
+  limit: 2,
+});
+
+const lender = agent({
+  objects: { sharedObject, pooled },
+  entry: "a",
+  result: type<{ threadId: number; builds: number; inUse: number }>(),
+  nodes: { a: node({ input: type<string>() }) },
+}).implement({
+  async a(ctx) {
+    const one = await ctx.objects.pooled();
+    const most = one.enter();
+    const made = await ctx.objects.sharedObject();
+    await ctx.run("pause", () => null);
+    one.leave();
+    ctx.result({ ...made, inUse: most });
+  },
+});
+
+export const savings = topology("savings", import.meta.url, {
+  agents: { saver, lender },
+  objects: { sharedObject, pooled },
+});
