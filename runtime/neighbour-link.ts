@@ -31,15 +31,11 @@ export function serveNeighbours(port: MessagePort, call: NeighbourCall): void {
     }
     const abort = new AbortController();
     underWay.set(number, abort);
-    call(topology, request, abort.signal)
-      .then(
-        (bytes): Answered => ({ call: number, bytes: owned(bytes) }),
-        (error: unknown): Answered => ({ call: number, error: toWire(error) }),
-      )
-      .then((answer) => {
-        underWay.delete(number);
-        port.postMessage(answer);
-      });
+    const answered = answerOf(number, call(topology, request, abort.signal));
+    void answered.then((answer) => {
+      underWay.delete(number);
+      port.postMessage(answer);
+    });
   });
   port.once("close", () => {
     for (const abort of underWay.values()) abort.abort();
@@ -72,6 +68,14 @@ export function neighboursAt(port: MessagePort): NeighbourCall {
       signal?.addEventListener("abort", aborted, { once: true });
       port.postMessage({ call, topology, request: owned(request) } satisfies Asked);
     });
+}
+
+async function answerOf(call: number, answer: Promise<Uint8Array>): Promise<Answered> {
+  try {
+    return { call, bytes: owned(await answer) };
+  } catch (error) {
+    return { call, error: toWire(error) };
+  }
 }
 
 /** Bytes that are part of a larger buffer would take all of it along. */
