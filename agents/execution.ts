@@ -41,6 +41,8 @@ import { FailedNodes, sendUnfinished } from "./node/failed-nodes.js";
 import { attemptOf, Fences, isStopped } from "./node/fences.js";
 import { Attempts } from "./home/attempts.js";
 import { GraphVersions } from "./home/graph-versions.js";
+import { Stalls } from "./home/stalls.js";
+import { Probes } from "./node/probes.js";
 import { Updates } from "./home/updates.js";
 import { Records } from "./home/records.js";
 import { applyMetadata } from "./home/metadata.js";
@@ -60,6 +62,8 @@ import { RestingNodes } from "./node/resting-nodes.js";
 import { Waits } from "./node/waits.js";
 import { NodeRunner } from "./node/node-runner.js";
 import { type RunnerBounds, runnerBoundsDefault } from "./node/runner-bounds.js";
+import type { AttemptMessage } from "./wire/attempt-message.js";
+import type { StallMessage } from "./wire/stall-message.js";
 import type { QuestionMessage } from "./wire/question-message.js";
 import type { TaskWaitMessage } from "./wire/wait-message.js";
 import { encodeLetterPage, type PoisonMessage } from "./wire/poison-message.js";
@@ -85,6 +89,9 @@ const boundsDefault: ProgramBounds = {
   deadLettersMax: limits.deadLettersMax,
 };
 
+type WaitingMessage = TaskWaitMessage | QuestionMessage | PoisonMessage;
+type OtherMessage = AttemptMessage | StallMessage | WaitingMessage;
+
 class AgentProgram implements TaskProgram {
   readonly #port: TaskPort;
   readonly #agents: ReadonlyMap<string, AgentDefinition>;
@@ -98,6 +105,8 @@ class AgentProgram implements TaskProgram {
   readonly #completions: Completions;
   readonly #records: Records;
   readonly #updates: Updates;
+  readonly #stalls: Stalls;
+  readonly #probes: Probes;
   readonly #attempts: Attempts;
   readonly #invocations: Invocations;
   readonly #desk: Desk;
@@ -117,12 +126,17 @@ class AgentProgram implements TaskProgram {
     this.#failedNodes = new FailedNodes(port, this.#agents, ...rows, this.#letters);
     const ends = [this.#queue, this.#waits, this.#runner] as const;
     this.#completions = new Completions(port, this.#agents, ...ends);
-    const retainedMax = (agent: string): number =>
-      this.#agents.get(agent)?.maxInvocationsPerTask ?? bounds.invocationsRetainedMax;
     const sizes = messageBounds(bounds.rowBytesMax);
-    this.#records = new Records(port, retainedMax, sizes.messageBytesMax);
+    const agentOf = (name: string) => this.#agents.get(name);
+    this.#records = new Records(port, sizes.messageBytesMax, {
+      retainedMax: (name) => agentOf(name)?.maxInvocationsPerTask ?? bounds.invocationsRetainedMax,
+      stallThresholdMs: (name) => agentOf(name)?.stallThresholdMs ?? limits.stallThresholdMs,
+    });
     this.#updates = new Updates(port, this.#agents, new GraphVersions(port, this.#agents));
-    this.#attempts = new Attempts(port, this.#agents, this.#records, this.#updates);
+    this.#stalls = new Stalls(port, this.#records);
+    this.#probes = new Probes(port, this.#queue, this.#runner);
+    const follows = [this.#records, this.#updates, this.#stalls] as const;
+    this.#attempts = new Attempts(port, this.#agents, ...follows);
     const home = [sizes, this.#records, this.#attempts] as const;
     this.#invocations = new Invocations(port, this.#agents, ...home);
     this.#desk = new Desk(this.#records, this.#invocations);
@@ -139,6 +153,7 @@ class AgentProgram implements TaskProgram {
     this.#waits.start();
     this.#queue.start((arrivalNo, run) => this.#runner.enqueue(arrivalNo, run));
     this.#runner.begin();
+    this.#stalls.start();
   }
 
   abort(reason: unknown): void {
@@ -190,6 +205,17 @@ class AgentProgram implements TaskProgram {
       case "follow":
       case "streams":
         return this.#records.streams.apply(turn, message);
+      case "metadata":
+        return applyMetadata(turn, message);
+      case "trace":
+        return tracePage(turn, message);
+      default:
+        return this.#applyAttempt(turn, message);
+    }
+  }
+
+  #applyAttempt(turn: Turn, message: OtherMessage): Uint8Array | undefined {
+    switch (message.kind) {
       case "failed":
         keepFailedRun(turn, message);
         this.#attempts.failed(turn, message);
@@ -209,22 +235,27 @@ class AgentProgram implements TaskProgram {
         return undefined;
       case "cancel":
         return this.#attempts.cancel(turn, message);
-      case "metadata":
-        return applyMetadata(turn, message);
       case "update":
         this.#attempts.update(turn);
         return undefined;
-      case "trace":
-        return tracePage(turn, message);
+      case "look":
+        this.#stalls.look(turn, message.ids);
+        return undefined;
+      case "probe":
+        this.#probes.probe(turn, message);
+        return undefined;
+      case "gone":
+        this.#probes.gone(turn, message);
+        return undefined;
+      case "missing":
+        this.#attempts.missing(turn, message);
+        return undefined;
       default:
         return this.#applyWait(turn, message);
     }
   }
 
-  #applyWait(
-    turn: Turn,
-    message: TaskWaitMessage | QuestionMessage | PoisonMessage,
-  ): Uint8Array | undefined {
+  #applyWait(turn: Turn, message: WaitingMessage): Uint8Array | undefined {
     switch (message.kind) {
       case "wait":
       case "settle":

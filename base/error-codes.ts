@@ -150,6 +150,8 @@ export interface ErrorDetails {
   };
   /** It took longer than its `nodeTimeoutMs`: the attempt has failed, its signal is aborted. */
   NODE_TIMEOUT: { agent: string; node: string; timeoutMs: number };
+  /** No task held it any more, after a power cut in a weak mode: it was begun again, if it may. */
+  NODE_LOST: { agent: string; node: string };
   /** The process or its thread died each time this node invocation ran: it is not run any more. */
   NODE_DEADLY: { agent: string; node: string; deaths: number };
   /** The invocation has never asked this question. */

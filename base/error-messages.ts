@@ -102,6 +102,7 @@ const messages: Messages = {
     `invocation ${d.invocationId} of agent "${d.agent}" has no invocation ` +
     `"${d.nodeInvocationId}" of node "${d.node}"`,
   NODE_TIMEOUT: (d) => `${node(d)} took more than ${d.timeoutMs} ms`,
+  NODE_LOST: (d) => `${node(d)} was stalled: no task held this invocation of it any more`,
   NODE_DEADLY: (d) =>
     `${node(d)} is not run again: the process or its thread died ${d.deaths} times while it ran`,
   QUESTION_UNKNOWN: (d) => `invocation ${d.invocationId} has never asked a question ${d.question}`,

@@ -130,6 +130,16 @@ export const limits = {
   nodeTimeoutMsMax: 86_400_000,
   /** Time without progress after which an invocation may have lost a node invocation. */
   stallThresholdMs: 10_000,
+  /** Time between two looks of a task for invocations that have not come further. */
+  stallLookMs: 10_000,
+  /** Longest time until the next look at an invocation that was found to wait or to run. */
+  stallPauseMsMax: 600_000,
+  /** Invocations that one look is about. */
+  stallLooksMax: 256,
+  /** Node invocations of a tree that a look goes over. */
+  stallNodesMax: 2_048,
+  /** Node invocations of an invocation that a look asks for. */
+  stallProbesMax: 64,
   stallThresholdMsMax: 86_400_000,
   /** Largest `version` of an agent: far more than anybody counts. */
   agentVersionMax: 1_000_000_000,

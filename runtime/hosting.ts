@@ -308,7 +308,7 @@ function installProgram(
     ownerOf: (keyHash) => thread.router.owner(keyHash),
     now: () => services.system.now(),
     random: () => services.system.random(),
-    after: (delayMs, action) => services.system.after(delayMs, action),
+    after: (delayMs, action, background) => services.system.after(delayMs, action, background),
     submit: (message) => driver.submit(message),
     get: (table, key) => storage.get(table, key, hashKey(key))?.value,
     page: (table, range, limit) => storage.page(table, range, limit),

@@ -106,8 +106,11 @@ export interface TaskPort {
   now(): number;
   /** Uniform in [0, 1). */
   random(): number;
-  /** Runs `action` once, `delayMs` from now, unless the task ends before. */
-  after(delayMs: number, action: () => void): Timer;
+  /**
+   * Runs `action` once, `delayMs` from now, unless the task ends before. `background`: nobody waits
+   * for it, and the process may end before that.
+   */
+  after(delayMs: number, action: () => void, background?: boolean): Timer;
   /** Puts a message into this task's own mailbox (volatile): applied in a later batch. */
   submit(message: Uint8Array): void;
   /** Committed row. */

@@ -58,9 +58,9 @@ export class SimulatedThread implements System {
     if (this.alive) this.#world.schedule(this.#line, () => this.run(action));
   }
 
-  after(delayMs: number, action: () => void): Timer {
+  after(delayMs: number, action: () => void, background?: boolean): Timer {
     if (!this.alive) return { cancel: () => {} };
-    return this.#world.after(this.#line, delayMs, () => this.run(action));
+    return this.#world.after(this.#line, delayMs, () => this.run(action), background);
   }
 
   stop(diagnosis: string): never {

@@ -134,9 +134,13 @@ export class World {
     this.#wake();
   }
 
-  /** Runs `action` on `line` when the clock has come so far. */
-  after(line: Line, delayMs: number, action: () => void): Timer {
-    const timer = this.#timers.add(this.#elapsedMs + Math.max(0, delayMs), line, action);
+  /**
+   * Runs `action` on `line` when the clock has come so far; for one in the `background` alone it
+   * does not go on.
+   */
+  after(line: Line, delayMs: number, action: () => void, background = false): Timer {
+    const dueMs = this.#elapsedMs + Math.max(0, delayMs);
+    const timer = this.#timers.add(dueMs, line, action, background);
     this.#wake();
     return timer;
   }
@@ -190,7 +194,7 @@ export class World {
       else void settled.then(this.#again);
       return;
     }
-    if (this.#timers.length > 0) {
+    if (this.#timers.isAwaited) {
       // Others in this process may be about to begin something: they come first.
       setImmediate(this.#jump);
       return;

@@ -7,14 +7,17 @@ interface Pending {
   readonly dueMs: number;
   readonly line: Line;
   readonly action: () => void;
+  /** Nobody waits for it. */
+  readonly background: boolean;
 }
 
 export class TimerQueue {
   /** The latest first; of two that are due together the older one is behind the younger. */
   readonly #pending: Pending[] = [];
 
-  get length(): number {
-    return this.#pending.length;
+  /** Whether there is a timer that somebody waits for. */
+  get isAwaited(): boolean {
+    return this.#pending.some(({ background }) => !background);
   }
 
   /** When the next timer is due; infinity when there is none. */
@@ -22,8 +25,8 @@ export class TimerQueue {
     return this.#pending.at(-1)?.dueMs ?? Number.POSITIVE_INFINITY;
   }
 
-  add(dueMs: number, line: Line, action: () => void): Timer {
-    const timer: Pending = { dueMs, line, action };
+  add(dueMs: number, line: Line, action: () => void, background: boolean): Timer {
+    const timer: Pending = { dueMs, line, action, background };
     let at = this.#pending.length;
     while (at > 0 && (this.#pending[at - 1]?.dueMs ?? 0) <= dueMs) at -= 1;
     this.#pending.splice(at, 0, timer);

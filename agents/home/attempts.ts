@@ -4,7 +4,8 @@
 //   failed ──► a fence to all tasks: the next attempt
 //      └─────► giveUp to the task of the row, and the invocation has failed
 //   cancel ──► a fence with a stop to all tasks; told when nothing runs any more
-//   update ──► the same, for invocations that a changed graph restarts or drops
+//   missing ─► as failed, and what was lost is sent again
+//   update ──► the same as cancel, for invocations that a changed graph restarts or drops
 //   settled ─► lift to all tasks, when there were fences
 //
 // Owns: these decisions. Leaves to others: records (records.ts), what fences do to rows
@@ -29,9 +30,12 @@ import {
   type FailedMessage,
   type FenceMessage,
 } from "../wire/attempt-message.js";
-import { decodeFailure, failureText, nodeFailureText } from "../wire/failure.js";
-import { type InvocationId, isZeroId, rootNodeId } from "../wire/invocation-id.js";
+import { decodeFailure, encodeFailure, failureText, nodeFailureText } from "../wire/failure.js";
+import { formatNodeId, type InvocationId, isZeroId, rootNodeId } from "../wire/invocation-id.js";
+import { encodeRun } from "../wire/message.js";
 import { encodeNotice, encodeStanding } from "../wire/outcome.js";
+import type { MissingMessage } from "../wire/stall-message.js";
+import { sendUnfinished } from "../node/failed-nodes.js";
 import {
   firstAttempt,
   type InvocationRecord,
@@ -40,6 +44,8 @@ import {
 } from "./invocation-record.js";
 import type { Records } from "./records.js";
 import { restartRoot } from "./roots.js";
+import type { Stalls } from "./stalls.js";
+import { originKey, treeTable } from "./tree.js";
 import type { Updates } from "./updates.js";
 import { WaitingThreads } from "./waiting-threads.js";
 
@@ -57,6 +63,7 @@ export class Attempts {
   readonly #agents: ReadonlyMap<string, AgentDefinition>;
   readonly #records: Records;
   readonly #updates: Updates;
+  readonly #stalls: Stalls;
   /** Threads that wait until nothing of an invocation runs any more. */
   readonly #stopping = new WaitingThreads();
 
@@ -65,11 +72,13 @@ export class Attempts {
     agents: ReadonlyMap<string, AgentDefinition>,
     records: Records,
     updates: Updates,
+    stalls: Stalls,
   ) {
     this.#port = port;
     this.#agents = agents;
     this.#records = records;
     this.#updates = updates;
+    this.#stalls = stalls;
   }
 
   threadExited(thread: number): void {
@@ -131,6 +140,32 @@ export class Attempts {
       case "drop":
         return { record: this.#dropped(noted), next: "nothing" };
     }
+  }
+
+  /** A node invocation is lost: it is sent again, which costs a retry; or nobody waits for it. */
+  missing(turn: Turn, message: MissingMessage): void {
+    const { invocationId, attempt } = message;
+    const before = this.#records.read(turn, invocationId);
+    const lost = before && this.#stalls.lost(turn, message, before.rootAttempt);
+    if (before === undefined || lost === undefined) return;
+    if (before.state.kind !== "pending" || before.stop !== undefined) {
+      sendUnfinished(turn, this.#port, lost.run);
+      return;
+    }
+    const { agent, node, nodeInvocationId } = lost.run;
+    const failure = { node, nodeInvocationId: formatNodeId(nodeInvocationId), attempt };
+    const error = encodeFailure(failure, new PartitaError("NODE_LOST", { agent, node }));
+    // Several that are lost in one attempt cost one retry.
+    const isPaid = attempt < before.attempt;
+    const { record, next } = isPaid
+      ? { record: withFailure(before, error), next: "attempt" }
+      : this.judge(turn, invocationId, before, error);
+    if (next === "attempt") {
+      const bytes = encodeRun({ ...lost.run, attempt: record.attempt });
+      turn.put(treeTable, originKey(invocationId, nodeInvocationId), bytes);
+      turn.send(lost.task, bytes);
+    } else sendUnfinished(turn, this.#port, lost.run);
+    this.#records.write(turn, invocationId, before, { ...record, extras: true });
   }
 
   /** The graphs of agents have changed: invocations that were under way are judged. */

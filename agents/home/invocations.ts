@@ -26,7 +26,7 @@ import type { Attempts } from "./attempts.js";
 import type { Records } from "./records.js";
 import { startRoot } from "./roots.js";
 import { Scopes } from "./scopes.js";
-import { leavingKey, nodeKey, treeTable } from "./tree.js";
+import { givenUp, givenUpKey, leavingKey, nodeKey, treeTable } from "./tree.js";
 
 const pending: InvocationState = { kind: "pending" };
 
@@ -105,11 +105,19 @@ export class Invocations {
     );
     this.#scopes.settle(accounts, ack);
     accounts.write();
-    const { record } = accounts;
+    const record = this.#counted(turn, ack, accounts.record);
     const isSettled = isZeroId(record.outstanding) && !isZeroId(before.outstanding);
     const after = isSettled ? this.#attempts.settled(turn, invocationId, record) : record;
     this.#records.write(turn, invocationId, before, after);
     this.#records.streams.nodeEnded(turn, invocationId, nodeInvocationId);
+  }
+
+  /** Notes what has ended and not finished: nobody looks for it any more (stalls.ts). */
+  #counted(turn: Turn, ack: AckMessage, record: InvocationRecord): InvocationRecord {
+    if (isDone(ack.end)) return record;
+    const key = givenUpKey(ack.invocationId, ack.nodeInvocationId);
+    turn.put(treeTable, key, Uint8Array.of(givenUp.waits));
+    return { ...record, extras: true };
   }
 
   /** More rows of a tree that is forgotten are to be deleted. */
@@ -130,7 +138,9 @@ export class Invocations {
       const accounts = this.#accounts(turn, invocationId, revived);
       this.#scopes.revive(accounts, scope, nodeInvocationId);
       accounts.write();
-      const { record } = accounts;
+      const given = givenUpKey(invocationId, nodeInvocationId);
+      turn.put(treeTable, given, Uint8Array.of(givenUp.runs));
+      const record = { ...accounts.record, extras: true };
       const isNew = attempt > before.attempt;
       const after = isNew ? this.#attempts.begun(turn, record, attempt) : record;
       this.#records.write(turn, invocationId, before, after);

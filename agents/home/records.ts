@@ -20,8 +20,17 @@ import {
 import { laneOf } from "../wire/message.js";
 import { Questions } from "./questions.js";
 import { Retention } from "./retention.js";
+import { StallWatch } from "./stall-watch.js";
 import { Streams } from "./streams.js";
 import { WaitingThreads } from "./waiting-threads.js";
+
+/** What an agent has to say of its records. */
+interface KeptRecords {
+  /** How many of them stay. */
+  readonly retainedMax: (agent: string) => number;
+  /** How long one of its invocations may come no further. */
+  readonly stallThresholdMs: (agent: string) => number;
+}
 
 export class Records {
   readonly #port: TaskPort;
@@ -29,15 +38,18 @@ export class Records {
   readonly streams = new Streams();
   /** What invocations ask humans, and nodes that wait for invocations. */
   readonly questions: Questions;
+  readonly watch = new StallWatch();
   /** Threads that wait for an outcome. */
   readonly waiting = new WaitingThreads();
+  readonly #stallThresholdMs: (agent: string) => number;
   #createdLast = 0;
 
-  /** `retainedMax`: how many records of an agent stay. `answerBytesMax`: of one answer. */
-  constructor(port: TaskPort, retainedMax: (agent: string) => number, answerBytesMax: number) {
+  /** `answerBytesMax`: of one answer to a question. */
+  constructor(port: TaskPort, answerBytesMax: number, kept: KeptRecords) {
     this.#port = port;
     this.questions = new Questions(port, answerBytesMax);
-    this.retention = new Retention(port, retainedMax);
+    this.#stallThresholdMs = kept.stallThresholdMs;
+    this.retention = new Retention(port, kept.retainedMax);
   }
 
   threadExited(thread: number): void {
@@ -48,7 +60,10 @@ export class Records {
 
   /** `found` is shown every record there is. */
   start(found: (id: InvocationId, record: InvocationRecord) => void): void {
-    this.#createdLast = this.retention.start(found);
+    this.#createdLast = this.retention.start((id, record) => {
+      if (!isOver(record)) this.#progressed(id, record.agent);
+      found(id, record);
+    });
   }
 
   /** The record of an invocation whose home this is; `undefined` when it is forgotten. */
@@ -71,7 +86,10 @@ export class Records {
     const created = encodeRecord({ ...record, createdNo: this.#createdLast });
     turn.put(invocationTable, id, created, true);
     // A message that is taken back leaves nothing in memory either. No node can have run before.
-    turn.afterCommit(() => this.retention.began(record.agent, invocationName(id)));
+    turn.afterCommit(() => {
+      this.retention.began(record.agent, invocationName(id));
+      this.#progressed(id, record.agent);
+    });
   }
 
   /** A record that has changed. */
@@ -83,10 +101,16 @@ export class Records {
       for (const thread of this.waiting.take(id)) turn.notify(thread, notice);
       if (after.isAwaited) this.questions.ended(turn, id, outcome);
     }
+    if (isOver(after)) this.watch.ended(id);
+    else this.#progressed(id, after.agent);
     const isFinished = isZeroId(after.outstanding);
     const hasFailed = after.state.kind === "failed" || after.state.kind === "cancelled";
     if (isFinished || hasFailed) this.streams.ended(turn, id);
     if (!isOver(before) && isOver(after)) this.retention.over(turn, after.agent, id);
+  }
+
+  #progressed(id: InvocationId, agent: string): void {
+    this.watch.progressed(id, this.#port.now() + this.#stallThresholdMs(agent));
   }
 }
 

@@ -7,10 +7,11 @@
 //   [invocation 16][05][node invocation 8]   the chunks of one: stream-rows.ts has it
 //   [invocation 16][06][node invocation 8][number 4]   a chunk
 //   [invocation 16][08]                      its metadata, once it was changed (metadata.ts)
-//   [invocation 16][11][node invocation 8][attempt 4]   what a run did that failed (traces.ts)
+//   [invocation 16][09][node invocation 8]   the `run` message of one that home has sent:
+//                                            the entry, a gather, one that was lost
 //   [invocation 16][10][node name]…          which node invocations of a node have streamed
-//   [invocation 16][09][node invocation 8]   the `run` message of one that nothing has emitted: the
-//                                            entry, a gather
+//   [invocation 16][11][node invocation 8][attempt 4]   what a run did that failed (traces.ts)
+//   [invocation 16][12][node invocation 8]   one that was given up: 0, or 1 when it runs again
 //
 // Owns: the keys, and finding all rows of a tree that is to be forgotten. Leaves to others: what
 // the rows hold, and when a tree is forgotten (retention.ts).
@@ -48,7 +49,11 @@ const kinds = {
   origin: 9,
   streamOrder: 10,
   failedRun: 11,
+  givenUp: 12,
 } as const;
+
+/** What the row of a node invocation says that was given up. */
+export const givenUp = { waits: 0, runs: 1 } as const;
 
 /** Of the record of a node invocation that has finished. */
 export function nodeKey(of: InvocationId, node: NodeInvocationId): Uint8Array {
@@ -95,6 +100,11 @@ export function streamOrderKey(of: InvocationId, node: string, no?: number): Uin
     writeName(writer, node);
     if (no !== undefined) writer.u32(no);
   });
+}
+
+/** Says that nothing waits for a node invocation any more, or that it runs again (`givenUp`). */
+export function givenUpKey(of: InvocationId, node: NodeInvocationId): Uint8Array {
+  return keyOf(of, kinds.givenUp, node);
 }
 
 /** Says that the rows of a tree are being deleted: some may be gone. */

@@ -182,9 +182,15 @@ export class NodeQueue {
 
   /** A committed row. */
   read(arrivalNo: number): RunMessage {
-    const row = this.#port.get(queueTable, numberKey(arrivalNo));
+    const row = this.peek(arrivalNo);
     assert(row !== undefined, () => `row ${arrivalNo} of the queue is gone`);
-    return decodeRun(row);
+    return row;
+  }
+
+  /** The same; `undefined` when it is gone. */
+  peek(arrivalNo: number): RunMessage | undefined {
+    const row = this.#port.get(queueTable, numberKey(arrivalNo));
+    return row === undefined ? undefined : decodeRun(row);
   }
 
   #hasState(arrivalNo: number): boolean {

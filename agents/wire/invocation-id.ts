@@ -179,6 +179,10 @@ export function isZeroId({ high, low }: NodeInvocationId): boolean {
   return high === 0 && low === 0;
 }
 
+export function isSameNode(one: NodeInvocationId, other: NodeInvocationId): boolean {
+  return one.high === other.high && one.low === other.low;
+}
+
 /** Sixteen hex digits. */
 export function formatNodeId(id: NodeInvocationId): string {
   return id.high.toString(16).padStart(8, "0") + id.low.toString(16).padStart(8, "0");

@@ -33,6 +33,11 @@ export const messageKinds = {
   lift: 43,
   cancel: 44,
   update: 45,
+  // stall-message.ts
+  look: 48,
+  probe: 49,
+  gone: 50,
+  missing: 51,
   // wait-message.ts
   wait: 64,
   settle: 65,

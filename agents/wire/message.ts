@@ -22,6 +22,7 @@ import { type MetadataMessage, readMetadataMessage } from "./metadata-message.js
 import { type PoisonMessage, readPoison } from "./poison-message.js";
 import { type QuestionMessage, readQuestion } from "./question-message.js";
 import { readTraceMessage, type TraceMessage } from "./trace-message.js";
+import { readStall, type StallMessage } from "./stall-message.js";
 import { readStream, type StreamMessage } from "./stream-message.js";
 import { readTaskWait, type TaskWaitMessage } from "./wait-message.js";
 import {
@@ -130,6 +131,7 @@ export type AgentMessage =
   | ForgetMessage
   | CollectMessage
   | AttemptMessage
+  | StallMessage
   | PoisonMessage
   | StreamMessage
   | MetadataMessage
@@ -241,6 +243,7 @@ export function decodeAgentMessage(bytes: Uint8Array): AgentMessage {
     default:
       return (
         readAttempt(kind, reader) ??
+        readStall(kind, reader) ??
         readStream(kind, reader) ??
         readTaskWait(kind, reader) ??
         readQuestion(kind, reader) ??

@@ -86,10 +86,14 @@ export function harnessPort(parts: HarnessPortParts): TaskPort {
     ownerOf: (keyHash) => parts.ownerOf(keyHash),
     now: () => clock.nowMs,
     random: parts.random,
-    after: (delayMs, action) =>
-      clock.after(delayMs, () => {
-        if (life.alive) action();
-      }),
+    after: (delayMs, action, background) =>
+      clock.after(
+        delayMs,
+        () => {
+          if (life.alive) action();
+        },
+        background,
+      ),
     submit: (message) => {
       if (life.alive) parts.submit(message);
     },

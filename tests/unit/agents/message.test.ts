@@ -39,6 +39,7 @@ import {
 import { encodeMetadataMessage } from "../../../agents/wire/metadata-message.js";
 import type { QuestionMessage } from "../../../agents/wire/question-message.js";
 import type { StreamMessage } from "../../../agents/wire/stream-message.js";
+import { encodeStall, type StallMessage } from "../../../agents/wire/stall-message.js";
 import type { TaskWaitMessage } from "../../../agents/wire/wait-message.js";
 import type { TraceMessage } from "../../../agents/wire/trace-message.js";
 import { decodeMessage, encodeMessage } from "../../../agents/wire/wire-field.js";
@@ -109,6 +110,20 @@ type PlainMessage = Exclude<
   StreamMessage | TraceMessage | TaskWaitMessage | QuestionMessage
 >;
 
+const subject = {
+  invocationId,
+  nodeInvocationId,
+  parent: nodeInvocationId,
+  attempt: word,
+};
+
+const stallMessage: fc.Arbitrary<StallMessage> = fc.oneof(
+  fc.record({ kind: fc.constant("look" as const), ids: fc.array(invocationId) }),
+  fc.record({ kind: fc.constant("probe" as const), ...subject, task: fc.nat(0xfffe) }),
+  fc.record({ kind: fc.constant("gone" as const), ...subject }),
+  fc.record({ kind: fc.constant("missing" as const), ...subject }),
+);
+
 const message: fc.Arbitrary<PlainMessage> = fc.oneof(
   fc.record({
     kind: fc.constant("initiate" as const),
@@ -166,6 +181,7 @@ const message: fc.Arbitrary<PlainMessage> = fc.oneof(
   }),
   fc.record({ kind: fc.constant("collect" as const), invocationId }),
   attemptMessage,
+  stallMessage,
   fc.record({ kind: fc.constant("mark" as const), arrivalNos: fc.array(fc.maxSafeNat()) }),
   fc.record({ kind: fc.constant("bury" as const), arrivalNo: fc.maxSafeNat(), recorded }),
   fc.record({ kind: fc.constant("replay" as const), letterNo: fc.maxSafeNat() }),
@@ -247,6 +263,11 @@ function encode(sent: PlainMessage): Uint8Array {
     case "cancel":
     case "update":
       return encodeAttempt(sent);
+    case "look":
+    case "probe":
+    case "gone":
+    case "missing":
+      return encodeStall(sent);
     case "metadata":
       return encodeMetadataMessage(sent);
     default:

@@ -1,0 +1,48 @@
+// Probes — what a task answers when the home task of an invocation asks whether it holds a row.
+
+import type { TaskPort, Turn } from "../../runtime/task-program.js";
+import { isSameNode, placementOf } from "../wire/invocation-id.js";
+import { encodeStall, type GoneMessage, type ProbeMessage } from "../wire/stall-message.js";
+import type { NodeQueue } from "./node-queue.js";
+import type { NodeRunner } from "./node-runner.js";
+
+export class Probes {
+  readonly #port: TaskPort;
+  readonly #queue: NodeQueue;
+  readonly #runner: NodeRunner;
+
+  constructor(port: TaskPort, queue: NodeQueue, runner: NodeRunner) {
+    this.#port = port;
+    this.#queue = queue;
+    this.#runner = runner;
+  }
+
+  /**
+   * Passes a probe on to the task that is to run the node, or looks whether this one does. What
+   * came before the probe is there when the frame in hand is committed.
+   */
+  probe(turn: Turn, message: ProbeMessage): void {
+    const { taskId } = this.#port;
+    if (message.task !== taskId) {
+      turn.send(message.task, encodeStall(message));
+      return;
+    }
+    const { invocationId, nodeInvocationId } = message;
+    const { task: _task, ...subject } = message;
+    turn.afterCommit(() => {
+      const isHeld = this.#runner.rowsOf(invocationId).some((arrivalNo) => {
+        const run = this.#queue.peek(arrivalNo);
+        // Gone with the frame that has just been committed: its ack is on the way home.
+        return run === undefined || isSameNode(run.nodeInvocationId, nodeInvocationId);
+      });
+      if (isHeld) return;
+      this.#port.submit(encodeStall({ ...subject, kind: "gone" }));
+    });
+  }
+
+  /** It is not here, and its ack, if it has finished, is on the way home: this goes behind it. */
+  gone(turn: Turn, message: GoneMessage): void {
+    const home = this.#port.ownerOf(placementOf(message.invocationId));
+    turn.send(home, encodeStall({ ...message, kind: "missing" }));
+  }
+}
