@@ -95,6 +95,12 @@ export interface NodeContext<A extends AgentShape, Target extends string> {
   readonly nodeInvocationId: string;
 
   /**
+   * The attempt of the invocation that this run belongs to: 0 for the first, one more with each
+   * retry. A run after a crash belongs to the same attempt.
+   */
+  readonly attempt: number;
+
+  /**
    * Runs `fn` once and records its outcome durably before it resolves, so that a run of this node
    * after a crash gets the outcome instead of running `fn` again. For effects outside of Partita:
    * a mail, an HTTP request. What `fn` returns is carried like a value; what it throws rejects the

@@ -125,8 +125,9 @@ export class Attempts {
     error: Uint8Array,
     final = false,
   ): Judgement {
-    const isPending = before.state.kind === "pending" && before.stop === undefined;
-    if (!isPending || final || !this.#hasRetries(before)) {
+    // What is to stop has failed or will begin again: this changes nothing of it.
+    if (before.stop !== undefined) return { record: withFailure(before, error), next: "nothing" };
+    if (before.state.kind !== "pending" || final || !this.#hasRetries(before)) {
       return { record: failedWith(before, error), next: "nothing" };
     }
     const noted = withFailure(before, error);

@@ -96,6 +96,10 @@ export class ActiveContext {
     return formatNodeId(this.#run.nodeInvocationId);
   }
 
+  get attempt(): number {
+    return this.#run.attempt;
+  }
+
   emit(target: string, message: unknown): void {
     this.#active.emit(target, message);
   }

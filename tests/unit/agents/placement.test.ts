@@ -5,7 +5,9 @@ import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
 import { agentProgram } from "../../../agents/execution.js";
 import { parseInvocationId, placementOf } from "../../../agents/wire/invocation-id.js";
+import { sum } from "../../../agents/declare/aggregators.js";
 import { node } from "../../../agents/declare/node.js";
+import { gather, scatter } from "../../../agents/declare/scatter-gather.js";
 import type { ProgramEntry, TaskProgramFactory } from "../../../runtime/task-program.js";
 import { hashKey } from "../../../store/key-hash.js";
 import { type } from "../../../store/schema.js";
@@ -109,6 +111,58 @@ describe("placement", () => {
     for (const [task, n] of leaves) {
       expect(task).toBe(harness.ownerOf(hashKey(encodeDynamicKey(n))));
     }
+  });
+
+  it("keeps the first emit to a plain node, whatever other nodes were sent before", async () => {
+    const seen: (readonly [string, number, number])[] = [];
+    const declared = agent({
+      entry: "fan",
+      result: type<null>(),
+      nodes: {
+        fan: node({ input: type<number>(), to: ["middle"] }),
+        middle: node({ input: type<number>(), to: ["split", "keyed", "plain"] }),
+        split: scatter({ input: type<number>(), to: ["all"] }),
+        all: gather({ collect: sum }),
+        keyed: node({ input: type<number>(), key: (n) => n }),
+        plain: node({ input: type<number>() }),
+      },
+    }).implement({
+      fan(ctx, count) {
+        for (let n = 0; n < count; n += 1) ctx.emit("middle", n);
+      },
+      middle(ctx, n) {
+        seen.push(["middle", ctx.now(), n]);
+        ctx.emit("split", n);
+        ctx.emit("keyed", n);
+        ctx.emit("plain", n);
+        ctx.emit("keyed", n + 1);
+        ctx.emit("plain", -1);
+      },
+      split(ctx, n) {
+        seen.push(["split", ctx.now(), n]);
+      },
+      all: (ctx) => {
+        seen.push(["all", ctx.now(), 0]);
+      },
+      keyed() {},
+      plain(ctx, n) {
+        seen.push(["plain", ctx.now(), n]);
+      },
+    });
+    const harness = placedHarness({ declared }, 4);
+    const { id } = await harness.until(clientsOf(harness).agent(declared).initiate(8));
+    await harness.run();
+    const placesOf = (name: string): readonly string[] => {
+      const own = seen.filter(([of, , n]) => of === name && n >= 0);
+      return own.map(([, task, n]) => `${n} at ${task}`).sort();
+    };
+    const middles = placesOf("middle");
+    expect(new Set(seen.filter(([of]) => of === "middle").map(([, task]) => task)).size).toBe(4);
+    expect(placesOf("plain")).toEqual(middles);
+    // Scatter and gather nodes always run on the home task.
+    const home = homeOf(harness, id);
+    expect(placesOf("split")).toEqual(middles.map((_, n) => `${n} at ${home}`));
+    expect(new Set(placesOf("all"))).toEqual(new Set([`0 at ${home}`]));
   });
 
   it("makes the owner of the key of a keyed start node the home of the invocation", async () => {

@@ -246,6 +246,45 @@ describe("scopes — what is given up inside", () => {
   });
 });
 
+describe("scopes — finished ones", () => {
+  it("re-run nothing inside when something behind them fails", async () => {
+    const ran: string[] = [];
+    const declared = agent({
+      entry: "split",
+      result: type<number>(),
+      nodes: {
+        split: scatter({ input: type<number>(), to: ["leaf"] }),
+        leaf: node({ input: type<number>(), to: ["all"] }),
+        all: gather({ collect: sum, to: ["behind"] }),
+        behind: node({ input: type<number>() }),
+      },
+    }).implement({
+      split(ctx, count) {
+        ran.push("split");
+        for (let n = 0; n < count; n += 1) ctx.emit("leaf", n);
+      },
+      leaf(ctx, n) {
+        ran.push(`leaf ${n}`);
+        ctx.emit("all", n);
+      },
+      all(ctx, total) {
+        ran.push("all");
+        ctx.emit("behind", total);
+      },
+      behind(ctx, total) {
+        ran.push(`behind in attempt ${ctx.attempt}`);
+        if (ctx.attempt < 2) throw new Error("not yet");
+        ctx.result(total);
+      },
+    });
+    const harness = new ProgramHarness({ agents: { declared } });
+    expect(await harness.until(clientsOf(harness).agent(declared).invoke(3))).toBe(3);
+    const behind = [0, 1, 2].map((attempt) => `behind in attempt ${attempt}`);
+    expect(ran.filter((what) => what.startsWith("behind"))).toEqual(behind);
+    expect(ran.length - behind.length).toBe(1 + 3 + 1);
+  });
+});
+
 describe("scopes — a gather that throws", () => {
   it("runs again, and nothing else does, with the state that was collected", async () => {
     let folds = 0;
