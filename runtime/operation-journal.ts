@@ -103,9 +103,28 @@ export class OperationJournal {
     return { index, known: this.#known(index, digest) };
   }
 
-  /** What earlier runs have recorded `ahead` places behind those that are taken, newest last. */
-  peek(ahead: number): readonly Reply[] {
-    return (this.#recorded?.get(this.#next + ahead) ?? []).map(({ reply }) => reply);
+  /** The number that is taken next. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** Whether there may be records of earlier runs. */
+  get isReplayed(): boolean {
+    return this.#recorded !== undefined && this.#recorded.size > 0;
+  }
+
+  /** What an earlier run has recorded for an operation, `ahead` places behind those taken. */
+  earlier(ahead: number, digest: number): Reply | undefined {
+    return this.#known(this.#next + ahead, digest);
+  }
+
+  /** What an earlier run has recorded for an operation, wherever. */
+  anyEarlier(digest: number): Reply | undefined {
+    for (const index of this.#recorded?.keys() ?? []) {
+      const known = this.#known(index, digest);
+      if (known !== undefined) return known;
+    }
+    return undefined;
   }
 
   /** A place that was claimed will be recorded by `task`, without being asked to. */

@@ -192,6 +192,7 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
   }
 }
 
-function checkInvokeOptions(operation: string, options: InvokeOptions): void {
+/** @throws PartitaError OPTION_INVALID, OPTION_UNKNOWN; or the signal's reason */
+export function checkInvokeOptions(operation: string, options: InvokeOptions): void {
   checkWaitOptions(operation, options, ["signal", "id", "metadata"]);
 }

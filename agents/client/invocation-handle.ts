@@ -137,7 +137,7 @@ export class InvocationHandle implements Invocation<unknown> {
  * What a step comes to.
  * @throws PartitaError INVOCATION_FAILED, INVOCATION_UNKNOWN
  */
-function stepOf(agent: string, id: InvocationId, step: Step): NextStep<unknown> {
+export function stepOf(agent: string, id: InvocationId, step: Step): NextStep<unknown> {
   if (step.kind === "asks") return { kind: "question", question: step.question };
   return { kind: "result", result: resultOf(agent, id, step) };
 }

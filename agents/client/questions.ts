@@ -89,7 +89,7 @@ export async function answerQuestion(
  * What is sent of an answer.
  * @throws PartitaError QUESTION_UNKNOWN, OPTION_INVALID, VALUE_*
  */
-function answerOf(
+export function answerOf(
   id: InvocationId,
   question: HumanQuestion | string,
   value: unknown,
@@ -103,7 +103,7 @@ function answerOf(
 }
 
 /** A question as users see it. */
-function questionOf(id: InvocationId, listed: ListedQuestion): HumanQuestion {
+export function questionOf(id: InvocationId, listed: ListedQuestion): HumanQuestion {
   const { question, node, prompt } = listed;
   return Object.freeze({
     id: formatQuestionId(id, question),

@@ -25,14 +25,22 @@ export class ActiveContext {
   readonly #run: RunMessage;
   readonly #definition: AgentDefinition;
   readonly #port: TaskPort;
+  readonly #agentIn: (own: string, agent: string) => object;
   #stores: object | undefined;
   #compute: object | undefined;
   #objects: object | undefined;
   #agents: object | undefined;
   #random: (() => number) | undefined;
 
-  constructor(active: ActiveNode, run: RunMessage, definition: AgentDefinition, port: TaskPort) {
+  constructor(
+    active: ActiveNode,
+    run: RunMessage,
+    definition: AgentDefinition,
+    port: TaskPort,
+    agentIn: (own: string, agent: string) => object,
+  ) {
     this.#active = active;
+    this.#agentIn = agentIn;
     this.#run = run;
     this.#definition = definition;
     this.#port = port;
@@ -64,9 +72,12 @@ export class ActiveContext {
   }
 
   get agents(): object {
-    const { agents } = this.#definition.neighbours;
+    const { agents, neighbours } = this.#definition;
     const parts = { run: this.#active, port: this.#port, attempt: this.#run.attempt };
-    this.#agents ??= byName(agents, (own, target) => new NeighbourAgent(parts, own, target));
+    this.#agents ??= Object.freeze({
+      ...byName(agents, (own, { agent }) => this.#agentIn(own, agent)),
+      ...byName(neighbours.agents, (own, target) => new NeighbourAgent(parts, own, target)),
+    });
     return this.#agents;
   }
 

@@ -30,6 +30,8 @@ import { ActiveContext } from "./active-context.js";
 import { type ChunkSender, chunkSender } from "./chunk-sender.js";
 import { operationOf, type Traced, TraceRecorder } from "./trace-recorder.js";
 import type { NodeOperations } from "./node-store.js";
+import type { NodeClients } from "./node-clients.js";
+import { SubAgentClient } from "./sub-agents.js";
 import { NodeWaits } from "./node-waits.js";
 import type { RecordedOperations } from "../wire/recorded-operations.js";
 import { decodeMessage, encodeMessage, noBytes } from "../wire/wire-field.js";
@@ -37,10 +39,11 @@ import { decodeMessage, encodeMessage, noBytes } from "../wire/wire-field.js";
 /** What surrounds an emitted message in its row, keys aside. */
 const emitOverheadBytes = 128;
 
-/** Which run it is, and who is told when what it waits for changes. */
+/** Which run it is, who is told when what it waits for changes, and the way to other agents. */
 export interface RunPlace {
   readonly arrivalNo: number;
   readonly changed: () => void;
+  readonly clients: NodeClients;
 }
 
 /** What a node function has asked for, when it has returned. */
@@ -95,7 +98,11 @@ export class ActiveNode implements NodeOperations {
 
   /** What the node function is given. */
   context(): object {
-    return new ActiveContext(this, this.#run, this.#definition, this.#port);
+    const { clients } = this.#place;
+    const inputBytesMax = this.#bounds.messageBytesMax;
+    const agentIn = (own: string, agent: string): SubAgentClient =>
+      new SubAgentClient(this, this.#run, own, clients.calls(agent), inputBytesMax);
+    return new ActiveContext(this, this.#run, this.#definition, this.#port, agentIn);
   }
 
   emit(target: string, message: unknown): void {

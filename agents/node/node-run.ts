@@ -21,23 +21,36 @@ import { encodeFailure } from "../wire/failure.js";
 import type { Fence } from "../wire/attempt-message.js";
 import { formatInvocationId, formatNodeId, operationPrefix } from "../wire/invocation-id.js";
 import { encodeCompleted, type RunMessage } from "../wire/message.js";
-import type { MessageBounds } from "../wire/message-bounds.js";
+import { type MessageBounds, messageBounds } from "../wire/message-bounds.js";
 import { encodePoison } from "../wire/poison-message.js";
 import type { RecordedOperations } from "../wire/recorded-operations.js";
 import { noBytes } from "../wire/wire-field.js";
 import { ActiveNode, type NodeEffects } from "./active-node.js";
 import { attemptOf, type Fences, isStopped } from "./fences.js";
 import { failureOf, runFunction } from "./node-function.js";
+import { NodeClients } from "./node-clients.js";
 import type { NodeWaits } from "./node-waits.js";
 
 /** What all runs of a task share. */
 export interface RunServices {
+  readonly clients: NodeClients;
   /** What a run waits for has changed. */
   readonly changed: (run: NodeRun) => void;
   readonly port: TaskPort;
   readonly agents: ReadonlyMap<string, AgentDefinition>;
   readonly fences: Fences;
   readonly bounds: MessageBounds;
+}
+
+export function runServices(
+  port: TaskPort,
+  agents: ReadonlyMap<string, AgentDefinition>,
+  fences: Fences,
+  rowBytesMax: number,
+  changed: (run: NodeRun) => void,
+): RunServices {
+  const clients = new NodeClients(port, agents);
+  return { port, agents, fences, bounds: messageBounds(rowBytesMax), changed, clients };
 }
 
 /** A row that may start. */
@@ -117,7 +130,8 @@ export class NodeRun {
     const { port, bounds } = this.#services;
     const { arrivalNo } = this.row;
     const changed = (): void => this.#services.changed(this);
-    const active = new ActiveNode(this.#run, agent, node, port, bounds, { arrivalNo, changed });
+    const place = { arrivalNo, changed, clients: this.#services.clients };
+    const active = new ActiveNode(this.#run, agent, node, port, bounds, place);
     this.#active = active;
     const running: Promise<void> = this.#call(node, active).finally(() => {
       this.#ended = undefined;

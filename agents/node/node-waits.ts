@@ -48,6 +48,9 @@ export interface WaitPlaces {
   readonly outcome: JournalStep;
 }
 
+/** Writes what a wait is: its kind, one byte, and whatever tells it from others. */
+export type NameWriter = (writer: ByteWriter) => void;
+
 /** Looks at an answer: the bytes to go on with. Throws when it is none. */
 type Look = (value: Uint8Array) => Uint8Array;
 
@@ -59,6 +62,7 @@ interface OpenWait {
   isRecorded: boolean;
 }
 
+/** Those from 8 on are for agents (sub-agents.ts). */
 const names = { answer: 1, pause: 2 } as const;
 
 export class NodeWaits {
@@ -91,7 +95,8 @@ export class NodeWaits {
     const bytes = encodeMessage(prompt, where);
     assertFits(where, bytes.length, bounds.messageBytesMax);
     const isChecked = schema !== undefined;
-    const places = this.places(names.answer, (writer) => {
+    const places = this.places((writer) => {
+      writer.u8(names.answer);
       writer.u32(run.attempt);
       writer.uint64(arrivalNo);
       writer.u8(isChecked ? 1 : 0);
@@ -131,17 +136,42 @@ export class NodeWaits {
       throw optionInvalid(`sleep in node "${run.node}"`, "ms", pauseMs, valid);
     }
     const dueMs = Math.ceil(port.now() + pauseMs);
-    const places = this.places(names.pause, (writer) => writer.uint64(Math.ceil(pauseMs)));
+    const places = this.places((writer) => {
+      writer.u8(names.pause);
+      writer.uint64(Math.ceil(pauseMs));
+    });
     await this.outcome(places, { kind: "pause", dueMs });
   }
 
-  /** Takes the places of a wait, which later runs know by what `write` appends (N1). */
-  places(kind: number, write: (writer: ByteWriter) => void): WaitPlaces {
+  /** The number of the next place. */
+  get nextIndex(): number {
+    return this.#parts.journal.next;
+  }
+
+  /** Whether an earlier run may have waited for something. */
+  get mayHaveEarlier(): boolean {
+    return this.#parts.journal.isReplayed;
+  }
+
+  /** Whether an earlier run has requested a wait of that name at the next place. */
+  wasRequested(write: NameWriter): boolean {
+    return this.#parts.journal.earlier(0, appliedDigest(nameBy(write))) !== undefined;
+  }
+
+  /** What that wait came to. */
+  earlierOutcome(write: NameWriter): Uint8Array | undefined {
+    return this.#parts.journal.earlier(1, outcomeDigest(nameBy(write)))?.bytes;
+  }
+
+  /** What a wait of that name came to in an earlier run, at whatever place. */
+  anyEarlierOutcome(write: NameWriter): Uint8Array | undefined {
+    return this.#parts.journal.anyEarlier(outcomeDigest(nameBy(write)))?.bytes;
+  }
+
+  /** Takes the places of a wait, which later runs know by its name (N1). */
+  places(write: NameWriter): WaitPlaces {
     const { journal, port } = this.#parts;
-    const writer = new ByteWriter(32);
-    writer.u8(kind);
-    write(writer);
-    const name = writer.finish();
+    const name = nameBy(write);
     const request = journal.claim(appliedDigest(name));
     const outcome = journal.claim(outcomeDigest(name));
     journal.expect(port.taskId, outcome);
@@ -259,6 +289,12 @@ export class NodeWaits {
     this.#arrived.delete(index);
     return outcome;
   }
+}
+
+function nameBy(write: NameWriter): Uint8Array {
+  const writer = new ByteWriter(32);
+  write(writer);
+  return writer.finish();
 }
 
 /** By which later runs know the outcome of a request of that name. */

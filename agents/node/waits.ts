@@ -35,7 +35,7 @@ import {
   type TaskWaitMessage,
   type WaitMessage,
 } from "../wire/wait-message.js";
-import { noBytes } from "../wire/wire-field.js";
+import { noBytes, written } from "../wire/wire-field.js";
 import { attemptOf, type Fences } from "./fences.js";
 import type { NodeQueue } from "./node-queue.js";
 import { OpenWaits } from "./open-waits.js";
@@ -266,7 +266,9 @@ export class Waits {
     const row = this.#row(turn, place);
     const run = this.#run(turn, arrivalNo);
     if (row === undefined || run === undefined || !isFor(row, child)) return;
-    this.#end(turn, place, row, run, bytes, undefined);
+    const isReceipt = row.wanted.kind === "receipt";
+    const attempt = attemptOf(run, this.#fences.seen(turn, run.invocationId));
+    this.#end(turn, place, row, run, isReceipt ? bytes : inAttempt(attempt, bytes), undefined);
   }
 
   #pauseOver(turn: Turn, place: WaitPlace): void {
@@ -379,6 +381,14 @@ export class Waits {
   #home(of: InvocationId): number {
     return this.#port.ownerOf(placementOf(of));
   }
+}
+
+/** What an invocation came to, and the attempt of the node's invocation in which it was told. */
+function inAttempt(attempt: number, bytes: Uint8Array): Uint8Array {
+  return written((writer) => {
+    writer.u32(attempt);
+    writer.bytes(bytes);
+  });
 }
 
 function isFor({ wanted }: WaitRow, child: InvocationId): boolean {

@@ -81,6 +81,25 @@ export function invocationIdOfCall(placement: number, call: Uint8Array): Invocat
   return id;
 }
 
+/**
+ * The id of an invocation that a node begins: `seed` says which, `parent` is the node's own. It is
+ * of the same time as its parent: every run of the node gets the same.
+ */
+export function invocationIdOfNode(
+  placement: number,
+  parent: InvocationId,
+  seed: Uint8Array,
+): InvocationId {
+  const id = new Uint8Array(invocationIdBytes);
+  const view = new DataView(id.buffer);
+  view.setUint32(0, placement);
+  id.set(parent.subarray(4, 10), 4);
+  const { high, low } = deriveNodeId(seed);
+  view.setUint16(10, high >>> 16);
+  view.setUint32(12, low);
+  return id;
+}
+
 /** The placement of an invocation whose entry has no key and whose call has an id. */
 export function placementOfCall(call: Uint8Array): number {
   return hashKey(call);

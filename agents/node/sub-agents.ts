@@ -1,0 +1,289 @@
+// Sub-agents — `ctx.agents`: the clients of agents inside of nodes.
+//
+// Beginning an invocation, waiting for it, driving it by steps and answering it are waits of the
+// node: journaled, so that a node that is run again finds its child instead of beginning another.
+// Owns: which child that is, and the client's contract inside of nodes. Leaves to others: waits
+// (node-waits.ts), what only looks (client/invocation-handle.ts).
+//
+// Invariants:
+//   B1. The id of a child follows from the node invocation, the place of the call in its journal,
+//       the agent and the input, and from the attempt in which it was begun: every run that does
+//       the same has the same child.
+//   B2. A later attempt goes on with the child of an earlier one, unless that had come to a failure
+//       in an earlier attempt: then it begins another.
+
+import { ByteReader } from "../../base/byte-reader.js";
+import { assert } from "../../base/invariant.js";
+import { parseCallId } from "../../runtime/call-id.js";
+import { checksum } from "../../store/checksum.js";
+import { hashKey } from "../../store/key-hash.js";
+import { encodeDynamicKey } from "../../store/tuple-key.js";
+import { type AgentClient, checkInvokeOptions, type InvokeOptions } from "../client/client.js";
+import type { HumanQuestion, Invocation, NextStep } from "../client/invocation.js";
+import { InvocationHandle, stepOf } from "../client/invocation-handle.js";
+import { type AgentCalls, resultOf } from "../client/outcome-question.js";
+import { answerOf, questionOf } from "../client/questions.js";
+import { checkWaitOptions, unlessAborted, type WaitOptions } from "../client/waiting.js";
+import { encodeMetadata, type Metadata, type MetadataChanges } from "../declare/metadata.js";
+import {
+  type InvocationId,
+  invocationIdOfCall,
+  invocationIdOfNode,
+  operationPrefix,
+  parseInvocationId,
+  placementOfCall,
+} from "../wire/invocation-id.js";
+import type { RunMessage } from "../wire/message.js";
+import { assertFits } from "../wire/message-bounds.js";
+import { decodeStep, type StepReply } from "../wire/question-list.js";
+import { refusalOf } from "../wire/refusal-bytes.js";
+import type { Beginning } from "../wire/wait-fields.js";
+import { encodeMessage } from "../wire/wire-field.js";
+import type { ActiveNode } from "./active-node.js";
+import type { NameWriter, NodeWaits, WaitPlaces } from "./node-waits.js";
+
+const names = { invoke: 8, initiate: 9, result: 10, step: 11, receipt: 12 } as const;
+
+/** A child as a node begins it. */
+interface Child {
+  readonly id: InvocationId;
+  readonly places: WaitPlaces;
+  readonly beginning: Beginning;
+}
+
+export class SubAgentClient implements AgentClient<unknown, unknown> {
+  readonly #active: ActiveNode;
+  readonly #run: RunMessage;
+  readonly #own: string;
+  readonly #calls: AgentCalls;
+  readonly #inputBytesMax: number;
+
+  /** `own`: what the calling agent calls it. */
+  constructor(
+    active: ActiveNode,
+    run: RunMessage,
+    own: string,
+    calls: AgentCalls,
+    inputBytesMax: number,
+  ) {
+    this.#active = active;
+    this.#run = run;
+    this.#own = own;
+    this.#calls = calls;
+    this.#inputBytesMax = inputBytesMax;
+  }
+
+  invoke(input: unknown, options: InvokeOptions = {}): Promise<unknown> {
+    return this.#active.waiting(`agents.${this.#own}.invoke`, async (waits) => {
+      checkInvokeOptions("invoke", options);
+      const { agent } = this.#calls;
+      const { id, places, beginning } = this.#begin(waits, names.invoke, input, options);
+      const wanted = { kind: "result", agent, child: id, isOwn: true, beginning } as const;
+      const outcome = await unlessAborted(waits.outcome(places, wanted), options);
+      return resultIn(agent, id, outcome);
+    });
+  }
+
+  initiate(input: unknown, options: InvokeOptions = {}): Promise<Invocation<unknown>> {
+    return this.#active.waiting(`agents.${this.#own}.initiate`, async (waits) => {
+      checkInvokeOptions("initiate", options);
+      const { agent } = this.#calls;
+      const { id, places, beginning } = this.#begin(waits, names.initiate, input, options);
+      await waits.request(places, { kind: "nothing", agent, child: id, beginning });
+      return new SubInvocation(this.#active, this.#own, this.#calls, id, true);
+    });
+  }
+
+  get(id: string): Invocation<unknown> {
+    const parsed = parseInvocationId(this.#calls.agent, id);
+    return new SubInvocation(this.#active, this.#own, this.#calls, parsed, false);
+  }
+
+  #begin(waits: NodeWaits, kind: number, input: unknown, options: InvokeOptions): Child {
+    const { agent, definition } = this.#calls;
+    const where = `input of agent "${agent}"`;
+    const metadata = encodeMetadata(`invoke of agent "${agent}"`, options.metadata);
+    const { entry } = definition;
+    const valid = entry.check(input, where);
+    const key = entry.key === undefined ? undefined : encodeDynamicKey(entry.key(valid));
+    const bytes = encodeMessage(valid, where);
+    assertFits(where, bytes.length, this.#inputBytesMax);
+    const idOf = this.#idOf(waits, key, bytes, options);
+    const attempt = this.#attemptOf(waits, kind, idOf);
+    const id = idOf(attempt);
+    const places = waits.places(nameOf(kind, id));
+    return { id, places, beginning: { key, metadata, input: bytes } };
+  }
+
+  /** The child's id, by the attempt in which it is begun (B1). */
+  #idOf(
+    waits: NodeWaits,
+    key: Uint8Array | undefined,
+    input: Uint8Array,
+    { id: named }: InvokeOptions,
+  ): (attempt: number) => InvocationId {
+    const placement = key === undefined ? undefined : hashKey(key);
+    const { agent, port } = this.#calls;
+    if (named !== undefined) {
+      const call = parseCallId(`invoke of agent "${agent}"`, named, port.now());
+      const id = invocationIdOfCall(placement ?? placementOfCall(call), call);
+      return () => id;
+    }
+    const seed = new Uint8Array(40);
+    seed.set(operationPrefix(this.#run));
+    const view = new DataView(seed.buffer);
+    view.setUint32(24, waits.nextIndex);
+    view.setUint32(32, checksum(input));
+    view.setUint32(36, checksum(Buffer.from(agent, "latin1")));
+    return (attempt) => {
+      view.setUint32(28, attempt);
+      return invocationIdOfNode(placement ?? hashKey(seed), this.#run.invocationId, seed);
+    };
+  }
+
+  /** The attempt in which the child is begun that this one goes on with (B2). */
+  #attemptOf(waits: NodeWaits, kind: number, idOf: (attempt: number) => InvocationId): number {
+    const { attempt } = this.#run;
+    if (!waits.mayHaveEarlier) return attempt;
+    for (let begun = attempt; begun >= 0; begun -= 1) {
+      const id = idOf(begun);
+      if (!waits.wasRequested(nameOf(kind, id))) continue;
+      const own = waits.earlierOutcome(nameOf(kind, id));
+      const asked = waits.anyEarlierOutcome(nameOf(names.result, id));
+      return failedBefore(own, attempt) || failedBefore(asked, attempt) ? attempt : begun;
+    }
+    return attempt;
+  }
+}
+
+/** An invocation as a node that has begun it, or looks at it, holds it. */
+class SubInvocation extends InvocationHandle {
+  readonly #active: ActiveNode;
+  readonly #own: string;
+  readonly #calls: AgentCalls;
+  readonly #id: InvocationId;
+  /** The node has begun it. */
+  readonly #isOwn: boolean;
+
+  constructor(
+    active: ActiveNode,
+    own: string,
+    calls: AgentCalls,
+    id: InvocationId,
+    isOwn: boolean,
+  ) {
+    super(calls, id);
+    this.#active = active;
+    this.#own = own;
+    this.#calls = calls;
+    this.#id = id;
+    this.#isOwn = isOwn;
+  }
+
+  override result(options: WaitOptions = {}): Promise<unknown> {
+    return this.#active.waiting(this.#name("result"), async (waits) => {
+      checkWaitOptions("result", options);
+      const { agent } = this.#calls;
+      const child = this.#id;
+      const places = waits.places(nameOf(names.result, child));
+      const isOwn = this.#isOwn;
+      const wanted = { kind: "result", agent, child, isOwn, beginning: undefined } as const;
+      const outcome = await unlessAborted(waits.outcome(places, wanted), options);
+      return resultIn(agent, child, outcome);
+    });
+  }
+
+  override nextStep(options: WaitOptions = {}): Promise<NextStep<unknown>> {
+    return this.#active.waiting(this.#name("nextStep"), async (waits) => {
+      checkWaitOptions("nextStep", options);
+      const { agent } = this.#calls;
+      const child = this.#id;
+      const places = waits.places(nameOf(names.step, child));
+      const outcome = await unlessAborted(
+        waits.outcome(places, { kind: "step", agent, child }),
+        options,
+      );
+      const { reply } = childOutcome(outcome);
+      if (reply.kind !== "asks") return stepOf(agent, child, reply);
+      return stepOf(agent, child, { kind: "asks", question: questionOf(child, reply.asked) });
+    });
+  }
+
+  override answer(
+    question: HumanQuestion | string,
+    value: unknown,
+    options: WaitOptions = {},
+  ): Promise<void> {
+    return this.#active.waiting(this.#name("answer"), async (waits) => {
+      checkWaitOptions("answer", options);
+      const { agent } = this.#calls;
+      const child = this.#id;
+      const answer = answerOf(child, question, value);
+      const places = waits.places((writer) => {
+        writer.u8(names.receipt);
+        writer.bytes(answer.question);
+        writer.u32(checksum(answer.value));
+      });
+      const wanted = { kind: "receipt", agent, child, ...answer } as const;
+      const refusal = await unlessAborted(waits.outcome(places, wanted), options);
+      if (refusal.length > 0) throw refusalOf(refusal);
+    });
+  }
+
+  override humanInputs(options: WaitOptions = {}): Promise<readonly HumanQuestion[]> {
+    return this.#looks("humanInputs", () => super.humanInputs(options));
+  }
+
+  override isComplete(options: WaitOptions = {}): Promise<boolean> {
+    return this.#looks("isComplete", () => super.isComplete(options));
+  }
+
+  override cancel(options: WaitOptions = {}): Promise<void> {
+    return this.#looks("cancel", () => super.cancel(options));
+  }
+
+  override metadata(options: WaitOptions = {}): Promise<Metadata> {
+    return this.#looks("metadata", () => super.metadata(options));
+  }
+
+  override setMetadata(changes: MetadataChanges, options: WaitOptions = {}): Promise<Metadata> {
+    return this.#looks("setMetadata", () => super.setMetadata(changes, options));
+  }
+
+  /** What is not journaled: a run after a crash looks again. */
+  #looks<T>(operation: string, begin: () => Promise<T>): Promise<T> {
+    return this.#active.operation(this.#name(operation), begin);
+  }
+
+  #name(operation: string): string {
+    return `agents.${this.#own}.${operation}`;
+  }
+}
+
+function nameOf(kind: number, child: InvocationId): NameWriter {
+  return (writer) => {
+    writer.u8(kind);
+    writer.bytes(child);
+  };
+}
+
+/** What a wait for an invocation came to, and in which attempt of the node's invocation. */
+function childOutcome(bytes: Uint8Array): { readonly attempt: number; readonly reply: StepReply } {
+  const reader = new ByteReader(bytes);
+  return { attempt: reader.u32(), reply: decodeStep(reader.rest()) };
+}
+
+/** @throws PartitaError INVOCATION_FAILED, INVOCATION_CANCELLED, INVOCATION_UNKNOWN */
+function resultIn(agent: string, child: InvocationId, outcome: Uint8Array): unknown {
+  const { reply } = childOutcome(outcome);
+  assert(reply.kind !== "asks", "who waits for a result is not told of questions");
+  return resultOf(agent, child, reply);
+}
+
+/** Whether an invocation had come to something else than a result in an attempt before. */
+function failedBefore(outcome: Uint8Array | undefined, attempt: number): boolean {
+  if (outcome === undefined) return false;
+  const { attempt: then, reply } = childOutcome(outcome);
+  const isResult = reply.kind === "ended" && reply.outcome.kind === "result";
+  return then < attempt && reply.kind !== "asks" && !isResult;
+}
