@@ -13,9 +13,9 @@ import type {
 } from "../../runtime/task-program.js";
 import { ThreadObjects } from "../../runtime/thread-objects.js";
 import type { HarnessClock } from "./program-clock.js";
-import type { HarnessStamp } from "./program-records.js";
+import { type HarnessStamp, noted } from "./program-records.js";
 import type { CommittedRows } from "./program-rows.js";
-import { harnessGuards, recordsNothing, type StoreContent, storeClient } from "./program-store.js";
+import { harnessGuards, type Later, type StoreContent, storeClient } from "./program-store.js";
 
 /** From one start of a task to its crash. */
 export class HarnessLife {
@@ -64,6 +64,18 @@ export interface HarnessPortParts {
   enqueue(action: () => void): void;
 }
 
+/** Notes are recorded some time after they are made. */
+function noteOf({ id, rows }: HarnessPortParts, later: Later): TaskPort["note"] {
+  return async (journal, step, name, outcome) => {
+    await journal.write(id, step, (stamp) =>
+      later(() => {
+        noted(rows, name, outcome, stamp);
+        return { status: status.ok, bytes: outcome };
+      }),
+    );
+  };
+}
+
 export function harnessPort(parts: HarnessPortParts): TaskPort {
   const { life, rows, clock } = parts;
   const later = <T>(action: () => T): Promise<T> =>
@@ -99,7 +111,7 @@ export function harnessPort(parts: HarnessPortParts): TaskPort {
     },
     get: (table, key) => rows.get(table, key),
     page: (table, range, limit) => rows.page(table, range, limit),
-    ...recordsNothing(later),
+    note: noteOf(parts, later),
     ask: (task, message) => askedAgain(parts, task, message),
     recall: (prefix) => later(() => parts.recall(prefix)),
     applied: async (journal, step, name, message) => {

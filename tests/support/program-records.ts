@@ -1,16 +1,18 @@
 // Records of node operations in the program harness: rows as call-records.ts has them.
 //
-// Only what a program records is there (`TaskPort.applied`, `Turn.recordOperation`): stores and
-// notes of the harness record nothing.
+// Only what a program records is there (`TaskPort.applied`, `Turn.recordOperation`), and notes;
+// stores of the harness record nothing.
 
 import { ByteWriter } from "../../base/byte-writer.js";
+import { limits } from "../../base/limits.js";
+import { noteDigest } from "../../runtime/node-operations.js";
 import { decodeRecord } from "../../runtime/call-records.js";
 import { successorOfPrefix } from "../../runtime/operation-id.js";
 import { operationId } from "../../runtime/operation-id.js";
 import type { RecalledRow } from "../../runtime/operation-journal.js";
-import { noBytes, status } from "../../runtime/protocol.js";
+import { noBytes, type Stamp, status } from "../../runtime/protocol.js";
 import { systemTable } from "../../runtime/system-table.js";
-import type { BatchRows, CommittedRows } from "./program-rows.js";
+import { BatchRows, type CommittedRows } from "./program-rows.js";
 
 /** What a request that is recorded carries. */
 export interface HarnessStamp {
@@ -32,6 +34,18 @@ export function record(
   row.lengthPrefixed(reply);
   row.bytes(reads);
   rows.put(systemTable.operations, id, row.finish(), false);
+}
+
+/** Records a note at once: the frame that has it is committed. */
+export function noted(
+  rows: CommittedRows,
+  name: Uint8Array,
+  outcome: Uint8Array,
+  { id, reads }: Pick<Stamp, "id" | "reads">,
+): void {
+  const batch = new BatchRows(rows, limits.valueBytesMax);
+  record(batch, id, noteDigest(name), outcome, reads);
+  rows.commit(batch);
 }
 
 export function forget(rows: BatchRows, id: Uint8Array): void {

@@ -4,7 +4,6 @@
 // ways that the seed finds. Keys are told apart by their JSON.
 
 import type { AnyStoreClient } from "../../agents/node/node-store.js";
-import type { TaskPort } from "../../runtime/task-program.js";
 
 /** A named function as store declarations have it. */
 export type UpdateFunction = (current: unknown, ...args: unknown[]) => unknown;
@@ -67,11 +66,6 @@ async function* entriesOf(
     const key: unknown = JSON.parse(name);
     yield await later(() => [key, value] as const);
   }
-}
-
-/** Stores of the harness record nothing: a node that is run again does everything again. */
-export function recordsNothing(later: Later): Pick<TaskPort, "note"> {
-  return { note: () => later(() => {}) };
 }
 
 /** What a task's port has of the guards, where nobody guards. */

@@ -1,0 +1,81 @@
+// Calls of another topology by nodes that are cut off anywhere. A bug here would look like a second
+// invocation of a call, or a result that differs from the one that a node went by.
+
+import { describe, expect, it } from "vitest";
+import { agent } from "../../../agents/agent.js";
+import { agentRef } from "../../../agents/declare/agent-ref.js";
+import { node } from "../../../agents/declare/node.js";
+import { decodeNeighbourRequest } from "../../../agents/wire/neighbour-request.js";
+import { decodeMessage, encodeMessage } from "../../../agents/wire/wire-field.js";
+import type { NeighbourCall } from "../../../runtime/task-program.js";
+import { type } from "../../../store/schema.js";
+import { clientsOf } from "../../support/agent-clients.js";
+import { ProgramHarness } from "../../support/program-harness.js";
+
+/** Another topology: it begins a call once, and answers with how many it had begun by then. */
+class OtherTopology {
+  /** By call id: its number and its input. */
+  readonly begun = new Map<string, { readonly no: number; readonly input: unknown }>();
+  asked = 0;
+
+  readonly call: NeighbourCall = async (_topology, bytes) => {
+    // What is on its way when a task dies may arrive all the same.
+    for (let turns = 0; turns < 5; turns += 1) await undefined;
+    const request = decodeNeighbourRequest(bytes);
+    if (request.op === "initiate") {
+      const { call, input } = request;
+      const no = this.begun.get(call)?.no ?? this.begun.size + 1;
+      this.begun.set(call, { no, input: decodeMessage(input) });
+      return encodeMessage(`invocation ${no}`, "answer");
+    }
+    if (request.op !== "ask") throw new Error(`nobody asks for ${request.op}`);
+    this.asked += 1;
+    if (request.question === "hasFailed") return encodeMessage(false, "answer");
+    return encodeMessage([request.invocationId, this.asked], "answer");
+  };
+}
+
+const caller = agent({
+  agents: { count: agentRef<string, readonly [string, number]>("other", "count") },
+  entry: "a",
+  result: type<readonly unknown[]>(),
+  nodes: {
+    a: node({ input: type<string>(), to: ["b"] }),
+    b: node({ input: type<readonly unknown[]>() }),
+  },
+}).implement({
+  async a(ctx, name) {
+    const both = await Promise.all(["x", "y"].map((part) => ctx.agents.count.invoke(name + part)));
+    const begun = await ctx.agents.count.initiate(`${name}z`);
+    ctx.emit("b", [...both, await begun.result(), await ctx.agents.count.invoke(`${name}x`)]);
+  },
+  b: (ctx, results) => ctx.result(results),
+});
+
+describe("calls of another topology — under crashes", () => {
+  it("each begins one invocation, wherever the node is cut off, and however often", async () => {
+    for (let seed = 1; seed <= 3; seed += 1) {
+      let cutAfter = 0;
+      for (let isOver = false; !isOver; cutAfter += 1) {
+        const other = new OtherTopology();
+        const agents = { caller };
+        const harness = new ProgramHarness({ agents, tasks: 2, seed, neighbour: other.call });
+        const { id } = await harness.until(clientsOf(harness).agent(caller).initiate("n"));
+        for (let cuts = 0; cuts < 2; cuts += 1) {
+          let steps = 0;
+          while (steps < cutAfter && (await harness.stepNow())) steps += 1;
+          if (cuts === 0) isOver = steps < cutAfter;
+          harness.crash(0);
+          harness.crash(1);
+        }
+        const result = await harness.until(clientsOf(harness).agent(caller).get(id).result());
+        const inputs = [...other.begun.values()].map(({ input }) => input);
+        // Two calls have the same input: the first and the last.
+        expect(inputs.sort(), `cut after ${cutAfter}`).toEqual(["nx", "nx", "ny", "nz"]);
+        expect(new Set(result.map((part) => String(Object(part)[0]))).size).toBe(4);
+      }
+      // Each of the notes, and what comes before and behind it.
+      expect(cutAfter).toBeGreaterThan(10);
+    }
+  });
+});
