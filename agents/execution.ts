@@ -192,7 +192,7 @@ class AgentProgram implements TaskProgram {
         this.#invocations.settle(turn, message, bytes);
         return undefined;
       case "collect":
-        this.#invocations.collect(turn, message);
+        this.#invocations.collect(turn);
         return undefined;
       case "await":
         return this.#invocations.answer(turn, message);

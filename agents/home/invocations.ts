@@ -12,12 +12,7 @@ import type { AgentDefinition } from "../declare/definition.js";
 import { type AckMessage, isDone, recordBytesOf } from "../wire/ack.js";
 import { type InvocationId, isZeroId, rootNodeId } from "../wire/invocation-id.js";
 import { type InvocationRecord, type InvocationState, outcomeOf } from "./invocation-record.js";
-import {
-  type AwaitMessage,
-  type CollectMessage,
-  type InitiateMessage,
-  laneOf,
-} from "../wire/message.js";
+import { type AwaitMessage, type InitiateMessage, laneOf } from "../wire/message.js";
 import type { MessageBounds } from "../wire/message-bounds.js";
 import { encodeReply } from "../wire/outcome.js";
 import { encodePoison, type ReviveMessage } from "../wire/poison-message.js";
@@ -121,8 +116,8 @@ export class Invocations {
   }
 
   /** More rows of a tree that is forgotten are to be deleted. */
-  collect(turn: Turn, { invocationId }: CollectMessage): void {
-    this.#records.retention.collect(turn, invocationId);
+  collect(turn: Turn): void {
+    this.#records.retention.collect(turn);
   }
 
   /** A dead letter is about to run again: a failed invocation waits for it (E3). */

@@ -8,15 +8,14 @@
 // Invariants:
 //   G1. Of each agent the newest `retainedMax` records stay, and all of which something runs.
 //   G2. Rows are deleted in whatever frame is in hand, at most `deletesMax` small trees for each
-//       message; a tree with more than `smallRowsMax` rows goes in pages, a frame for each, so that
-//       no frame grows beyond a bound on its account.
+//       message; a tree with more than `smallRowsMax` rows goes page by page (leaving-trees.ts), so
+//       that no frame grows beyond a bound on its account.
 //   G3. A record goes with the last row of its tree: what a death interrupts is found again.
 
 import { assert } from "../../base/invariant.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import { Fifo } from "../fifo.js";
 import { type InvocationId, invocationIdOf, invocationName } from "../wire/invocation-id.js";
-import { encodeCollect } from "../wire/message.js";
 import { noBytes } from "../wire/wire-field.js";
 import {
   decodeRecord,
@@ -24,13 +23,12 @@ import {
   invocationTable,
   isOver,
 } from "./invocation-record.js";
-import { leavingKey, smallTree, treeRange, treeTable } from "./tree.js";
+import { LeavingTrees } from "./leaving-trees.js";
+import { smallTree, treeTable } from "./tree.js";
 
 /** Records looked at for one message: more than one begins with it, so that a backlog shrinks. */
 const deletesMax = 4;
 const smallRowsMax = 64;
-/** Rows of one page of a large tree: to find the first of them costs as much as many more. */
-const leavingPageRows = 1_024;
 const pageRows = 64;
 
 export class Retention {
@@ -42,11 +40,13 @@ export class Retention {
   readonly #overdue = new Set<string>();
   /** Records beyond the newest that are over. */
   readonly #doomed = new Fifo<string>();
+  readonly #leaving: LeavingTrees;
 
   /** `retainedMax`: how many records of an agent stay. */
   constructor(port: TaskPort, retainedMax: (agent: string) => number) {
     this.#port = port;
     this.#retainedMax = retainedMax;
+    this.#leaving = new LeavingTrees(port);
   }
 
   /**
@@ -100,33 +100,19 @@ export class Retention {
     }
   }
 
-  /** Deletes a page of a large tree, its record behind the last one (G3). */
-  collect(turn: Turn, id: InvocationId): void {
-    const rows = this.#port.page(treeTable, treeRange(id), leavingPageRows);
-    for (const { key } of rows) turn.delete(treeTable, key);
-    if (rows.length > 0) {
-      this.#goOn(turn, id);
-      return;
-    }
-    turn.delete(treeTable, leavingKey(id));
-    turn.delete(invocationTable, id);
+  /** Goes on with what is deleted page by page. */
+  collect(turn: Turn): void {
+    this.#leaving.collect(turn);
   }
 
   #forget(turn: Turn, id: InvocationId, extras: boolean): void {
-    const isLeaving = turn.get(treeTable, leavingKey(id)) !== undefined;
-    const keys = isLeaving || extras ? undefined : smallTree(turn, id, smallRowsMax);
+    const isLarge = extras || this.#leaving.has(turn, id);
+    const keys = isLarge ? undefined : smallTree(turn, id, smallRowsMax);
     if (keys === undefined) {
-      if (!isLeaving) turn.put(treeTable, leavingKey(id), noBytes, true);
-      this.#goOn(turn, id);
+      this.#leaving.add(turn, id);
       return;
     }
     for (const key of keys) turn.delete(treeTable, key);
     turn.delete(invocationTable, id);
-  }
-
-  /** The next page is read when what is deleted of this one is committed. */
-  #goOn(turn: Turn, invocationId: InvocationId): void {
-    const message = encodeCollect({ kind: "collect", invocationId });
-    turn.afterCommit(() => this.#port.submit(message));
   }
 }

@@ -100,10 +100,9 @@ export interface ForgetMessage {
   readonly indexes: readonly number[];
 }
 
-/** A task to itself: more rows of a tree that is forgotten are to be deleted. Volatile. */
+/** A task to itself: more rows of trees that are forgotten are to be deleted. Volatile. */
 export interface CollectMessage {
   readonly kind: "collect";
-  readonly invocationId: InvocationId;
 }
 
 /** One emit of a node invocation. */
@@ -192,11 +191,8 @@ export function encodeForget(message: ForgetMessage): Uint8Array {
   });
 }
 
-export function encodeCollect(message: CollectMessage): Uint8Array {
-  return written((writer) => {
-    writer.u8(kinds.collect);
-    writer.bytes(message.invocationId);
-  });
+export function encodeCollect({ kind }: CollectMessage): Uint8Array {
+  return Uint8Array.of(kinds[kind]);
 }
 
 export function encodeAwait(message: AwaitMessage): Uint8Array {
@@ -235,7 +231,7 @@ export function decodeAgentMessage(bytes: Uint8Array): AgentMessage {
         indexes: readIndexes(reader),
       };
     case kinds.collect:
-      return { kind: "collect", invocationId: readId(reader) };
+      return { kind: "collect" };
     case kinds.metadata:
       return readMetadataMessage(reader);
     case kinds.trace:

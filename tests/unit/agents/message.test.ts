@@ -179,7 +179,7 @@ const message: fc.Arbitrary<PlainMessage> = fc.oneof(
     prefix: fc.uint8Array({ minLength: 24, maxLength: 24 }),
     indexes: fc.array(word),
   }),
-  fc.record({ kind: fc.constant("collect" as const), invocationId }),
+  fc.constant({ kind: "collect" as const }),
   attemptMessage,
   stallMessage,
   fc.record({ kind: fc.constant("mark" as const), arrivalNos: fc.array(fc.maxSafeNat()) }),

@@ -196,6 +196,18 @@ describe("retention — whole trees", () => {
     expect(harness.rowCount(treeTable)).toBe(retained * (nodes + 1));
   });
 
+  it("forgets many large ones that are over at once", async () => {
+    for (let seed = 1; seed <= 5; seed += 1) {
+      const declared = bushyAgent();
+      const harness = new ProgramHarness({ agents: { declared }, tasks: 1, program, seed });
+      const client = clientsOf(harness).agent(declared);
+      await harness.until(Promise.all(Array.from({ length: 9 }, () => client.initiate([2, 30]))));
+      await harness.run();
+      expect(harness.rowCount(invocationTable)).toBe(retained);
+      expect(harness.rowCount(treeTable)).toBe(retained * (3 + 90 + 1));
+    }
+  });
+
   it("forgets scopes and their inputs with it", async () => {
     const declared = agent({
       entry: "outer",
