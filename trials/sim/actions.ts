@@ -236,6 +236,40 @@ const tally: Action = async (run) => {
   });
 };
 
+/** An invocation that is tried again, while some of its nodes run, some wait and some are done. */
+const trial: Action = async (run) => {
+  const id = run.name("r");
+  const pieces = Array.from({ length: 2 + run.pick(4) }, () => {
+    return { key: run.key("k", 4), throwsBelow: Math.max(0, run.pick(5) - 1) };
+  });
+  const names = [`${id} begin`, ...pieces.map((_, piece) => `${id} piece ${piece}`), `${id} end`];
+  const agent = run.runtime.agent("trials");
+  await invoke(run, names, `trial ${id}`, async (options) => {
+    const ended = await agent.invoke({ id, pieces }, options);
+    if (ended !== pieces.length) run.violations.push(`S2: ${id} is ${ended} of ${pieces.length}`);
+  });
+};
+
+/** An invocation that is cancelled on its way: when that has come true, nothing of it goes on. */
+const cancel: Action = async (run) => {
+  const id = run.name("x");
+  const name = `${id} steps`;
+  const agent = run.runtime.agent("walks");
+  const began = await run.outcome(`begin ${id}`, () => agent.initiate({ id, left: 12 }));
+  if (began === undefined) return;
+  const counts = run.runtime.store("counts");
+  for (let look = run.pick(6); look > 0; look -= 1) {
+    await run.outcome(`look at ${id}`, () => counts.get(name));
+  }
+  for (let attempt = 0; attempt < 20; attempt += 1) {
+    const cancelled = await run.outcome(`cancel ${id}`, () => began.value.cancel());
+    if (cancelled === undefined) continue;
+    const count = await run.outcome(`count ${id}`, () => counts.get(name));
+    if (count !== undefined) run.stopped.push({ name, count: count.value ?? 0 });
+    return;
+  }
+};
+
 /** Many messages at once from one task to another: they follow on each other while it dies. */
 const burst: Action = async (run, client, scenario) => {
   await Promise.all(Array.from({ length: 5 }, () => chain(run, client, scenario)));
@@ -296,6 +330,8 @@ const weighted: readonly (readonly [number, Action])[] = [
   [3, letter],
   [3, split],
   [3, tally],
+  [3, trial],
+  [2, cancel],
   [1, ghost],
   [3, visit],
   [2, begun],

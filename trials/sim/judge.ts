@@ -61,7 +61,8 @@ export async function replayLetters(run: Run): Promise<void> {
   for (const { id, node, message } of letters) {
     // cast: what the node `split` of this topology is given.
     const isGhost = node === "split" && (message as Split).targets.length === 0;
-    if (isGhost) continue;
+    // What was given up before it was cancelled would go on.
+    if (isGhost || node === "step") continue;
     // A `send` that was given up may have taken its number already.
     if (node === "send" || node === "receive") {
       // cast: what both nodes are given.
@@ -94,6 +95,10 @@ async function judgeEffects(run: Run): Promise<void> {
   for await (const [name, count] of runtime.store("counts").entries()) counted.set(name, count);
   for (const name of run.forbidden) {
     if (counted.has(name)) run.violations.push(`S2: "${name}" is an effect of a failed node`);
+  }
+  for (const { name, count } of run.stopped) {
+    const found = counted.get(name) ?? 0;
+    if (found !== count) run.violations.push(`L1: "${name}" went on from ${count} to ${found}`);
   }
   for (const { names, acknowledged } of run.promised) {
     const found = names.filter((name) => counted.has(name));

@@ -303,11 +303,54 @@ const scopes: readonly BrokenRule[] = [
   },
 ];
 
+/** Attempts: what counts, what is run again, and what is to stop. */
+const attempts: readonly BrokenRule[] = [
+  {
+    name: "orphans-complete",
+    rule: "what a run of an attempt that is over comes to does not count",
+    file: "agents/execution.js",
+    find: `if (attempt < attemptOf(run, fence))
+            return;`,
+    replace: "void attemptOf;",
+  },
+  {
+    name: "old-failures-count",
+    rule: "a failure of an attempt that is not the current one changes nothing",
+    file: "agents/home/attempts.js",
+    find: "attempt >= before.attempt && before.stop === undefined",
+    replace: "before.stop === undefined",
+  },
+  {
+    name: "retries-without-end",
+    rule: "an invocation is tried again so often, and not more",
+    file: "agents/home/attempts.js",
+    find: "retries: record.retries + 1, isFenced: true",
+    replace: "retries: record.retries, isFenced: true",
+  },
+  {
+    name: "fence-not-written",
+    rule: "a fence is kept by every task",
+    file: "agents/node/fences.js",
+    find: "turn.put(fenceTable, invocationId, encodeFence(fence));",
+    replace: "",
+  },
+  {
+    name: "cancelled-too-early",
+    rule: "a cancel is told when nothing runs any more",
+    file: "agents/home/attempts.js",
+    find: `this.#records.write(turn, invocationId, before, after);
+        return encodeStanding("stopping");`,
+    replace: `this.#records.write(turn, invocationId, before, after);
+        return encodeStanding("stopped");`,
+  },
+];
+
 export const simMutants: readonly BrokenRule[] = [
   ...gate,
   ...streams,
   ...losses,
   ...tasks,
   ...agents,
+  ...attempts,
   ...scopes,
 ];

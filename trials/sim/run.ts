@@ -30,6 +30,8 @@ export class Run implements Stage {
   readonly promised: Promised[] = [];
   /** Effects that must never be. */
   readonly forbidden: string[] = [];
+  /** What was counted under a name when it was cancelled, and stands still since. */
+  readonly stopped: { readonly name: string; readonly count: number }[] = [];
   /** Invocations that callers were told to have failed: nodes of theirs were given up. */
   readonly failed = new Set<string>();
   /** Keys that were used, by store. */

@@ -262,6 +262,71 @@ const tallies = agent({
   },
 });
 
+/** Pieces of which some throw in the first attempts: all of them count once in the end. */
+export interface Trial {
+  readonly id: string;
+  readonly pieces: readonly { readonly key: string; readonly throwsBelow: number }[];
+}
+
+const trials = agent({
+  stores: { counts },
+  entry: "begin",
+  result: type<number>(),
+  maxRetries: 3,
+  nodes: {
+    begin: scatter({ input: type<Trial>(), to: ["piece"], carry: type<string>() }),
+    piece: node({
+      input: type<{
+        readonly id: string;
+        readonly piece: number;
+        readonly key: string;
+        readonly throwsBelow: number;
+      }>(),
+      key: ({ key }) => key,
+      to: ["end"],
+    }),
+    end: gather({ collect: sum, carry: type<string>() }),
+  },
+}).implement({
+  async begin(ctx, { id, pieces }) {
+    await ctx.stores.counts.update("add", `${id} begin`, 1);
+    for (const [piece, part] of pieces.entries()) ctx.emit("piece", { id, piece, ...part });
+    return id;
+  },
+  async piece(ctx, { id, piece, throwsBelow }) {
+    await ctx.stores.counts.update("add", `${id} piece ${piece}`, 1);
+    if (ctx.attempt < throwsBelow) throw new RangeError(`piece ${piece} in ${ctx.attempt}`);
+    await ctx.run("work", () => piece);
+    ctx.emit("end", 1);
+  },
+  async end(ctx, ended, id) {
+    await ctx.stores.counts.update("add", `${id} end`, 1);
+    ctx.result(ended);
+  },
+});
+
+export interface Walk {
+  readonly id: string;
+  /** Steps that are left: it ends by itself when nobody cancels it. */
+  readonly left: number;
+}
+
+/** From key to key: what it does is counted under one name, which must stand still at last. */
+const walks = agent({
+  stores: { counts },
+  entry: "step",
+  result: type<string>(),
+  nodes: {
+    step: node({ input: type<Walk>(), key: ({ left }) => left % 3, to: ["step"] }),
+  },
+}).implement({
+  async step(ctx, { id, left }) {
+    await ctx.stores.counts.update("add", `${id} steps`, 1);
+    if (left === 0) ctx.result(id);
+    else ctx.emit("step", { id, left: left - 1 });
+  },
+});
+
 export interface Visit {
   readonly id: string;
   readonly key: string;
@@ -291,7 +356,7 @@ const visits = agent({
 
 export const simTopology = topology("sim", import.meta.url, {
   stores: { registers, slots, counts, balances, inboxes },
-  agents: { transfers, chains, letters, splits, tallies, visits },
+  agents: { transfers, chains, letters, splits, tallies, trials, walks, visits },
 });
 
 export type SimParts = (typeof simTopology)["parts"];
