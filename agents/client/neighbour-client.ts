@@ -10,7 +10,8 @@ export interface NeighbourAgentClient<Input, Result> {
   /**
    * Runs the agent once and resolves with its result, which is recorded: a later run of this node
    * gets it without asking. When the invocation of this node is cancelled, so is the one that it
-   * waits for. A question that a human is asked there is for the clients of that topology.
+   * waits for. A question that a human is asked there is not passed on: it is answered there, or by
+   * a node that drives the invocation with `nextStep`.
    *
    * @throws PartitaError as `AgentClient.invoke`
    * @throws PartitaError NEIGHBOUR_UNAVAILABLE when the topology is not launched for
@@ -31,5 +32,5 @@ export interface NeighbourAgentClient<Input, Result> {
 /** An invocation in another topology, as a node sees it. */
 export type NeighbourInvocation<Result> = Pick<
   Invocation<Result>,
-  "id" | "result" | "isComplete" | "cancel"
+  "id" | "result" | "isComplete" | "cancel" | "nextStep" | "humanInputs" | "answer"
 >;

@@ -53,6 +53,12 @@ async function answerTo(
       const invocation = clientOf(parts, request.agent).get(request.invocationId);
       return await ask(invocation, request.question, signal);
     }
+    case "answer": {
+      const { agent, invocationId, question, value } = request;
+      const options = signal === undefined ? {} : { signal };
+      const invocation = clientOf(parts, agent).get(invocationId);
+      return await invocation.answer(question, decodeMessage(value), options);
+    }
     case "get":
       return await valuesOf(parts, request.store, request.keys);
     case "entries":
@@ -79,6 +85,10 @@ async function ask(
       return await invocation.isComplete(options);
     case "cancel":
       return await invocation.cancel(options);
+    case "nextStep":
+      return await invocation.nextStep(options);
+    case "humanInputs":
+      return await invocation.humanInputs(options);
     case "hasFailed":
       return (await invocation.isComplete(options)) && (await hasFailed(invocation));
   }

@@ -19,6 +19,7 @@ import type { JournalStep } from "../../runtime/operation-journal.js";
 import type { TaskPort } from "../../runtime/task-program.js";
 import { checksum } from "../../store/checksum.js";
 import type { NeighbourAgentClient, NeighbourInvocation } from "../client/neighbour-client.js";
+import type { HumanQuestion, NextStep } from "../client/invocation.js";
 import { checkWaitOptions, type WaitOptions, waited } from "../client/waiting.js";
 import type { NeighbourTarget } from "../declare/definition.js";
 import { messageBounds } from "../wire/message-bounds.js";
@@ -54,7 +55,7 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
   }
 
   invoke(input: unknown, options: WaitOptions = {}): Promise<unknown> {
-    return this.#operation("invoke", options, async (signal) => {
+    return this.#operation("invoke", [input], options, async (signal) => {
       const begun = this.#begin(input);
       const result = this.#place(`result of ${begun.name}`);
       if (result.known !== undefined) return decodeMessage(result.known.bytes);
@@ -64,7 +65,7 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
   }
 
   initiate(input: unknown): Promise<NeighbourInvocation<unknown>> {
-    return this.#operation("initiate", {}, async () => {
+    return this.#operation("initiate", [input], {}, async () => {
       return this.get(await this.#begin(input).id());
     });
   }
@@ -73,16 +74,32 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     return Object.freeze({
       id,
       result: (options: WaitOptions = {}) =>
-        this.#operation("result", options, (signal) => {
+        this.#operation("result", [id], options, (signal) => {
           const place = this.#place(`result of ${this.#name} ${id}`);
           return this.#keep(place, () => this.#wait(id, signal));
         }),
       isComplete: (options: WaitOptions = {}) =>
-        this.#operation("isComplete", options, async (signal) => {
+        this.#operation("isComplete", [id], options, async (signal) => {
           return (await this.#ask(id, "isComplete", signal)) === true;
         }),
+      nextStep: (options: WaitOptions = {}) =>
+        this.#operation("nextStep", [id], options, async (signal) => {
+          const place = this.#place(`step of ${this.#name} ${id}`);
+          const step = await this.#keep(place, () => this.#ask(id, "nextStep", signal));
+          // cast: the server answers with what its own client gives
+          return step as NextStep<unknown>;
+        }),
+      humanInputs: (options: WaitOptions = {}) =>
+        this.#operation("humanInputs", [id], options, async (signal) => {
+          // cast: as above
+          return (await this.#ask(id, "humanInputs", signal)) as readonly HumanQuestion[];
+        }),
+      answer: (question: HumanQuestion | string, value: unknown, options: WaitOptions = {}) =>
+        this.#operation("answer", [id, question, value], options, (signal) =>
+          this.#answer(id, typeof question === "object" ? question.id : question, value, signal),
+        ),
       cancel: (options: WaitOptions = {}) =>
-        this.#operation("cancel", options, async (signal) => {
+        this.#operation("cancel", [id], options, async (signal) => {
           await this.#ask(id, "cancel", signal);
         }),
     });
@@ -122,6 +139,30 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     const { agent } = this.#target;
     const id = await this.#send({ op: "initiate", agent, call, input });
     return String(id);
+  }
+
+  /** Answers once: an earlier run that was about to may have, and then the question is stale. */
+  async #answer(
+    invocationId: string,
+    question: string,
+    value: unknown,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const bytes = encodeMessage(value, `answer to question ${question}`);
+    const name = `answer of ${this.#name} ${question} #${checksum(bytes).toString(16)}`;
+    const intended = this.#place(`intended ${name}`);
+    const given = this.#place(name);
+    const { agent } = this.#target;
+    await this.#keep(intended, async () => null);
+    await this.#keep(given, async () => {
+      try {
+        await this.#send({ op: "answer", agent, invocationId, question, value: bytes }, signal);
+      } catch (error) {
+        const isRepeated = intended.known !== undefined;
+        if (!isRepeated || !PartitaError.is(error, "QUESTION_STALE")) throw error;
+      }
+      return null;
+    });
   }
 
   /** The result; when the invocation of this node is cancelled meanwhile, so is that one. */
@@ -178,17 +219,23 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
   }
 
   #operation<T>(
-    name: string,
+    call: string,
+    given: readonly unknown[],
     options: WaitOptions,
     begin: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const { run } = this.#parts;
-    return run.operation(`agents.${this.#own}.${name}`, async () => {
-      checkWaitOptions(name, options);
-      const { signal } = options;
+    const begun = async (): Promise<T> => {
+      checkWaitOptions(call, options);
+      const { signal: own } = options;
       return await waited(
-        begin(signal === undefined ? run.signal : AbortSignal.any([run.signal, signal])),
+        begin(own === undefined ? run.signal : AbortSignal.any([run.signal, own])),
       );
+    };
+    return run.operation(`agents.${this.#own}.${call}`, begun, {
+      type: "agent-call",
+      about: { agent: this.#own, call },
+      arguments: given,
     });
   }
 }

@@ -61,19 +61,22 @@ export class NeighbourStore implements ReadOnlyKeyValueStore<unknown, unknown> {
   }
 
   get(key: unknown, fallback?: unknown): Promise<unknown> {
-    return this.#operation("get", async () => {
+    return this.#operation("get", [key], async () => {
       const [found] = await this.#values([key]);
       return found?.length === 1 ? found[0] : fallback;
     });
   }
 
   contains(key: unknown): Promise<boolean> {
-    return this.#operation("contains", async () => (await this.#values([key]))[0]?.length === 1);
+    return this.#operation("contains", [key], async () => {
+      return (await this.#values([key]))[0]?.length === 1;
+    });
   }
 
   getMany(keys: Iterable<unknown>): Promise<unknown[]> {
-    return this.#operation("getMany", async () => {
-      return (await this.#values([...keys])).map(([value]) => value);
+    const all = [...keys];
+    return this.#operation("getMany", [all], async () => {
+      return (await this.#values(all)).map(([value]) => value);
     });
   }
 
@@ -81,7 +84,7 @@ export class NeighbourStore implements ReadOnlyKeyValueStore<unknown, unknown> {
     const pages = this.#pages(options);
     return {
       [Symbol.asyncIterator]: () => ({
-        next: () => this.#operation("entries", () => pages.next()),
+        next: () => this.#operation("entries", [options], () => pages.next()),
         return: async () => ({ done: true, value: undefined }),
       }),
     };
@@ -153,8 +156,12 @@ export class NeighbourStore implements ReadOnlyKeyValueStore<unknown, unknown> {
     return decodeMessage(await this.#neighbour(topology.name, bytes, this.#run.signal));
   }
 
-  #operation<T>(name: string, begin: () => Promise<T>): Promise<T> {
-    return this.#run.operation(`stores.${this.#own}.${name}`, begin);
+  #operation<T>(call: string, given: readonly unknown[], begin: () => Promise<T>): Promise<T> {
+    return this.#run.operation(`stores.${this.#own}.${call}`, begin, {
+      type: "store-read",
+      about: { store: this.#own, call },
+      arguments: given,
+    });
   }
 
   #refuse(operation: string): never {

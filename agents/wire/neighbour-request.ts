@@ -5,7 +5,13 @@
 import { decodeValue, encodeValue } from "../../store/value.js";
 
 /** What can be asked of an invocation that has begun. */
-export type NeighbourQuestion = "result" | "isComplete" | "cancel" | "hasFailed";
+export type NeighbourQuestion =
+  | "result"
+  | "isComplete"
+  | "cancel"
+  | "nextStep"
+  | "humanInputs"
+  | "hasFailed";
 
 /** One request. */
 export type NeighbourRequest =
@@ -21,6 +27,13 @@ export type NeighbourRequest =
       readonly agent: string;
       readonly invocationId: string;
       readonly question: NeighbourQuestion;
+    }
+  | {
+      readonly op: "answer";
+      readonly agent: string;
+      readonly invocationId: string;
+      readonly question: string;
+      readonly value: Uint8Array;
     }
   | { readonly op: "get"; readonly store: string; readonly keys: readonly Uint8Array[] }
   | { readonly op: "entries"; readonly store: string; readonly bounds: NeighbourBounds };

@@ -71,7 +71,19 @@ describe("agents of another launched topology", () => {
     });
     await inlineCluster(bank);
     const runtime = await inlineCluster(topology("calls", import.meta.url, { agents: { caller } }));
-    expect(await runtime.agent("caller").invoke("ann")).toEqual([5, 12]);
+    const called = await runtime.agent("caller").initiate("ann");
+    expect(await called.result()).toEqual([5, 12]);
+    const traced: unknown[] = [];
+    for await (const { operations } of called.trace()) {
+      traced.push(...operations.map(({ type: kind, info }) => [kind, info]));
+    }
+    expect(traced).toMatchObject([
+      ["agent-call", { agent: "deposit", call: "invoke", arguments: [{ owner: "ann", cents: 5 }] }],
+      ["agent-call", { agent: "named", call: "initiate" }],
+      ["agent-call", { agent: "named", call: "result", result: 12 }],
+      ["agent-call", { agent: "named", call: "isComplete", result: true }],
+      ["agent-call", { agent: "deposit", call: "result", result: 12 }],
+    ]);
   });
 
   it("an invocation there begins once, though the node that began it is run again", async () => {
@@ -166,6 +178,48 @@ describe("agents of another launched topology", () => {
     await nextTurn();
     await inlineCluster(bank);
     expect(await called).toBe(5);
+  });
+
+  it("a node drives one there by steps, and answers it once though it is run again", async () => {
+    let asked = 0;
+    const ask = agent({
+      entry: "a",
+      result: type<string>(),
+      nodes: { a: node(text) },
+    }).implement({
+      async a(ctx, name) {
+        asked += 1;
+        const colour = await ctx.askHuman(`the colour of ${name}?`);
+        ctx.result(`${name} is ${String(colour)}`);
+      },
+    });
+    const other = topology("asks", import.meta.url, { agents: { ask } });
+    let runs = 0;
+    const caller = agent({
+      agents: { ask: agentRef(other, "ask") },
+      entry: "a",
+      result: type<string>(),
+      nodes: { a: node(text) },
+    }).implement({
+      async a(ctx, name) {
+        const begun = await ctx.agents.ask.initiate(name);
+        const step = await begun.nextStep();
+        if (step.kind !== "question") throw new Error("it asked nothing");
+        expect(step.question.prompt).toBe("the colour of the sky?");
+        await begun.answer(step.question, "blue");
+        const last = await begun.nextStep();
+        runs += 1;
+        if (runs < 2) throw new Error("again");
+        expect(await begun.humanInputs()).toEqual([]);
+        ctx.result(last.kind === "result" ? last.result : "nothing");
+      },
+    });
+    await inlineCluster(other);
+    const runtime = await inlineCluster(
+      topology("drives", import.meta.url, { agents: { caller } }),
+    );
+    expect(await runtime.agent("caller").invoke("the sky")).toBe("the sky is blue");
+    expect([asked, runs]).toEqual([1, 2]);
   });
 
   it("cancelling the caller's invocation cancels the one that it waits for", async () => {
