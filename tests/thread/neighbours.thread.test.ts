@@ -2,7 +2,7 @@
 // objects that live on them. What goes wrong here would look like a deposit that is made twice, a
 // node that waits for ever, an object that two nodes use at a time.
 
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { launch } from "../../dist/index.js";
@@ -52,6 +52,17 @@ describe("neighbours — on threads", () => {
 });
 
 describe("objects — on threads", () => {
+  it("are closed on shutdown, on the thread that has built them", async () => {
+    const runtime = await launchSavings();
+    const file = join(tempDirectory(), "closed");
+    const calls = Array.from({ length: 20 }, () => runtime.agent("writer").invoke(file));
+    const threads = new Set(await Promise.all(calls));
+    expect(existsSync(file)).toBe(false);
+    await runtime.close();
+    const closed = readFileSync(file, "utf8").trim().split("\n").map(Number);
+    expect(closed.sort()).toEqual([...threads].sort());
+  });
+
   it("a shared object is built once per thread, a pool lends up to its limit", async () => {
     await using runtime = await launchSavings();
     const calls = Array.from({ length: 60 }, (_, n) => runtime.agent("lender").invoke(`${n}`));

@@ -1,7 +1,7 @@
 // Neighbours — two topologies of one module: one keeps accounts, the other's nodes use them, and
 // objects of their threads.
 
-import { existsSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, writeFileSync } from "node:fs";
 import { threadId } from "node:worker_threads";
 import {
   agent,
@@ -72,6 +72,32 @@ const pooled = object({
   limit: 2,
 });
 
+/** Writes into a file on which thread it was closed. */
+const notebook = object({
+  build: () => {
+    const files = new Set<string>();
+    return {
+      files,
+      [Symbol.asyncDispose]: async () => {
+        for (const file of files) appendFileSync(file, `${threadId}\n`);
+      },
+    };
+  },
+  shared: true,
+});
+
+const writer = agent({
+  objects: { notebook },
+  entry: "a",
+  result: type<number>(),
+  nodes: { a: node({ input: type<string>() }) },
+}).implement({
+  async a(ctx, file) {
+    (await ctx.objects.notebook()).files.add(file);
+    ctx.result(threadId);
+  },
+});
+
 const lender = agent({
   objects: { sharedObject, pooled },
   entry: "a",
@@ -89,6 +115,6 @@ const lender = agent({
 });
 
 export const savings = topology("savings", import.meta.url, {
-  agents: { saver, lender },
-  objects: { sharedObject, pooled },
+  agents: { saver, lender, writer },
+  objects: { sharedObject, pooled, notebook },
 });
