@@ -32,6 +32,22 @@ describe("examples — as programs with task threads", { timeout: 60_000 }, () =
         /^by human: 11 mails, 7 of them spam; 11 as the corpus says$/m,
       ],
     ],
+    [
+      "fibonacci",
+      [
+        /^fib\(14\) = 377: 1219 invocations in \d+\.\d s$/m,
+        /^fib\(100\) = 354224848179261915075: 101 numbers computed$/m,
+      ],
+    ],
+    [
+      "order",
+      [
+        /^ada {2}shipped, after 3 requests to pay$/m,
+        /^fay {2}cancelled, after 3 requests to pay$/m,
+        /^2 hats shipped, 18 free, 0 reserved$/m,
+        /^money kept: Map\(1\) \{ 'ada' => 2000 \}$/m,
+      ],
+    ],
     ["sessions", [/^swept: 1000$/m, /^touched after logout: false$/m]],
   ])("runs %s to its end", async (name, lines) => {
     const temporary = tempDirectory();
