@@ -48,6 +48,7 @@ import { Records } from "./home/records.js";
 import { applyMetadata } from "./home/metadata.js";
 import { Desk } from "./home/desk.js";
 import { keepFailedRun, tracePage } from "./home/traces.js";
+import { Forks } from "./home/forks.js";
 import { Invocations } from "./home/invocations.js";
 import {
   type CompletedMessage,
@@ -110,6 +111,7 @@ class AgentProgram implements TaskProgram {
   readonly #attempts: Attempts;
   readonly #invocations: Invocations;
   readonly #desk: Desk;
+  readonly #forks: Forks;
 
   constructor(port: TaskPort, entries: ReadonlyMap<string, ProgramEntry>, bounds: ProgramBounds) {
     this.#port = port;
@@ -140,6 +142,7 @@ class AgentProgram implements TaskProgram {
     const home = [sizes, this.#records, this.#attempts] as const;
     this.#invocations = new Invocations(port, this.#agents, ...home);
     this.#desk = new Desk(this.#records, this.#invocations);
+    this.#forks = new Forks(port, ...home, this.#invocations);
   }
 
   get running(): number {
@@ -147,7 +150,12 @@ class AgentProgram implements TaskProgram {
   }
 
   start(): void {
-    this.#updates.start((found) => this.#records.start(found));
+    this.#updates.start((found) =>
+      this.#records.start((id, record) => {
+        found(id, record);
+        this.#forks.found(id, record);
+      }),
+    );
     this.#fences.start();
     this.#resting.start(this.#runner.waiting);
     this.#waits.start();
@@ -209,6 +217,10 @@ class AgentProgram implements TaskProgram {
         return applyMetadata(turn, message);
       case "trace":
         return tracePage(turn, message);
+      case "fork":
+      case "forkStep":
+      case "kin":
+        return this.#forks.apply(turn, message);
       default:
         return this.#applyAttempt(turn, message);
     }

@@ -145,9 +145,12 @@ export interface ErrorDetails {
   NODE_INVOCATION_UNKNOWN: {
     agent: string;
     invocationId: string;
-    node: string;
+    /** `null` when one of any node would do. */
+    node: string | null;
     nodeInvocationId: string;
   };
+  /** The agent's graph has changed since the invocation that was to be forked began. */
+  FORK_OUTDATED: { agent: string; invocationId: string; version: number; current: number };
   /** It took longer than its `nodeTimeoutMs`: the attempt has failed, its signal is aborted. */
   NODE_TIMEOUT: { agent: string; node: string; timeoutMs: number };
   /** No task held it any more, after a power cut in a weak mode: it was begun again, if it may. */

@@ -99,8 +99,11 @@ const messages: Messages = {
   INVOCATION_RETRIED: (d) =>
     `${node(d)}: another attempt of invocation ${d.invocationId} has begun, this run is void`,
   NODE_INVOCATION_UNKNOWN: (d) =>
-    `invocation ${d.invocationId} of agent "${d.agent}" has no invocation ` +
-    `"${d.nodeInvocationId}" of node "${d.node}"`,
+    `invocation ${d.invocationId} of agent "${d.agent}" has no node invocation ` +
+    `"${d.nodeInvocationId}"${d.node === null ? "" : ` of node "${d.node}"`}`,
+  FORK_OUTDATED: (d) =>
+    `invocation ${d.invocationId} of agent "${d.agent}" cannot be forked: it is of version ` +
+    `${d.version} of the agent's graph, which is at version ${d.current} by now`,
   NODE_TIMEOUT: (d) => `${node(d)} took more than ${d.timeoutMs} ms`,
   NODE_LOST: (d) => `${node(d)} was stalled: no task held this invocation of it any more`,
   NODE_DEADLY: (d) =>

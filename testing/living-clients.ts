@@ -35,6 +35,9 @@ const invocationMethods = [
   "cancel",
   "metadata",
   "setMetadata",
+  "fork",
+  "parent",
+  "forks",
 ] as const satisfies readonly (keyof Invocation<unknown>)[];
 
 const onceMethods = ["put", "delete", "update"] as const satisfies readonly (keyof AnyStore)[];
@@ -89,6 +92,10 @@ export function livingAgent(simulation: Simulation, name: string): AnyAgent {
     stream: (node, options) => streamOf(id, (of) => of.stream(node, options)),
     streamSpecific: (node, nodeId, options) =>
       streamOf(id, (of) => of.streamSpecific(node, nodeId, options)),
+    initiateFork: async (changes, options) => {
+      const fork = await client((agent) => agent.get(id).initiateFork(changes, options));
+      return living(fork.id);
+    },
     trace: (options) => ({
       async *[Symbol.asyncIterator]() {
         // An iteration belongs to the life it began in, as its pages do.

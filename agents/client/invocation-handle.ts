@@ -24,6 +24,8 @@ import { type AgentCalls, askComplete, askOutcome, askStop, resultOf } from "./o
 import { answerQuestion, nextStepOf, openQuestions, type Step } from "./questions.js";
 import type { ChunkStream } from "./stream.js";
 import { chunkStream, type StreamSubject } from "./stream-client.js";
+import { beginFork, type ForkChanges } from "./fork-client.js";
+import { decodeKin, encodeForkMessage, type Kin } from "../wire/fork-message.js";
 import type { NodeTrace } from "./trace.js";
 import { traceOf } from "./trace-client.js";
 import { checkWaitOptions, unlessAborted, type WaitOptions, waited } from "./waiting.js";
@@ -53,6 +55,41 @@ export class InvocationHandle implements Invocation<unknown> {
   async cancel(options: WaitOptions = {}): Promise<void> {
     checkWaitOptions("cancel", options);
     await waited(askStop(this.#calls, this.#id, options.signal));
+  }
+
+  async fork(changes: ForkChanges, options: WaitOptions = {}): Promise<unknown> {
+    checkWaitOptions("fork", options);
+    const id = await beginFork(this.#calls, this.#id, changes, options);
+    return await new InvocationHandle(this.#calls, id).result(options);
+  }
+
+  async initiateFork(
+    changes: ForkChanges,
+    options: WaitOptions = {},
+  ): Promise<Invocation<unknown>> {
+    checkWaitOptions("initiateFork", options);
+    return new InvocationHandle(
+      this.#calls,
+      await beginFork(this.#calls, this.#id, changes, options),
+    );
+  }
+
+  async parent(options: WaitOptions = {}): Promise<string | undefined> {
+    const { parent } = await this.#kin("parent", options);
+    return parent === undefined ? undefined : formatInvocationId(parent);
+  }
+
+  async forks(options: WaitOptions = {}): Promise<readonly string[]> {
+    const { forks } = await this.#kin("forks", options);
+    return forks.map(formatInvocationId);
+  }
+
+  async #kin(operation: string, options: WaitOptions): Promise<Kin> {
+    checkWaitOptions(operation, options);
+    const { agent, port } = this.#calls;
+    const asked = encodeForkMessage({ kind: "kin", agent, invocationId: this.#id });
+    const home = port.ownerOf(placementOf(this.#id));
+    return decodeKin(await waited(unlessAborted(port.request(home, asked), options)));
   }
 
   trace(options: WaitOptions = {}): AsyncIterable<NodeTrace> {

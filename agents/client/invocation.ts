@@ -4,6 +4,7 @@
 
 import type { Metadata, MetadataChanges } from "../declare/metadata.js";
 import type { ChunkStream } from "./stream.js";
+import type { ForkChanges } from "./fork-client.js";
 import type { NodeTrace } from "./trace.js";
 import type { WaitOptions } from "./waiting.js";
 
@@ -60,6 +61,33 @@ export interface Invocation<Result> {
    * @throws PartitaError TASK_EXITED, MAILBOX_FULL, CLOSED: calling it again is safe
    */
   cancel(options?: WaitOptions): Promise<void>;
+
+  /**
+   * Runs a fork, and resolves with its result: a new invocation in which the named node invocations
+   * get new messages, and run with everything downstream of them; all else is copied as finished,
+   * with what has not finished to be run as well. Ids of the copies are new. It has the metadata
+   * that this one has now; chunks are not copied.
+   *
+   *     const other = await invocation.fork({ [nodeInvocationId]: { ...message, limit: 5 } });
+   *
+   * @throws PartitaError INVOCATION_UNKNOWN, NODE_INVOCATION_UNKNOWN
+   * @throws PartitaError FORK_OUTDATED when the agent's graph has changed since
+   * @throws PartitaError SCHEMA_INVALID and other refusals of a message, OPTION_INVALID
+   * @throws PartitaError as `AgentClient.invoke`
+   */
+  fork(changes: ForkChanges, options?: WaitOptions): Promise<Result>;
+
+  /**
+   * Begins a fork and resolves when it is durable.
+   * @throws PartitaError as `fork`, but for INVOCATION_FAILED
+   */
+  initiateFork(changes: ForkChanges, options?: WaitOptions): Promise<Invocation<Result>>;
+
+  /** The id of the invocation that it is a fork of. @throws PartitaError as `metadata` */
+  parent(options?: WaitOptions): Promise<string | undefined>;
+
+  /** The ids of its forks, in the order in which they began. @throws PartitaError as `metadata` */
+  forks(options?: WaitOptions): Promise<readonly string[]>;
 
   /**
    * Its node invocations, breadth first from the entry, with what they were given, emitted and did:

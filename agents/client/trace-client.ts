@@ -70,7 +70,7 @@ export async function* traceOf(
       const record = known.record.length === 0 ? undefined : decodeNodeRecord(known.record);
       const origin = known.origin.length === 0 ? undefined : decodeRun(known.origin);
       const task = origin?.key === undefined ? one.task : port.ownerOf(hashKey(origin.key));
-      const message = one.message ?? origin?.message;
+      const message = origin?.message ?? one.message;
       const id = isZeroId(one.id) ? page.root : one.id;
       const node = origin?.node ?? one.node;
       yield shown({ ...one, id, node, task, message }, known, record, failures);

@@ -31,7 +31,13 @@ import {
   type FenceMessage,
 } from "../wire/attempt-message.js";
 import { decodeFailure, encodeFailure, failureText, nodeFailureText } from "../wire/failure.js";
-import { formatNodeId, type InvocationId, isZeroId, rootNodeId } from "../wire/invocation-id.js";
+import {
+  formatInvocationId,
+  formatNodeId,
+  type InvocationId,
+  isZeroId,
+  rootNodeId,
+} from "../wire/invocation-id.js";
 import { encodeRun } from "../wire/message.js";
 import { encodeNotice, encodeStanding } from "../wire/outcome.js";
 import type { MissingMessage } from "../wire/stall-message.js";
@@ -90,6 +96,19 @@ export class Attempts {
     const { versions } = this.#updates;
     versions.record(turn, agent);
     return firstAttempt(versions.current(agent) ?? 0);
+  }
+
+  /** @throws PartitaError FORK_OUTDATED when the graph of its agent has changed since */
+  assertCurrent(invocationId: InvocationId, { agent, version }: InvocationRecord): void {
+    const current = this.#updates.versions.current(agent);
+    if (current === version) return;
+    const id = formatInvocationId(invocationId);
+    throw new PartitaError("FORK_OUTDATED", {
+      agent,
+      invocationId: id,
+      version,
+      current: current ?? 0,
+    });
   }
 
   /** A record whose next attempt begins now, with the graph that the agent has by now. */

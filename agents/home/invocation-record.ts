@@ -50,6 +50,8 @@ export interface InvocationRecord extends FailureList {
   readonly outstanding: NodeInvocationId;
   /** Its tree has rows that its node invocations do not lead to (tree.ts). */
   readonly extras: boolean;
+  /** It is a fork, and what it has of its parent is still being copied (forks.ts). */
+  readonly copying: boolean;
   readonly state: InvocationState;
   /** The attempt that counts: 0 at first. */
   readonly attempt: number;
@@ -97,6 +99,7 @@ export function encodeRecord(record: InvocationRecord): Uint8Array {
     writer.u8(states[state.kind]);
     writeNodeId(writer, record.outstanding);
     writer.u8(record.extras ? 1 : 0);
+    writer.u8(record.copying ? 1 : 0);
     writer.uint64(record.createdNo);
     writeName(writer, record.agent);
     writer.u32(record.attempt);
@@ -122,6 +125,7 @@ export function decodeRecord(bytes: Uint8Array): InvocationRecord {
   return {
     outstanding: readNodeId(reader),
     extras: reader.u8() === 1,
+    copying: reader.u8() === 1,
     createdNo: reader.uint64(),
     agent: readName(reader),
     attempt: reader.u32(),

@@ -10,7 +10,12 @@ import { PartitaError } from "../../base/errors.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import type { AgentDefinition } from "../declare/definition.js";
 import { type AckMessage, isDone, recordBytesOf } from "../wire/ack.js";
-import { type InvocationId, isZeroId, rootNodeId } from "../wire/invocation-id.js";
+import {
+  type InvocationId,
+  isZeroId,
+  type NodeInvocationId,
+  rootNodeId,
+} from "../wire/invocation-id.js";
 import { type InvocationRecord, type InvocationState, outcomeOf } from "./invocation-record.js";
 import { type AwaitMessage, type InitiateMessage, laneOf } from "../wire/message.js";
 import type { MessageBounds } from "../wire/message-bounds.js";
@@ -69,18 +74,25 @@ export class Invocations {
       const messageBytes = input.length;
       throw new PartitaError("MESSAGE_TOO_LARGE", { where, messageBytes, messageBytesMax });
     }
-    this.#records.create(turn, invocationId, {
-      agent,
-      outstanding: rootNodeId(invocationId, 0),
-      extras: false,
-      failures: [],
-      failuresLost: 0,
-      state: pending,
-      ...this.#attempts.first(turn, agent),
-    });
+    const outstanding = rootNodeId(invocationId, 0);
+    this.create(turn, invocationId, { agent, outstanding, extras: false, copying: false });
     const node = definition.entry.name;
     const origin = { agent, invocationId, node, carried, key, message: input };
     startRoot(turn, this.#port, origin, 0);
+  }
+
+  /** The first record of an invocation. */
+  create(
+    turn: Turn,
+    id: InvocationId,
+    given: Pick<InvocationRecord, "agent" | "outstanding" | "extras" | "copying">,
+  ): void {
+    const nothing = { failures: [], failuresLost: 0, state: pending };
+    this.#records.create(turn, id, {
+      ...given,
+      ...nothing,
+      ...this.#attempts.first(turn, given.agent),
+    });
   }
 
   /** A node invocation has ended. `bytes`: the ack, whose last part is kept. */
@@ -93,18 +105,29 @@ export class Invocations {
       turn.put(treeTable, nodeKey(invocationId, nodeInvocationId), recordBytesOf(bytes));
     }
     const isFirst = end.kind === "result" && before.state.kind === "pending";
-    const accounts = this.#accounts(
+    const accounts = this.accountsOf(
       turn,
       invocationId,
       isFirst ? { ...before, state: end } : before,
     );
     this.#scopes.settle(accounts, ack);
+    this.conclude(turn, before, accounts, ack);
+    this.#records.streams.nodeEnded(turn, invocationId, nodeInvocationId);
+  }
+
+  /** Something of a scope has ended that no ack tells of. */
+  leave(accounts: Accounts, scope: NodeInvocationId, xor: NodeInvocationId): void {
+    this.#scopes.leave(accounts, scope, xor);
+  }
+
+  /** Writes what has changed in accounts, and what follows from that. */
+  conclude(turn: Turn, before: InvocationRecord, accounts: Accounts, ack?: AckMessage): void {
+    const { invocationId } = accounts;
     accounts.write();
-    const record = this.#counted(turn, ack, accounts.record);
+    const record = ack === undefined ? accounts.record : this.#counted(turn, ack, accounts.record);
     const isSettled = isZeroId(record.outstanding) && !isZeroId(before.outstanding);
     const after = isSettled ? this.#attempts.settled(turn, invocationId, record) : record;
     this.#records.write(turn, invocationId, before, after);
-    this.#records.streams.nodeEnded(turn, invocationId, nodeInvocationId);
   }
 
   /** Notes what has ended and not finished: nobody looks for it any more (stalls.ts). */
@@ -130,7 +153,7 @@ export class Invocations {
       attempt = isZeroId(before.outstanding) ? before.attempt + 1 : before.attempt;
       const state = before.state.kind === "failed" ? pending : before.state;
       const revived = { ...before, state, attempt, retries: 0 };
-      const accounts = this.#accounts(turn, invocationId, revived);
+      const accounts = this.accountsOf(turn, invocationId, revived);
       this.#scopes.revive(accounts, scope, nodeInvocationId);
       accounts.write();
       const given = givenUpKey(invocationId, nodeInvocationId);
@@ -145,7 +168,8 @@ export class Invocations {
     turn.send(task, encodePoison({ kind: "revived", letterNo, attempt }));
   }
 
-  #accounts(turn: Turn, id: InvocationId, record: InvocationRecord): Accounts {
+  /** Accounts that are to be concluded. */
+  accountsOf(turn: Turn, id: InvocationId, record: InvocationRecord): Accounts {
     return new Accounts(turn, id, record, (failed, error) => {
       return this.#attempts.judge(turn, id, failed, error);
     });

@@ -33,7 +33,8 @@ export function applyMetadata(
   return after;
 }
 
-function metadataOf(turn: Turn, id: InvocationId): Uint8Array {
+/** What it is now. */
+export function metadataOf(turn: Turn, id: InvocationId): Uint8Array {
   const changed = turn.get(treeTable, metadataKey(id));
   if (changed !== undefined) return changed;
   const entry = turn.get(treeTable, originKey(id, entryNodeId(id)));

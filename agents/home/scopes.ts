@@ -94,6 +94,11 @@ export class Scopes {
     if (accounts.has(scope)) this.#reopen(accounts, scope, nodeInvocationId, -1);
   }
 
+  /** What stood in the account of a scope is gone (forks.ts). */
+  leave(accounts: Accounts, scope: NodeInvocationId, xor: NodeInvocationId): void {
+    this.#enter(accounts, scope, xor);
+  }
+
   #reopen(
     accounts: Accounts,
     id: NodeInvocationId,

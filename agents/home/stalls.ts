@@ -67,7 +67,8 @@ export class Stalls {
   look(turn: Turn, ids: readonly InvocationId[]): void {
     for (const invocationId of ids) {
       const record = this.#records.read(turn, invocationId);
-      if (record === undefined) continue;
+      // Of a fork nothing has started before all is copied.
+      if (record === undefined || record.copying) continue;
       const { attempt, rootAttempt } = record;
       for (const { id, parent, from, task } of this.#open(turn, invocationId, rootAttempt)) {
         const asked = { invocationId, nodeInvocationId: id, parent, attempt, task };
@@ -92,10 +93,12 @@ export class Stalls {
     const { emits, scope, gather } = decodeNodeRecord(row);
     const emit = emits.find((one) => isSameNode(one.id, id));
     if (emit?.task === undefined) return undefined;
-    const { node, key, message } = emit;
+    const { node } = emit;
+    // A fork runs with another message than its emitter has emitted in the parent.
+    const { key, message } = own ?? emit;
     const inner = gather === "" ? scope : parent;
     const run = { ...decodeRun(root), node, nodeInvocationId: id, scope: inner, key, message };
-    return { run, task: emit.task };
+    return { run, task: key === undefined ? emit.task : this.#taskOf(key) };
   }
 
   /** The node invocations of a tree that have started and not finished, within a bound. */

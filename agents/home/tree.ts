@@ -6,6 +6,7 @@
 //   [invocation 16][03][scope 8][number 4]   who gave inputs to it, in the order of arrival: an id
 //   [invocation 16][05][node invocation 8]   the chunks of one: stream-rows.ts has it
 //   [invocation 16][06][node invocation 8][number 4]   a chunk
+//   [invocation 16][07][number 4]            its forks (fork-rows.ts has these, and 13 to 20)
 //   [invocation 16][08]                      its metadata, once it was changed (metadata.ts)
 //   [invocation 16][09][node invocation 8]   the `run` message of one that home has sent:
 //                                            the entry, a gather, one that was lost
@@ -50,6 +51,15 @@ const kinds = {
   streamOrder: 10,
   failedRun: 11,
   givenUp: 12,
+  fork: 7,
+  forkParent: 20,
+  forkJob: 13,
+  forkVisit: 14,
+  forkChange: 15,
+  forkRun: 16,
+  forkScope: 17,
+  forkProducer: 18,
+  forkGather: 19,
 } as const;
 
 /** What the row of a node invocation says that was given up. */
@@ -105,6 +115,46 @@ export function streamOrderKey(of: InvocationId, node: string, no?: number): Uin
 /** Says that nothing waits for a node invocation any more, or that it runs again (`givenUp`). */
 export function givenUpKey(of: InvocationId, node: NodeInvocationId): Uint8Array {
   return keyOf(of, kinds.givenUp, node);
+}
+
+/** Parts of a fork that a node invocation names: of the fork, or of its parent (fork-rows.ts). */
+type ForkPart = "visit" | "change" | "run" | "scope" | "producer" | "gather";
+
+const forkKinds: Readonly<Record<ForkPart, number>> = {
+  visit: kinds.forkVisit,
+  change: kinds.forkChange,
+  run: kinds.forkRun,
+  scope: kinds.forkScope,
+  producer: kinds.forkProducer,
+  gather: kinds.forkGather,
+};
+
+export function forkPartKey(of: InvocationId, part: ForkPart, node: NodeInvocationId): Uint8Array {
+  return keyOf(of, forkKinds[part], node);
+}
+
+/** All keys of one such part. */
+export function forkPartRange(of: InvocationId, part: ForkPart): KeyRange {
+  return { from: singleKey(of, forkKinds[part]), to: singleKey(of, forkKinds[part] + 1) };
+}
+
+/** Of what a fork was made from. */
+export function forkParentKey(of: InvocationId): Uint8Array {
+  return singleKey(of, kinds.forkParent);
+}
+
+/** Of how far the copy has come. */
+export function forkJobKey(of: InvocationId): Uint8Array {
+  return singleKey(of, kinds.forkJob);
+}
+
+/** Of the `no`-th fork of an invocation; without `no`, of their number. */
+export function forkKey(of: InvocationId, no?: number): Uint8Array {
+  return written((writer) => {
+    writer.bytes(of);
+    writer.u8(kinds.fork);
+    if (no !== undefined) writer.u32(no);
+  });
 }
 
 /** Says that the rows of a tree are being deleted: some may be gone. */

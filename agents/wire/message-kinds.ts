@@ -26,6 +26,10 @@ export const messageKinds = {
   metadata: 35,
   // trace-message.ts
   trace: 36,
+  // fork-message.ts
+  fork: 37,
+  forkStep: 38,
+  kin: 39,
   // attempt-message.ts
   failed: 40,
   fence: 41,

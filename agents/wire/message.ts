@@ -21,6 +21,7 @@ import { type AttemptMessage, readAttempt } from "./attempt-message.js";
 import { type MetadataMessage, readMetadataMessage } from "./metadata-message.js";
 import { type PoisonMessage, readPoison } from "./poison-message.js";
 import { type QuestionMessage, readQuestion } from "./question-message.js";
+import { type ForkFamilyMessage, readForkMessage } from "./fork-message.js";
 import { readTraceMessage, type TraceMessage } from "./trace-message.js";
 import { readStall, type StallMessage } from "./stall-message.js";
 import { readStream, type StreamMessage } from "./stream-message.js";
@@ -136,7 +137,8 @@ export type AgentMessage =
   | MetadataMessage
   | TaskWaitMessage
   | QuestionMessage
-  | TraceMessage;
+  | TraceMessage
+  | ForkFamilyMessage;
 
 export function encodeInitiate(message: InitiateMessage): Uint8Array {
   return written((writer) => {
@@ -241,6 +243,7 @@ export function decodeAgentMessage(bytes: Uint8Array): AgentMessage {
         readAttempt(kind, reader) ??
         readStall(kind, reader) ??
         readStream(kind, reader) ??
+        readForkMessage(kind, reader) ??
         readTaskWait(kind, reader) ??
         readQuestion(kind, reader) ??
         readPoison(kind, reader)

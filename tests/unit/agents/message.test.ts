@@ -41,6 +41,7 @@ import type { QuestionMessage } from "../../../agents/wire/question-message.js";
 import type { StreamMessage } from "../../../agents/wire/stream-message.js";
 import { encodeStall, type StallMessage } from "../../../agents/wire/stall-message.js";
 import type { TaskWaitMessage } from "../../../agents/wire/wait-message.js";
+import type { ForkFamilyMessage } from "../../../agents/wire/fork-message.js";
 import type { TraceMessage } from "../../../agents/wire/trace-message.js";
 import { decodeMessage, encodeMessage } from "../../../agents/wire/wire-field.js";
 import { check } from "../../support/property.js";
@@ -104,10 +105,10 @@ const attemptMessage: fc.Arbitrary<AttemptMessage> = fc.oneof(
   fc.constant({ kind: "update" as const }),
 );
 
-/** Those of streams, traces and waits have tests of their own. */
+/** Those of streams, traces, forks and waits have tests of their own. */
 type PlainMessage = Exclude<
   AgentMessage,
-  StreamMessage | TraceMessage | TaskWaitMessage | QuestionMessage
+  StreamMessage | TraceMessage | TaskWaitMessage | QuestionMessage | ForkFamilyMessage
 >;
 
 const subject = {
