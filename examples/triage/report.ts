@@ -31,3 +31,13 @@ export function showDecisions(
     );
   }
 }
+
+/** What is different in a fork. */
+export function showChange(before: readonly Decision[], after: readonly Decision[]): void {
+  const verdicts = new Map(before.map(({ mail, verdict }) => [mail, verdict]));
+  const changed = after.filter(({ mail, verdict }) => verdicts.get(mail) !== verdict);
+  for (const { mail, verdict } of changed) {
+    console.log(`fork: ${mail} is ${verdict}, not ${verdicts.get(mail)}`);
+  }
+  console.log(`fork: ${after.length - changed.length} of ${before.length} decisions as before`);
+}

@@ -6,6 +6,7 @@
 //   2. The mails of one sender are judged one after the other, in the order in which they came:
 //      what was learned from the first is known to the second, also if a human had to answer first.
 //   3. A question that is open survives restarts. Nobody is asked twice about what was answered.
+//   4. A fork with another ruling changes what follows from it; all else is as it was.
 
 import { z } from "zod";
 import {

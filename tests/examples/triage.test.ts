@@ -159,6 +159,33 @@ describe("triage — questions", () => {
   });
 });
 
+describe("triage — a fork", () => {
+  it("changes one decision and what follows from it, and asks nobody", async () => {
+    const labelled = loadMails(60);
+    const runtime = await open();
+    const triage = await runtime.agent("triage").initiate(labelled.map(({ mail }) => mail));
+    const decisions = await answerAll(triage, byLabels(labelled));
+    const one = decisions.find(({ by }) => by === "human");
+    const mail = labelled.find(({ mail }) => mail.id === one?.mail)?.mail;
+    if (one === undefined || mail === undefined) throw new Error("nobody was asked");
+    const ruling = one.verdict === "spam" ? "ham" : "spam";
+    const fork = await triage.initiateFork({ [one.nodeInvocationId]: { mail, ruling } });
+    const forked = await fork.result();
+
+    expect(sorted(forked).map(plain)).toEqual(
+      sorted(decisions).map((decision) => {
+        return decision === one
+          ? { mail: one.mail, verdict: ruling, by: "ruling" }
+          : plain(decision);
+      }),
+    );
+    expect(await triage.result()).toEqual(decisions);
+    expect(await triage.forks()).toEqual([fork.id]);
+    const sender = await runtime.store("senders").get(mail.from);
+    expect(sender?.get(mail.id)).toBe(ruling);
+  });
+});
+
 /** The questions of an invocation, when there are `count` of them. */
 async function untilAsked(
   invocation: Invocation<unknown>,
