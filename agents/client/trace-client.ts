@@ -22,6 +22,7 @@ import {
 } from "../wire/invocation-id.js";
 import { decodeRun } from "../wire/message.js";
 import { decodeTrace, type NodeTimes } from "../wire/node-trace.js";
+import { decodeInfo } from "../wire/operation-info.js";
 import {
   type AskedNode,
   decodeTracePage,
@@ -132,7 +133,7 @@ function shown(
 
 function operationsOf({ operations }: NodeTimes): readonly NestedOperation[] {
   return operations.map(({ type, startedMs, finishedMs, info }) => {
-    return { type, startedAt: startedMs, finishedAt: finishedMs, info: decodeMessage(info) };
+    return { type, startedAt: startedMs, finishedAt: finishedMs, info: decodeInfo(info) };
   });
 }
 

@@ -19,6 +19,7 @@ import { checksum } from "../../store/checksum.js";
 import { hashKey } from "../../store/key-hash.js";
 import { encodeDynamicKey } from "../../store/tuple-key.js";
 import { type AgentClient, checkInvokeOptions, type InvokeOptions } from "../client/client.js";
+import type { ForkChanges } from "../client/fork-client.js";
 import type { HumanQuestion, Invocation, NextStep } from "../client/invocation.js";
 import { InvocationHandle, stepOf } from "../client/invocation-handle.js";
 import { type AgentCalls, resultOf } from "../client/outcome-question.js";
@@ -40,6 +41,7 @@ import { refusalOf } from "../wire/refusal-bytes.js";
 import type { Beginning } from "../wire/wait-fields.js";
 import { encodeMessage } from "../wire/wire-field.js";
 import type { ActiveNode } from "./active-node.js";
+import type { Traced } from "./trace-recorder.js";
 import type { NameWriter, NodeWaits, WaitPlaces } from "./node-waits.js";
 
 const names = { invoke: 8, initiate: 9, result: 10, step: 11, receipt: 12 } as const;
@@ -74,24 +76,32 @@ export class SubAgentClient implements AgentClient<unknown, unknown> {
   }
 
   invoke(input: unknown, options: InvokeOptions = {}): Promise<unknown> {
-    return this.#active.waiting(`agents.${this.#own}.invoke`, async (waits) => {
-      checkInvokeOptions("invoke", options);
-      const { agent } = this.#calls;
-      const { id, places, beginning } = this.#begin(waits, names.invoke, input, options);
-      const wanted = { kind: "result", agent, child: id, isOwn: true, beginning } as const;
-      const outcome = await unlessAborted(waits.outcome(places, wanted), options);
-      return resultIn(agent, id, outcome);
-    });
+    return this.#active.waiting(
+      `agents.${this.#own}.invoke`,
+      async (waits) => {
+        checkInvokeOptions("invoke", options);
+        const { agent } = this.#calls;
+        const { id, places, beginning } = this.#begin(waits, names.invoke, input, options);
+        const wanted = { kind: "result", agent, child: id, isOwn: true, beginning } as const;
+        const outcome = await unlessAborted(waits.outcome(places, wanted), options);
+        return resultIn(agent, id, outcome);
+      },
+      agentCall(this.#own, "invoke", [input]),
+    );
   }
 
   initiate(input: unknown, options: InvokeOptions = {}): Promise<Invocation<unknown>> {
-    return this.#active.waiting(`agents.${this.#own}.initiate`, async (waits) => {
-      checkInvokeOptions("initiate", options);
-      const { agent } = this.#calls;
-      const { id, places, beginning } = this.#begin(waits, names.initiate, input, options);
-      await waits.request(places, { kind: "nothing", agent, child: id, beginning });
-      return new SubInvocation(this.#active, this.#own, this.#calls, id, true);
-    });
+    return this.#active.waiting(
+      `agents.${this.#own}.initiate`,
+      async (waits) => {
+        checkInvokeOptions("initiate", options);
+        const { agent } = this.#calls;
+        const { id, places, beginning } = this.#begin(waits, names.initiate, input, options);
+        await waits.request(places, { kind: "nothing", agent, child: id, beginning });
+        return new SubInvocation(this.#active, this.#own, this.#calls, id, true);
+      },
+      agentCall(this.#own, "initiate", [input], idIn),
+    );
   }
 
   get(id: string): Invocation<unknown> {
@@ -156,6 +166,21 @@ export class SubAgentClient implements AgentClient<unknown, unknown> {
   }
 }
 
+/** What the trace says of a call. */
+function agentCall(
+  agent: string,
+  call: string,
+  given: readonly unknown[],
+  shown?: (value: unknown) => unknown,
+): Traced {
+  const traced = { type: "agent-call", about: { agent, call }, arguments: given } as const;
+  return shown === undefined ? traced : { ...traced, shown };
+}
+
+function idIn(value: unknown): unknown {
+  return value instanceof SubInvocation ? value.id : undefined;
+}
+
 /** An invocation as a node that has begun it, or looks at it, holds it. */
 class SubInvocation extends InvocationHandle {
   readonly #active: ActiveNode;
@@ -181,32 +206,40 @@ class SubInvocation extends InvocationHandle {
   }
 
   override result(options: WaitOptions = {}): Promise<unknown> {
-    return this.#active.waiting(this.#name("result"), async (waits) => {
-      checkWaitOptions("result", options);
-      const { agent } = this.#calls;
-      const child = this.#id;
-      const places = waits.places(nameOf(names.result, child));
-      const isOwn = this.#isOwn;
-      const wanted = { kind: "result", agent, child, isOwn, beginning: undefined } as const;
-      const outcome = await unlessAborted(waits.outcome(places, wanted), options);
-      return resultIn(agent, child, outcome);
-    });
+    return this.#active.waiting(
+      this.#name("result"),
+      async (waits) => {
+        checkWaitOptions("result", options);
+        const { agent } = this.#calls;
+        const child = this.#id;
+        const places = waits.places(nameOf(names.result, child));
+        const isOwn = this.#isOwn;
+        const wanted = { kind: "result", agent, child, isOwn, beginning: undefined } as const;
+        const outcome = await unlessAborted(waits.outcome(places, wanted), options);
+        return resultIn(agent, child, outcome);
+      },
+      agentCall(this.#own, "result", [this.id]),
+    );
   }
 
   override nextStep(options: WaitOptions = {}): Promise<NextStep<unknown>> {
-    return this.#active.waiting(this.#name("nextStep"), async (waits) => {
-      checkWaitOptions("nextStep", options);
-      const { agent } = this.#calls;
-      const child = this.#id;
-      const places = waits.places(nameOf(names.step, child));
-      const outcome = await unlessAborted(
-        waits.outcome(places, { kind: "step", agent, child }),
-        options,
-      );
-      const { reply } = childOutcome(outcome);
-      if (reply.kind !== "asks") return stepOf(agent, child, reply);
-      return stepOf(agent, child, { kind: "asks", question: questionOf(child, reply.asked) });
-    });
+    return this.#active.waiting(
+      this.#name("nextStep"),
+      async (waits) => {
+        checkWaitOptions("nextStep", options);
+        const { agent } = this.#calls;
+        const child = this.#id;
+        const places = waits.places(nameOf(names.step, child));
+        const outcome = await unlessAborted(
+          waits.outcome(places, { kind: "step", agent, child }),
+          options,
+        );
+        const { reply } = childOutcome(outcome);
+        if (reply.kind !== "asks") return stepOf(agent, child, reply);
+        return stepOf(agent, child, { kind: "asks", question: questionOf(child, reply.asked) });
+      },
+      agentCall(this.#own, "nextStep", [this.id]),
+    );
   }
 
   override answer(
@@ -214,20 +247,24 @@ class SubInvocation extends InvocationHandle {
     value: unknown,
     options: WaitOptions = {},
   ): Promise<void> {
-    return this.#active.waiting(this.#name("answer"), async (waits) => {
-      checkWaitOptions("answer", options);
-      const { agent } = this.#calls;
-      const child = this.#id;
-      const answer = answerOf(child, question, value);
-      const places = waits.places((writer) => {
-        writer.u8(names.receipt);
-        writer.bytes(answer.question);
-        writer.u32(checksum(answer.value));
-      });
-      const wanted = { kind: "receipt", agent, child, ...answer } as const;
-      const refusal = await unlessAborted(waits.outcome(places, wanted), options);
-      if (refusal.length > 0) throw refusalOf(refusal);
-    });
+    return this.#active.waiting(
+      this.#name("answer"),
+      async (waits) => {
+        checkWaitOptions("answer", options);
+        const { agent } = this.#calls;
+        const child = this.#id;
+        const answer = answerOf(child, question, value);
+        const places = waits.places((writer) => {
+          writer.u8(names.receipt);
+          writer.bytes(answer.question);
+          writer.u32(checksum(answer.value));
+        });
+        const wanted = { kind: "receipt", agent, child, ...answer } as const;
+        const refusal = await unlessAborted(waits.outcome(places, wanted), options);
+        if (refusal.length > 0) throw refusalOf(refusal);
+      },
+      agentCall(this.#own, "answer", [this.id, value]),
+    );
   }
 
   override humanInputs(options: WaitOptions = {}): Promise<readonly HumanQuestion[]> {
@@ -248,6 +285,25 @@ class SubInvocation extends InvocationHandle {
 
   override setMetadata(changes: MetadataChanges, options: WaitOptions = {}): Promise<Metadata> {
     return this.#looks("setMetadata", () => super.setMetadata(changes, options));
+  }
+
+  override fork(changes: ForkChanges, options: WaitOptions = {}): Promise<unknown> {
+    return this.#looks("fork", () => super.fork(changes, options));
+  }
+
+  override initiateFork(
+    changes: ForkChanges,
+    options: WaitOptions = {},
+  ): Promise<Invocation<unknown>> {
+    return this.#looks("initiateFork", () => super.initiateFork(changes, options));
+  }
+
+  override parent(options: WaitOptions = {}): Promise<string | undefined> {
+    return this.#looks("parent", () => super.parent(options));
+  }
+
+  override forks(options: WaitOptions = {}): Promise<readonly string[]> {
+    return this.#looks("forks", () => super.forks(options));
   }
 
   /** What is not journaled: a run after a crash looks again. */

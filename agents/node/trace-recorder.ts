@@ -19,7 +19,7 @@ import {
   type OperationType,
   operationTypes,
 } from "../wire/node-trace.js";
-import { encodeMessage } from "../wire/wire-field.js";
+import { type CallEnd, encodeCall, encodeInfo } from "../wire/operation-info.js";
 
 /** What is known of an operation by those who run it. */
 export interface Traced {
@@ -27,45 +27,37 @@ export interface Traced {
   /** Names it: `{ store: "balances", call: "get" }`. */
   readonly about: Readonly<Record<string, string>>;
   readonly arguments: readonly unknown[];
+  /** What is shown of its outcome. Default: all of it. */
+  readonly shown?: (value: unknown) => unknown;
 }
 
 /** What surrounds the operations. */
 const headBytes = 32;
 
 export class TraceRecorder {
-  readonly #now: () => number;
+  readonly #port: { now(): number };
   readonly #startedMs: number;
   #operations: OperationTrace[] | undefined;
   #bytes = headBytes;
   #lost = 0;
 
   constructor(port: { now(): number }) {
-    this.#now = () => wholeMs(port.now());
-    this.#startedMs = this.#now();
+    this.#port = port;
+    this.#startedMs = this.now();
   }
 
   now(): number {
-    return this.#now();
+    return wholeMs(this.#port.now());
   }
 
   /** An operation has ended: with a value, or with an error. */
   ended(traced: Traced, startedMs: number, end: { value: unknown } | { error: unknown }): void {
-    const { type, about } = traced;
     if (this.#lost > 0) {
       this.#lost += 1;
       return;
     }
-    const given = traced.arguments.map((argument) => argument ?? null);
-    const outcome =
-      "error" in end
-        ? { error: errorText(end.error) }
-        : end.value === undefined
-          ? {}
-          : { result: end.value };
-    const whole = encodeIfFits({ ...about, arguments: given, ...outcome });
-    const info =
-      whole ?? encodeIfFits({ ...about, ...("error" in outcome ? outcome : {}), cut: true });
-    this.add({ type, startedMs, finishedMs: this.#now(), info: info ?? encodeMessage(about, "") });
+    const info = encodeCall(traced.about, traced.arguments, outcomeOf(traced, end));
+    this.add({ type: traced.type, startedMs, finishedMs: this.now(), info });
   }
 
   /** Takes an operation, or counts it when there is no room. */
@@ -84,7 +76,7 @@ export class TraceRecorder {
   finish(): Uint8Array {
     return encodeTrace({
       startedMs: this.#startedMs,
-      finishedMs: this.#now(),
+      finishedMs: this.now(),
       operations: this.#operations ?? [],
       operationsLost: this.#lost,
     });
@@ -110,7 +102,7 @@ export function operationOf(
   }
   const startedMs = timeOf(where, "startedAt", given.startedAt);
   const finishedMs = timeOf(where, "finishedAt", given.finishedAt);
-  const info = encodeMessage(given.info, where);
+  const info = encodeInfo(given.info, where);
   const messageBytesMax = limits.nodeTraceBytesMax / 2;
   if (info.length > messageBytesMax) {
     const messageBytes = info.length;
@@ -125,14 +117,12 @@ function timeOf(where: string, option: string, time: unknown): number {
   throw optionInvalid(where, option, time, "milliseconds since the epoch");
 }
 
-/** `undefined` when it takes too many bytes, or is no value. */
-function encodeIfFits(info: Readonly<Record<string, unknown>>): Uint8Array | undefined {
-  try {
-    const bytes = encodeMessage(info, "trace");
-    return bytes.length <= limits.operationTraceBytesMax ? bytes : undefined;
-  } catch {
-    return undefined;
-  }
+function outcomeOf(
+  { shown }: Traced,
+  end: { readonly value: unknown } | { readonly error: unknown },
+): CallEnd {
+  if ("error" in end) return { error: errorText(end.error) };
+  return shown === undefined ? end : { value: shown(end.value) };
 }
 
 function errorText(error: unknown): string {

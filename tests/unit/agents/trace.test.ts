@@ -339,6 +339,46 @@ describe("traces — nested operations", () => {
   });
 });
 
+describe("traces — what nodes wait for", () => {
+  it("has sub-agent calls and human input, in order", async () => {
+    const child = agent({
+      entry: "c",
+      result: type<number>(),
+      nodes: { c: node({ input: type<number>() }) },
+    }).implement({
+      c: (ctx, n) => ctx.result(n + 1),
+    });
+    const declared = agent({
+      agents: { child },
+      entry: "a",
+      result: type<string>(),
+      nodes: { a: node({ input: type<number>() }) },
+    }).implement({
+      async a(ctx, n) {
+        const two = await ctx.agents.child.invoke(n);
+        const answer = await ctx.askHuman<string>(`is it ${two}?`);
+        const begun = await ctx.agents.child.initiate(two);
+        ctx.result(`${answer} ${await begun.result()}`);
+      },
+    });
+    const harness = new ProgramHarness({ agents: { declared, child } });
+    const invocation = await harness.until(clientsOf(harness).agent(declared).initiate(1));
+    const step = await harness.until(invocation.nextStep());
+    if (step.kind !== "question") throw new Error("it asks");
+    await harness.until(invocation.answer(step.question, "yes"));
+    expect(await harness.until(invocation.result())).toBe("yes 3");
+    await harness.run();
+    const [only] = await traceOf(harness, invocation);
+    const id = expect.stringMatching(/^[0-9a-f-]{34}$/);
+    expect(only?.operations.map(({ type: kind, info }) => [kind, info])).toEqual([
+      ["agent-call", { agent: "child", call: "invoke", arguments: [1], result: 2 }],
+      ["human-input", { call: "askHuman", arguments: ["is it 2?"], result: "yes" }],
+      ["agent-call", { agent: "child", call: "initiate", arguments: [2], result: id }],
+      ["agent-call", { agent: "child", call: "result", arguments: [id], result: 3 }],
+    ]);
+  });
+});
+
 describe("traces — attempts and failures", () => {
   it("has failures and operations over all attempts", async () => {
     let runs = 0;
