@@ -3,30 +3,14 @@
 
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
-import type { NodeTrace } from "../../../agents/client/trace.js";
 import { list } from "../../../agents/declare/aggregators.js";
 import { node } from "../../../agents/declare/node.js";
 import { gather, scatter } from "../../../agents/declare/scatter-gather.js";
-import { limits } from "../../../base/limits.js";
 import { type } from "../../../store/schema.js";
 import { clientsOf } from "../../support/agent-clients.js";
 import { latch } from "../../support/latch.js";
 import { ProgramHarness } from "../../support/program-harness.js";
-import { StoreContent } from "../../support/program-store.js";
-import { balances } from "./fixtures.js";
-
-/** The whole trace of an invocation. */
-async function traceOf(
-  harness: ProgramHarness,
-  invocation: { trace(): AsyncIterable<NodeTrace> },
-): Promise<readonly NodeTrace[]> {
-  const nodes: NodeTrace[] = [];
-  const read = async (): Promise<void> => {
-    for await (const one of invocation.trace()) nodes.push(one);
-  };
-  await harness.until(read());
-  return nodes;
-}
+import { traced } from "../../support/traced-nodes.js";
 
 /** A tree: each number emits as many children with the next lower one; the leaves give results. */
 function tree(harnessTasks = 3) {
@@ -51,7 +35,7 @@ describe("traces — per node invocation", () => {
     const { harness, client } = tree();
     const invocation = await harness.until(client.initiate(1));
     await harness.run();
-    const [first, second, ...others] = await traceOf(harness, invocation);
+    const [first, second, ...others] = await traced(harness, invocation);
     expect(others).toEqual([]);
     const now = harness.clock.nowMs;
     expect(first).toEqual({
@@ -100,7 +84,7 @@ describe("traces — per node invocation", () => {
     const harness = new ProgramHarness({ agents: { declared } });
     const invocation = await harness.until(clientsOf(harness).agent(declared).initiate("x"));
     await harness.run();
-    const nodes = await traceOf(harness, invocation);
+    const nodes = await traced(harness, invocation);
     expect(nodes.map(({ node: name, status, message }) => [name, status, message])).toEqual([
       ["a", "finished", "x"],
       ["b", "open", "x"],
@@ -115,7 +99,7 @@ describe("traces — paged, breadth first", () => {
     const { harness, client } = tree();
     const invocation = await harness.until(client.initiate(5));
     await harness.run();
-    const nodes = await traceOf(harness, invocation);
+    const nodes = await traced(harness, invocation);
     // 5 + 5·4 + 5·4·3 + …: more than some pages.
     expect(nodes.length).toBe(1 + 5 + 20 + 60 + 120 + 120);
     const depths = nodes.map(({ message }) => 5 - Number(message));
@@ -130,10 +114,10 @@ describe("traces — paged, breadth first", () => {
     const { harness, client } = tree();
     const invocation = await harness.until(client.initiate(3));
     await harness.run();
-    const before = await traceOf(harness, invocation);
+    const before = await traced(harness, invocation);
     for (let task = 0; task < harness.taskCount; task += 1) harness.crash(task);
     await harness.run();
-    expect(await traceOf(harness, client.get(invocation.id))).toEqual(before);
+    expect(await traced(harness, client.get(invocation.id))).toEqual(before);
   });
 
   it("refuses an unknown invocation and ends when its signal aborts", async () => {
@@ -141,7 +125,7 @@ describe("traces — paged, breadth first", () => {
     const { id } = await harness.until(client.initiate(1));
     await harness.run();
     const unknown = client.get(`${id.slice(0, -1)}${id.endsWith("0") ? "1" : "0"}`);
-    await expect(traceOf(harness, unknown)).rejects.toMatchObject({ code: "INVOCATION_UNKNOWN" });
+    await expect(traced(harness, unknown)).rejects.toMatchObject({ code: "INVOCATION_UNKNOWN" });
     const controller = new AbortController();
     const nodes = client.get(id).trace({ signal: controller.signal })[Symbol.asyncIterator]();
     await harness.until(nodes.next());
@@ -171,7 +155,7 @@ describe("traces — for a gather", () => {
     const harness = new ProgramHarness({ agents: { declared }, tasks: 1 });
     const invocation = await harness.until(clientsOf(harness).agent(declared).initiate(12));
     await harness.run();
-    const nodes = await traceOf(harness, invocation);
+    const nodes = await traced(harness, invocation);
     expect(nodes.map(({ node: name }) => name)).toEqual([
       "split",
       ...Array.from({ length: 12 }, () => "each"),
@@ -191,224 +175,5 @@ describe("traces — for a gather", () => {
     expect(state).toHaveLength(12);
     // cast: a list of numbers.
     expect(collected?.gather?.inputs).toEqual((state as number[]).slice(0, 10));
-  });
-});
-
-describe("traces — nested operations", () => {
-  it("has store reads and writes with arguments and results, in order", async () => {
-    const declared = agent({
-      stores: { accounts: balances },
-      entry: "a",
-      result: type<null>(),
-      nodes: { a: node({ input: type<string>() }) },
-    }).implement({
-      async a(ctx, name) {
-        const { accounts } = ctx.stores;
-        await accounts.get(name);
-        await accounts.update("deposit", name, 5);
-        await accounts.put(name, 7);
-        await accounts.getMany([name, "nobody"]);
-        await accounts.delete(name);
-        await ctx.run("mail", () => "sent");
-        ctx.result(null);
-      },
-    });
-    const content = new StoreContent({
-      deposit: (cents, amount) => Number(cents ?? 0) + Number(amount),
-    });
-    const stores = { balances: { declared: balances, content } };
-    const harness = new ProgramHarness({ agents: { declared }, stores });
-    const invocation = await harness.until(clientsOf(harness).agent(declared).initiate("ann"));
-    await harness.run();
-    const [only] = await traceOf(harness, invocation);
-    expect(only?.operations.map(({ type: kind, info }) => [kind, info])).toEqual([
-      ["store-read", { store: "accounts", call: "get", arguments: ["ann"] }],
-      [
-        "store-write",
-        { store: "accounts", call: "update", arguments: ["deposit", "ann", 5], result: 5 },
-      ],
-      ["store-write", { store: "accounts", call: "put", arguments: ["ann", 7] }],
-      [
-        "store-read",
-        {
-          store: "accounts",
-          call: "getMany",
-          arguments: [["ann", "nobody"]],
-          result: [7, undefined],
-        },
-      ],
-      ["store-write", { store: "accounts", call: "delete", arguments: ["ann"], result: true }],
-      ["other", { run: "mail", arguments: [], result: "sent" }],
-    ]);
-    for (const { startedAt, finishedAt } of only?.operations ?? []) {
-      expect(startedAt).toBeGreaterThanOrEqual(only?.startedAt ?? 0);
-      expect(finishedAt).toBeLessThanOrEqual(only?.finishedAt ?? 0);
-    }
-  });
-
-  it("ctx.recordOperation(type, start, finish, info) adds one", async () => {
-    let refused: unknown;
-    const declared = agent({
-      entry: "a",
-      result: type<null>(),
-      nodes: { a: node({ input: type<null>() }) },
-    }).implement({
-      a(ctx) {
-        const start = ctx.now();
-        ctx.recordOperation("model-call", start, start + 250, { model: "m", tokens: 12 });
-        ctx.recordOperation("tool-call", start, start + 1, "weather");
-        try {
-          // @ts-expect-error there is no such type
-          ctx.recordOperation("guess", start, start, null);
-        } catch (error) {
-          refused = error;
-        }
-        ctx.result(null);
-      },
-    });
-    const harness = new ProgramHarness({ agents: { declared } });
-    const invocation = await harness.until(clientsOf(harness).agent(declared).initiate(null));
-    await harness.run();
-    const [only] = await traceOf(harness, invocation);
-    const start = only?.startedAt ?? 0;
-    expect(only?.operations).toEqual([
-      {
-        type: "model-call",
-        startedAt: start,
-        finishedAt: start + 250,
-        info: { model: "m", tokens: 12 },
-      },
-      { type: "tool-call", startedAt: start, finishedAt: start + 1, info: "weather" },
-    ]);
-    expect(refused).toMatchObject({ code: "OPTION_INVALID", details: { option: "type" } });
-  });
-
-  it("are bounded: what is too large is cut, what there is no room for is counted", async () => {
-    const declared = agent({
-      entry: "a",
-      result: type<null>(),
-      nodes: { a: node({ input: type<null>() }) },
-    }).implement({
-      async a(ctx) {
-        await ctx.run("large", () => "x".repeat(2 * limits.operationTraceBytesMax));
-        for (let no = 0; no < 100; no += 1) {
-          await ctx.run(`number ${no}`, () => "y".repeat(limits.operationTraceBytesMax / 2));
-        }
-        ctx.result(null);
-      },
-    });
-    const harness = new ProgramHarness({ agents: { declared } });
-    const invocation = await harness.until(clientsOf(harness).agent(declared).initiate(null));
-    await harness.run();
-    const [only] = await traceOf(harness, invocation);
-    expect(only?.operations[0]?.info).toEqual({ run: "large", cut: true });
-    const shown = only?.operations.length ?? 0;
-    expect(shown).toBeGreaterThan(10);
-    expect(shown + (only?.operationsLost ?? 0)).toBe(101);
-  });
-
-  it("has operations that fail, or cannot be carried, without failing itself", async () => {
-    const declared = agent({
-      stores: { accounts: balances },
-      entry: "a",
-      result: type<null>(),
-      nodes: { a: node({ input: type<null>() }) },
-    }).implement({
-      async a(ctx) {
-        // cast: what the types refuse is refused at run time too.
-        const wrong = Symbol("no key") as unknown as string;
-        await ctx.stores.accounts.get(wrong).catch(() => {});
-        await ctx
-          .run("bad", () => {
-            throw new Error("no luck");
-          })
-          .catch(() => {});
-        ctx.result(null);
-      },
-    });
-    const content = new StoreContent();
-    const stores = { balances: { declared: balances, content } };
-    const harness = new ProgramHarness({ agents: { declared }, stores });
-    const invocation = await harness.until(clientsOf(harness).agent(declared).initiate(null));
-    await harness.run();
-    const [only] = await traceOf(harness, invocation);
-    expect(only?.operations.map(({ info }) => info)).toEqual([
-      { store: "accounts", call: "get", cut: true },
-      { run: "bad", arguments: [], error: "Error: no luck" },
-    ]);
-  });
-});
-
-describe("traces — what nodes wait for", () => {
-  it("has sub-agent calls and human input, in order", async () => {
-    const child = agent({
-      entry: "c",
-      result: type<number>(),
-      nodes: { c: node({ input: type<number>() }) },
-    }).implement({
-      c: (ctx, n) => ctx.result(n + 1),
-    });
-    const declared = agent({
-      agents: { child },
-      entry: "a",
-      result: type<string>(),
-      nodes: { a: node({ input: type<number>() }) },
-    }).implement({
-      async a(ctx, n) {
-        const two = await ctx.agents.child.invoke(n);
-        const answer = await ctx.askHuman<string>(`is it ${two}?`);
-        const begun = await ctx.agents.child.initiate(two);
-        ctx.result(`${answer} ${await begun.result()}`);
-      },
-    });
-    const harness = new ProgramHarness({ agents: { declared, child } });
-    const invocation = await harness.until(clientsOf(harness).agent(declared).initiate(1));
-    const step = await harness.until(invocation.nextStep());
-    if (step.kind !== "question") throw new Error("it asks");
-    await harness.until(invocation.answer(step.question, "yes"));
-    expect(await harness.until(invocation.result())).toBe("yes 3");
-    await harness.run();
-    const [only] = await traceOf(harness, invocation);
-    const id = expect.stringMatching(/^[0-9a-f-]{34}$/);
-    expect(only?.operations.map(({ type: kind, info }) => [kind, info])).toEqual([
-      ["agent-call", { agent: "child", call: "invoke", arguments: [1], result: 2 }],
-      ["human-input", { call: "askHuman", arguments: ["is it 2?"], result: "yes" }],
-      ["agent-call", { agent: "child", call: "initiate", arguments: [2], result: id }],
-      ["agent-call", { agent: "child", call: "result", arguments: [id], result: 3 }],
-    ]);
-  });
-});
-
-describe("traces — attempts and failures", () => {
-  it("has failures and operations over all attempts", async () => {
-    let runs = 0;
-    const declared = agent({
-      entry: "a",
-      result: type<number>(),
-      maxRetries: 2,
-      nodes: { a: node({ input: type<null>(), to: ["b"] }), b: node({ input: type<null>() }) },
-    }).implement({
-      a: (ctx) => ctx.emit("b", null),
-      async b(ctx) {
-        runs += 1;
-        const run = runs;
-        ctx.recordOperation("other", 5, 6, { run });
-        await undefined;
-        if (run < 3) throw new Error(`failure ${run}`);
-        ctx.result(run);
-      },
-    });
-    const harness = new ProgramHarness({ agents: { declared } });
-    const invocation = await harness.until(clientsOf(harness).agent(declared).initiate(null));
-    expect(await harness.until(invocation.result())).toBe(3);
-    await harness.run();
-    const [a, b] = await traceOf(harness, invocation);
-    expect(a).toMatchObject({ attempt: 0, failures: [], operations: [] });
-    expect(b?.attempt).toBe(2);
-    expect(b?.failures.map(({ attempt, message }) => [attempt, message])).toEqual([
-      [0, "failure 1"],
-      [1, "failure 2"],
-    ]);
-    expect(b?.operations.map(({ info }) => info)).toEqual([{ run: 1 }, { run: 2 }, { run: 3 }]);
   });
 });
