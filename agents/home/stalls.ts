@@ -71,7 +71,8 @@ export class Stalls {
       if (record === undefined || record.copying) continue;
       const { attempt, rootAttempt } = record;
       for (const { id, parent, from, task } of this.#open(turn, invocationId, rootAttempt)) {
-        const asked = { invocationId, nodeInvocationId: id, parent, attempt, task };
+        const sent = sentIn(this.#sent(turn, invocationId, id));
+        const asked = { invocationId, nodeInvocationId: id, parent, attempt, sent, task };
         turn.send(from, encodeStall({ kind: "probe", ...asked }));
       }
     }
@@ -79,13 +80,12 @@ export class Stalls {
 
   /** What a node invocation that is missing was to be run with; `undefined` when it is not lost. */
   lost(turn: Turn, missing: MissingMessage, rootAttempt: number): Lost | undefined {
-    const { invocationId: of, nodeInvocationId: id, parent, attempt } = missing;
+    const { invocationId: of, nodeInvocationId: id, parent } = missing;
     if (turn.get(treeTable, nodeKey(of, id)) !== undefined) return undefined;
     if (turn.get(treeTable, givenUpKey(of, id))?.[0] === givenUp.waits) return undefined;
-    const sent = turn.get(treeTable, originKey(of, id));
-    const own = sent === undefined ? undefined : decodeRun(sent);
+    const own = this.#sent(turn, of, id);
     // It was sent again since it was asked for.
-    if (own !== undefined && own.attempt > attempt) return undefined;
+    if (sentIn(own) !== missing.sent) return undefined;
     if (own !== undefined && isZeroId(parent)) return { run: own, task: this.#taskOf(own.key) };
     const row = turn.get(treeTable, nodeKey(of, parent));
     const root = turn.get(treeTable, originKey(of, rootNodeId(of, rootAttempt)));
@@ -105,8 +105,7 @@ export class Stalls {
   #open(turn: Turn, of: InvocationId, rootAttempt: number): readonly Started[] {
     const { taskId } = this.#port;
     const sentHere = (id: NodeInvocationId): Started => {
-      const row = turn.get(treeTable, originKey(of, id));
-      const task = this.#taskOf(row === undefined ? undefined : decodeRun(row).key);
+      const task = this.#taskOf(this.#sent(turn, of, id)?.key);
       return { id, parent: noScope, from: taskId, task };
     };
     const open: Started[] = [];
@@ -119,8 +118,7 @@ export class Stalls {
         const given = turn.get(treeTable, givenUpKey(of, node.id))?.[0];
         if (given === givenUp.waits) continue;
         // What was lost once, or given up, has come from here since.
-        const isSent = turn.get(treeTable, originKey(of, node.id)) !== undefined;
-        const isOwn = given === givenUp.runs || isSent;
+        const isOwn = given === givenUp.runs || this.#sent(turn, of, node.id) !== undefined;
         open.push(isOwn ? { ...node, from: taskId } : node);
         continue;
       }
@@ -136,7 +134,18 @@ export class Stalls {
     return open;
   }
 
+  /** What home itself has sent to a node invocation. */
+  #sent(turn: Turn, of: InvocationId, id: NodeInvocationId): RunMessage | undefined {
+    const row = turn.get(treeTable, originKey(of, id));
+    return row === undefined ? undefined : decodeRun(row);
+  }
+
   #taskOf(key: Uint8Array | undefined): number {
     return key === undefined ? this.#port.taskId : this.#port.ownerOf(hashKey(key));
   }
+}
+
+/** As a probe says it. */
+function sentIn(run: RunMessage | undefined): number {
+  return run === undefined ? 0 : run.attempt + 1;
 }

@@ -70,6 +70,8 @@ export class NodeRun {
   #active: ActiveNode | undefined;
   #hasStarted = false;
   #isHalted = false;
+  /** What still runs of earlier runs, when it is halted: it ends behind them. */
+  #orphans: Promise<void> | undefined;
   #hasSubmitted = false;
   /** Whether anything may still be submitted (U1). */
   #isOver = false;
@@ -159,8 +161,9 @@ export class NodeRun {
   }
 
   /** The invocation is to stop: the signal says so, and what the function comes to is submitted. */
-  halt(reason: unknown, refusesWrites: boolean): void {
+  halt(reason: unknown, refusesWrites: boolean, orphans?: Promise<void>): void {
     this.#isHalted = true;
+    this.#orphans = orphans;
     if (refusesWrites) this.#active?.refuseWrites(reason);
     this.#active?.abort(reason);
   }
@@ -204,8 +207,12 @@ export class NodeRun {
       this.#submit(failureOf(this.#run, active, refused.error));
       return;
     }
-    if (this.#isHalted) this.#submit({ ...this.#nothing(), recorded: active.recorded() });
-    else await this.#within(node, active);
+    if (!this.#isHalted) {
+      await this.#within(node, active);
+      return;
+    }
+    await this.#orphans;
+    this.#submit({ ...this.#nothing(), recorded: active.recorded() });
   }
 
   /** When its time is over the attempt has failed: what the function does then counts no more. */
@@ -220,6 +227,8 @@ export class NodeRun {
       });
     }
     const effects = await this.#watched(node, active);
+    // Of what is cancelled nothing may run any more when it counts as ended.
+    await this.#orphans;
     this.#submit(effects);
   }
 

@@ -21,6 +21,8 @@ interface Subject {
   readonly parent: NodeInvocationId;
   /** The attempt of the invocation when home asked. */
   readonly attempt: number;
+  /** One more than the attempt in which home had sent it by then; 0 when an emitter has. */
+  readonly sent: number;
 }
 
 export interface ProbeMessage extends Subject {
@@ -82,6 +84,7 @@ function writeSubject(writer: ByteWriter, subject: Subject): void {
   writeNodeId(writer, subject.nodeInvocationId);
   writeNodeId(writer, subject.parent);
   writer.u32(subject.attempt);
+  writer.u32(subject.sent);
 }
 
 function readSubject(reader: ByteReader): Subject {
@@ -90,5 +93,6 @@ function readSubject(reader: ByteReader): Subject {
     nodeInvocationId: readNodeId(reader),
     parent: readNodeId(reader),
     attempt: reader.u32(),
+    sent: reader.u32(),
   };
 }

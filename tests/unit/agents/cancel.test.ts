@@ -145,6 +145,67 @@ describe("cancel — an invocation", () => {
     expect(await lettersOf(harness)).toEqual([]);
   });
 
+  it.each([0, 60_000])(
+    "waits for orphans, too, running again or paused (%i)",
+    async (retryBackoffMs) => {
+      const hold = latch();
+      const returned: number[] = [];
+      const declared = agent({
+        entry: "split",
+        retryBackoffMs,
+        result: type<null>(),
+        nodes: {
+          split: node({ input: type<null>(), to: ["slow", "bad"] }),
+          slow: node({ input: type<null>() }),
+          bad: node({ input: type<null>() }),
+        },
+      }).implement({
+        split(ctx) {
+          ctx.emit("slow", null);
+          ctx.emit("bad", null);
+        },
+        async slow(ctx) {
+          if (ctx.attempt === 0) await hold.opened;
+          else await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
+          returned.push(ctx.attempt);
+        },
+        bad(ctx) {
+          if (ctx.attempt === 0) throw new Error("no");
+        },
+      });
+      const harness = new ProgramHarness({ agents: { declared }, tasks: 1 });
+      const invocation = await harness.until(clientsOf(harness).agent(declared).initiate(null));
+      await harness.runNow();
+      const cancel = invocation.cancel();
+      const settled = isSettled(cancel);
+      await harness.runNow();
+      expect(returned).toEqual(retryBackoffMs === 0 ? [1] : []);
+      expect(settled()).toBe(false);
+      hold.open();
+      await harness.until(cancel);
+      expect(returned.at(-1)).toBe(0);
+    },
+  );
+
+  it("takes away what fails meanwhile: nothing is given up, nothing is left", async () => {
+    for (let seed = 1; seed <= 60; seed += 1) {
+      const { harness, client, state } = endlessBench({ seed });
+      const random = seededRandom(seed);
+      const invocation = await harness.until(client.initiate({ key: "a", depth: 0 }));
+      for (let steps = Math.floor(random() * 40); steps > 0; steps -= 1) await harness.step();
+      state.throws = true;
+      const cancel = invocation.cancel();
+      await harness.until(cancel);
+      await harness.run();
+      await expect(harness.until(invocation.result())).rejects.toMatchObject({
+        code: expect.stringMatching(/INVOCATION_(CANCELLED|FAILED)/),
+      });
+      const marks = [0, 1, 2].filter((task) => harness.rows(task).count(queueTable) > 0).length;
+      expect(harness.rowCount(queueTable)).toBe(marks);
+      expect(harness.rowCount(fenceTable)).toBe(0);
+    }
+  });
+
   it("takes away what waits for a place to run", async () => {
     const program = agentProgram({ runningNodesMax: 1 });
     const { harness, client, hold, state } = endlessBench({ tasks: 1, program });

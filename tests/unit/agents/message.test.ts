@@ -116,6 +116,7 @@ const subject = {
   nodeInvocationId,
   parent: nodeInvocationId,
   attempt: word,
+  sent: word,
 };
 
 const stallMessage: fc.Arbitrary<StallMessage> = fc.oneof(

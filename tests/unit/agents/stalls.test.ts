@@ -148,6 +148,25 @@ describe("stalls — a node invocation that is lost", () => {
     await harness.until(invocation.cancel());
   });
 
+  it("is begun again once, though several looks have missed it", async () => {
+    for (let seed = 1; seed <= 10; seed += 1) {
+      const { harness, client, log, held, state } = stallBench({ maxRetries: 9 }, { seed });
+      held.add("second a").add("second b");
+      await harness.until(client.initiate(null));
+      await harness.runNow();
+      lose(harness, "second");
+      state.hold.open();
+      await harness.runNow();
+      log.length = 0;
+      for (let look = 0; look < 6; look += 1) {
+        harness.clock.pass(20_000 * 2 ** look);
+        for (let steps = 0; steps < 3; steps += 1) await harness.stepNow();
+      }
+      await harness.runNow();
+      expect(log.toSorted()).toEqual(["second a", "second b", "third a", "third b"]);
+    }
+  });
+
   it("is found again when the first look came to nothing", async () => {
     const { harness, client, held } = stallBench({ maxRetries: 5 });
     held.add("second a").add("second b");
