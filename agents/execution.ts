@@ -59,6 +59,7 @@ import {
 } from "./wire/message.js";
 import { messageBounds } from "./wire/message-bounds.js";
 import { NodeQueue } from "./node/node-queue.js";
+import { OpenWaits } from "./node/open-waits.js";
 import { RestingNodes } from "./node/resting-nodes.js";
 import { Waits } from "./node/waits.js";
 import { NodeRunner } from "./node/node-runner.js";
@@ -119,10 +120,11 @@ class AgentProgram implements TaskProgram {
     this.#queue = new NodeQueue(port);
     this.#fences = new Fences(port);
     this.#resting = new RestingNodes(port, this.#queue);
-    const lines = [this.#queue, this.#fences, this.#resting] as const;
+    const open = new OpenWaits(port);
+    const lines = [this.#queue, this.#fences, this.#resting, open] as const;
     this.#runner = new NodeRunner(port, this.#agents, ...lines, bounds);
     const { waiting } = this.#runner;
-    this.#waits = new Waits(port, this.#queue, this.#fences, waiting, this.#resting);
+    this.#waits = new Waits(port, this.#queue, this.#fences, waiting, this.#resting, open);
     this.#letters = new DeadLetters(port, bounds.deadLettersMax);
     const rows = [this.#queue, this.#fences, this.#waits, this.#runner] as const;
     this.#failedNodes = new FailedNodes(port, this.#agents, ...rows, this.#letters);

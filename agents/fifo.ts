@@ -18,6 +18,11 @@ export class Fifo<T extends number | string> {
     this.#items.push(item);
   }
 
+  /** All of them, oldest first: costs O(length). */
+  items(): readonly T[] {
+    return this.#items.slice(this.#head);
+  }
+
   /** Removes and returns the oldest item; `undefined` when empty. */
   shift(): T | undefined {
     const item = this.#items[this.#head];

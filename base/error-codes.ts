@@ -155,6 +155,11 @@ export interface ErrorDetails {
   NODE_TIMEOUT: { agent: string; node: string; timeoutMs: number };
   /** No task held it any more, after a power cut in a weak mode: it was begun again, if it may. */
   NODE_LOST: { agent: string; node: string };
+  /**
+   * It would wait for a key that one of its own callers holds, who waits for it: `cycle` has the
+   * invocations from the one that holds the key to the one that wants it.
+   */
+  KEY_DEADLOCK: { agent: string; node: string; key: string; cycle: readonly string[] };
   /** The process or its thread died each time this node invocation ran: it is not run any more. */
   NODE_DEADLY: { agent: string; node: string; deaths: number };
   /** The invocation has never asked this question. */

@@ -108,6 +108,10 @@ const messages: Messages = {
   NODE_LOST: (d) => `${node(d)} was stalled: no task held this invocation of it any more`,
   NODE_DEADLY: (d) =>
     `${node(d)} is not run again: the process or its thread died ${d.deaths} times while it ran`,
+  KEY_DEADLOCK: (d) =>
+    `node "${d.node}" of agent "${d.agent}" would wait for key ${d.key} for ever: one of its ` +
+    `callers holds it and waits for it (${d.cycle.join(" → ")}); ` +
+    "a node with `reentrant: true` gives its key up while it waits",
   QUESTION_UNKNOWN: (d) => `invocation ${d.invocationId} has never asked a question ${d.question}`,
   QUESTION_STALE: (d) =>
     `question ${d.question} of invocation ${d.invocationId} is not open any more: ` +

@@ -125,7 +125,7 @@ export class NodeRun {
     this.#begin(fence);
     const declared = this.#declared();
     if (PartitaError.is(declared)) {
-      void this.#refuse(declared);
+      void this.refuse(declared);
       return;
     }
     const { agent, node } = declared;
@@ -242,8 +242,9 @@ export class NodeRun {
     return running;
   }
 
-  /** Its node is not declared any more: no attempt can end in another way. */
-  async #refuse(error: unknown): Promise<void> {
+  /** Ends the row unrun, with an error that no other attempt would end without. */
+  async refuse(error: unknown): Promise<void> {
+    if (!this.#hasStarted) this.#begin(this.#services.fences.of(this.#run.invocationId));
     const recorded = await this.#recorded();
     if (recorded === undefined) return;
     const { node, nodeInvocationId, attempt } = this.#run;

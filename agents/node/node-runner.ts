@@ -1,20 +1,17 @@
 // Node runner — decides which node function runs when.
 //
-// Owns: what is ready, the bound on what runs at once, and what a fence means for each row.
-// Leaves to others: the queue on disk (node-queue.ts), who has a key and who waits for it
-// (gates.ts), who is parked (parked-rows.ts), what of the queue is held in memory (kept-rows.ts),
-// running a function (node-run.ts), what becomes of it (execution.ts and failed-nodes.ts, to which
-// it goes as messages), the turns of suspects (suspects.ts).
+// Owns: the bound on what runs at once, and what a fence means for each row. Leaves to others: the
+// queue on disk (node-queue.ts), keys (key-lines.ts), who may start (start-line.ts), who is parked
+// (parked-rows.ts), what is held in memory (kept-rows.ts), functions that only wait
+// (waiting-runs.ts), running one (node-run.ts), what becomes of it (execution.ts, failed-nodes.ts).
 //
 // Invariants:
 //   R1. At most one invocation per (agent, node, key) runs. Its gate opens when its completion is
-//       committed, not when its function has returned, and then to the one that arrived next. While
-//       it is parked it keeps the gate.
+//       committed, and then to the one that arrived next; a reentrant one's while it rests, too.
 //   R2. At most `runningNodesMax` functions run, and one suspect; those that may run start in the
 //       order of arrival, a parked one when its pause is over. A pause holds no place among them.
 //   R3. Of what waits, only a number is kept for certain: the row is read back when its turn comes.
-//   R4. Nothing starts before `begin`. After `abort` nothing starts and nothing is submitted: rows
-//       stay for the next launch.
+//   R4. Nothing starts before `begin`. After `abort` nothing starts and nothing is submitted.
 //   R5. While the port says no (a disk that is all but full), nothing starts; what is ready counts
 //       as running then, so that a drain waits for it.
 //   R6. A function that may have run before (in an earlier life, as an orphan, before it threw,
@@ -30,21 +27,23 @@ import { assert } from "../../base/invariant.js";
 import { limits } from "../../base/limits.js";
 import type { TaskPort } from "../../runtime/task-program.js";
 import type { AgentDefinition } from "../declare/definition.js";
-import { Fifo } from "../fifo.js";
 import type { Fence } from "../wire/attempt-message.js";
 import type { InvocationId } from "../wire/invocation-id.js";
 import type { RunMessage } from "../wire/message.js";
 import { encodePoison } from "../wire/poison-message.js";
 import { type Fences, isStopped, stopError } from "./fences.js";
-import { Gates, gateOf } from "./gates.js";
+import { gateOf } from "./gates.js";
 import { HeldRows } from "./held-rows.js";
+import { KeyLines } from "./key-lines.js";
 import { KeptRows } from "./kept-rows.js";
 import type { NodeQueue } from "./node-queue.js";
 import { NodeRun, type RunServices, runServices, type StartingRow } from "./node-run.js";
-import { ParkedRows, parkedRow } from "./parked-rows.js";
+import type { OpenWaits } from "./open-waits.js";
+import { Orphans } from "./orphans.js";
+import { type ParkedRow, ParkedRows, parkedRow } from "./parked-rows.js";
 import type { RestingNodes } from "./resting-nodes.js";
 import type { RunnerBounds } from "./runner-bounds.js";
-import { Suspects } from "./suspects.js";
+import { StartLine } from "./start-line.js";
 import { WaitingRuns } from "./waiting-runs.js";
 
 export class NodeRunner {
@@ -55,29 +54,18 @@ export class NodeRunner {
   readonly #fences: Fences;
   readonly #bounds: RunnerBounds;
   readonly #services: RunServices;
-  /** May run as soon as there is room: plain, or in possession of their gate. */
-  readonly #ready = new Fifo<number>();
-  /** Of those that are ready: have been stopped since. */
-  readonly #passedOver = new Set<number>();
-  readonly #gates = new Gates();
+  readonly #ready: StartLine;
+  readonly #keys: KeyLines;
   readonly #held = new HeldRows();
   readonly #kept: KeptRows;
   /** From when it may start until its completion, or that it is parked, is committed. */
   readonly #running = new Map<number, NodeRun>();
   readonly #parked: ParkedRows;
-  /** By row: resolves when the functions have returned that ran before the newest run. */
-  readonly #orphans = new Map<number, Promise<void>>();
-  /** Rows that have run in this life, and whose run came to nothing. */
-  readonly #orphaned = new Set<number>();
-  /** Found stopped before `begin`. */
-  #stopped: number[] = [];
+  readonly #orphans = new Orphans();
+  /** What `begin` has to do with rows that were found. */
+  #found: (() => void)[] = [];
   /** The port has said no, and what is ready waits for it (R5). */
   #heldBack = false;
-  /** Lets `runSuspects` go on, if it waits for the port. */
-  #release: () => void = () => {};
-  readonly #suspects: Suspects;
-  /** Of an earlier life, with a mark in this one. */
-  readonly #marked = new Set<number>();
   #phase: "recovering" | "running" | "aborted" = "recovering";
 
   constructor(
@@ -86,15 +74,19 @@ export class NodeRunner {
     queue: NodeQueue,
     fences: Fences,
     resting: RestingNodes,
+    open: OpenWaits,
     bounds: RunnerBounds,
   ) {
     this.#port = port;
     this.#queue = queue;
     this.#resting = resting;
     this.waiting = new WaitingRuns(port, resting, this.#running, bounds.awakeWaitingMax, {
-      rested: (arrivalNo) => this.#suspects.leave(arrivalNo),
+      rested: (run) => this.#rested(run),
+      regain: ({ row }) => this.#keys.regain(row.arrivalNo, row.gate),
+      waitsForChild: (arrivalNo) => this.#judgeBehind(arrivalNo),
       giveUp: (run) => this.#giveUp(run),
-      goOn: (arrivalNo) => this.#goOn(arrivalNo),
+      goOn: (arrivalNo) =>
+        this.#parked.resume(arrivalNo, 0, (row) => this.#proceed(arrivalNo, row)),
       placeFree: () => this.#startReady(),
     });
     this.#fences = fences;
@@ -103,9 +95,10 @@ export class NodeRunner {
     this.#services = runServices(port, agents, fences, bounds.rowBytesMax, changed);
     this.#kept = new KeptRows(bounds);
     this.#parked = new ParkedRows(port);
-    this.#suspects = new Suspects(port);
+    this.#ready = new StartLine(port, queue);
+    this.#keys = new KeyLines(agents, open, (arrivalNo) => this.#runIn(arrivalNo));
     port.onMayStart(() => {
-      this.#release();
+      this.#ready.release();
       this.#startReady();
     });
   }
@@ -118,14 +111,15 @@ export class NodeRunner {
   get running(): number {
     const parked = this.#parked.size - this.waiting.asleep;
     const running = this.#running.size - this.waiting.awake;
-    return running + parked + this.#suspects.waiting + (this.#heldBack ? this.#ready.length : 0);
+    const suspects = this.#ready.suspects.waiting;
+    return running + parked + suspects + (this.#heldBack ? this.#ready.length : 0);
   }
 
   /** All rows that were left from before are queued: what may run starts. */
   begin(): void {
     this.#phase = "running";
-    for (const arrivalNo of this.#stopped) this.#stop(arrivalNo);
-    this.#stopped = [];
+    for (const found of this.#found) found();
+    this.#found = [];
     this.#startReady();
   }
 
@@ -133,11 +127,10 @@ export class NodeRunner {
   enqueue(arrivalNo: number, run: RunMessage): void {
     this.#held.add(run.invocationId, arrivalNo);
     this.#kept.keep(arrivalNo, run);
-    const gate = gateOf(run);
-    if (gate === undefined || this.#gates.enter(gate, arrivalNo)) this.#admit(arrivalNo);
-    if (!isStopped(run, this.#fences.of(run.invocationId))) this.#startReady();
-    else if (this.#phase === "recovering") this.#stopped.push(arrivalNo);
-    else this.#stop(arrivalNo);
+    if (this.#keys.enter(arrivalNo, run, this.#resting.has(arrivalNo))) this.#admit(arrivalNo);
+    else if (!this.#isParked(arrivalNo)) this.#judge(arrivalNo);
+    if (isStopped(run, this.#fences.of(run.invocationId))) this.#now(() => this.#stop(arrivalNo));
+    else this.#startReady();
   }
 
   /** That a row is gone is committed: its gate opens to the next (R1). */
@@ -148,9 +141,9 @@ export class NodeRunner {
     assert(row !== undefined, () => `row ${arrivalNo} came to an end and never ran`);
     this.waiting.forget(arrivalNo);
     this.#held.remove(row.name, arrivalNo);
-    this.#marked.delete(arrivalNo);
-    this.#orphaned.delete(arrivalNo);
-    const next = row.gate === undefined ? undefined : this.#gates.leave(row.gate, arrivalNo);
+    this.#ready.forget(arrivalNo);
+    this.#orphans.forget(arrivalNo);
+    const next = this.#keys.leave(arrivalNo, row.gate);
     if (next !== undefined) this.#admit(next);
     this.#startReady();
   }
@@ -180,19 +173,14 @@ export class NodeRunner {
       const running = this.#running.get(arrivalNo);
       // Aborted since.
       if (running === undefined) return;
-      this.#marked.add(arrivalNo);
+      this.#ready.mark(arrivalNo);
       running.start();
     }
   }
 
   /** Runs the suspects, one after the other; resolves when each has had its turn. */
-  async runSuspects(): Promise<void> {
-    for (;;) {
-      while (!this.#isAborted() && !this.#port.mayStart()) await this.#released();
-      const arrivalNo = this.#suspects.take();
-      if (arrivalNo === undefined || this.#isAborted()) return;
-      await this.#suspects.run(arrivalNo, () => this.#begin([arrivalNo]));
-    }
+  runSuspects(): Promise<void> {
+    return this.#ready.runSuspects((arrivalNo) => this.#begin([arrivalNo]));
   }
 
   /** Aborts the signals of what runs, and forgets it (R4). */
@@ -203,8 +191,7 @@ export class NodeRunner {
     this.waiting.clear();
     this.#heldBack = false;
     this.#parked.clear();
-    this.#suspects.clear();
-    this.#release();
+    this.#ready.close();
   }
 
   /** The rows of an invocation. */
@@ -216,21 +203,49 @@ export class NodeRunner {
   #giveUp({ row }: NodeRun): void {
     const { arrivalNo } = row;
     this.#running.delete(arrivalNo);
-    this.#orphaned.add(arrivalNo);
+    this.#orphans.hasRun(arrivalNo);
     this.#parked.park(arrivalNo, parkedRow(row));
   }
 
-  #goOn(arrivalNo: number): void {
-    this.#parked.leave(arrivalNo);
-    this.#line(arrivalNo);
+  /** A row that was parked may run, as soon as it has its key. */
+  #proceed(arrivalNo: number, { gate }: ParkedRow): void {
+    if (this.#keys.regain(arrivalNo, gate)) this.#line(arrivalNo);
+    else if (this.#keys.isInLine(arrivalNo, gate)) this.#judge(arrivalNo);
     this.#startReady();
   }
 
-  /** The port may have changed its mind, or all was aborted. */
-  #released(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#release = resolve;
-    });
+  /** A row only waits, on record. */
+  #rested({ row }: NodeRun): void {
+    this.#ready.suspects.leave(row.arrivalNo);
+    const next = this.#keys.rest(row.arrivalNo, row.run);
+    if (next !== undefined) this.#admit(next);
+  }
+
+  /** A row waits for an invocation: perhaps for one that waits in line for its key. */
+  #judgeBehind(arrivalNo: number): void {
+    const run = this.#running.get(arrivalNo)?.row.run;
+    if (run !== undefined) for (const behind of this.#keys.behind(run)) this.#judge(behind);
+  }
+
+  /** A row that waits for a key is refused when it would do so for ever. */
+  #judge(arrivalNo: number): void {
+    if (this.#running.has(arrivalNo) || this.#parked.has(arrivalNo)) return;
+    const run = this.#runIn(arrivalNo);
+    const error = this.#keys.deadlock(run);
+    if (error === undefined) return;
+    const refused = this.#runOf(arrivalNo, run);
+    this.#running.set(arrivalNo, refused);
+    this.#now(() => void refused.refuse(error));
+  }
+
+  /** At once; of rows that are found, when `begin` is called. */
+  #now(action: () => void): void {
+    if (this.#phase === "recovering") this.#found.push(action);
+    else action();
+  }
+
+  #runIn(arrivalNo: number): RunMessage {
+    return this.#running.get(arrivalNo)?.row.run ?? this.#queue.read(arrivalNo);
   }
 
   /** The run of a row is over; a function that has not returned is an orphan. */
@@ -238,14 +253,8 @@ export class NodeRunner {
     const running = this.#running.get(arrivalNo);
     this.#running.delete(arrivalNo);
     this.waiting.leave(arrivalNo);
-    this.#suspects.leave(arrivalNo);
-    const ended = running?.ended;
-    if (ended === undefined) return running;
-    const before = this.#orphans.get(arrivalNo);
-    const all: Promise<void> = Promise.all([before, ended]).then(() => {
-      if (this.#orphans.get(arrivalNo) === all) this.#orphans.delete(arrivalNo);
-    });
-    this.#orphans.set(arrivalNo, all);
+    this.#ready.suspects.leave(arrivalNo);
+    if (running?.ended !== undefined) this.#orphans.add(arrivalNo, running.ended);
     return running;
   }
 
@@ -267,10 +276,8 @@ export class NodeRunner {
 
   #resume(arrivalNo: number, { dueMs }: Fence): void {
     this.waiting.rise(arrivalNo);
-    this.#parked.resume(arrivalNo, dueMs - this.#port.now(), () => {
-      this.#line(arrivalNo);
-      this.#startReady();
-    });
+    const pauseMs = dueMs - this.#port.now();
+    this.#parked.resume(arrivalNo, pauseMs, (row) => this.#proceed(arrivalNo, row));
   }
 
   /** See R8. */
@@ -290,17 +297,15 @@ export class NodeRunner {
     const stopping = this.#runOf(arrivalNo, run);
     this.#running.set(arrivalNo, stopping);
     const isAwaited = fence?.stop === "cancelled";
-    void stopping.stop(isAwaited ? this.#orphans.get(arrivalNo) : undefined);
+    void stopping.stop(isAwaited ? this.#orphans.returned(arrivalNo) : undefined);
   }
 
   /** A row that does not run leaves the place where it waits; its gate it keeps. */
   #takeOut(arrivalNo: number, run: RunMessage): void {
-    const gate = gateOf(run);
-    const isInLine = gate !== undefined && !this.#gates.holds(gate, arrivalNo);
+    const isInLine = !this.#keys.holds(arrivalNo, gateOf(run));
     this.waiting.rise(arrivalNo);
     const wasParked = this.#parked.leave(arrivalNo) !== undefined;
-    const isReady = !isInLine && !wasParked && !this.#suspects.remove(arrivalNo);
-    if (isReady) this.#passedOver.add(arrivalNo);
+    if (!isInLine && !wasParked) this.#ready.remove(arrivalNo);
   }
 
   /** What runs is an orphan from now on. */
@@ -308,13 +313,17 @@ export class NodeRunner {
     const { arrivalNo } = running.row;
     running.retire();
     this.#ended(arrivalNo);
-    this.#orphaned.add(arrivalNo);
+    this.#orphans.hasRun(arrivalNo);
   }
 
   /** A row is plain, or has got its gate. */
   #admit(arrivalNo: number): void {
-    // It is being stopped, and leaves the gate as soon as that is committed.
-    if (this.#running.has(arrivalNo)) return;
+    // It is being stopped or refused, and leaves the gate as soon as that is committed; or it has
+    // its key again, and goes on.
+    if (this.#running.has(arrivalNo)) {
+      this.waiting.regained(arrivalNo);
+      return;
+    }
     if (!this.#isAsleep(arrivalNo) && !this.#isParked(arrivalNo)) this.#line(arrivalNo);
   }
 
@@ -342,16 +351,7 @@ export class NodeRunner {
 
   /** A row may run as soon as there is room, or as a suspect. */
   #line(arrivalNo: number): void {
-    const { deaths } = this.#queue.stateOf(arrivalNo);
-    const isKnown = deaths > 0 || arrivalNo === this.#port.suspectHint;
-    const isSuspect = this.#needsMark(arrivalNo) && isKnown && deaths < limits.suspectDeathsMax;
-    if (!isSuspect) this.#ready.push(arrivalNo);
-    else if (this.#suspects.add(arrivalNo, deaths)) void this.runSuspects();
-  }
-
-  #needsMark(arrivalNo: number): boolean {
-    const { boot } = this.#port;
-    return boot.unclean && this.#queue.isRecovered(arrivalNo) && !this.#marked.has(arrivalNo);
+    if (this.#ready.add(arrivalNo)) void this.runSuspects();
   }
 
   #startReady(): void {
@@ -364,7 +364,7 @@ export class NodeRunner {
       if (this.#heldBack) break;
       const arrivalNo = this.#ready.shift();
       if (arrivalNo === undefined) break;
-      if (!this.#passedOver.delete(arrivalNo)) starting.push(arrivalNo);
+      starting.push(arrivalNo);
     }
     this.#begin(starting);
   }
@@ -377,7 +377,7 @@ export class NodeRunner {
       const { deaths } = this.#queue.stateOf(arrivalNo);
       const running = this.#runOf(arrivalNo, run);
       this.#running.set(arrivalNo, running);
-      if (!this.#needsMark(arrivalNo)) running.start();
+      if (!this.#ready.needsMark(arrivalNo)) running.start();
       else if (deaths < limits.suspectDeathsMax) unmarked.push(arrivalNo);
       else void running.bury();
     }
@@ -387,7 +387,7 @@ export class NodeRunner {
 
   #runOf(arrivalNo: number, run: RunMessage): NodeRun {
     const { attempts, replayed } = this.#queue.stateOf(arrivalNo);
-    const hasRun = attempts > 0 || this.#orphaned.has(arrivalNo);
+    const hasRun = attempts > 0 || this.#orphans.has(arrivalNo);
     const rerun = hasRun || replayed || this.#queue.isRecovered(arrivalNo);
     return new NodeRun({ arrivalNo, run, gate: gateOf(run), rerun }, this.#services);
   }

@@ -1,10 +1,27 @@
 // Open waits — which operations of which rows of a task may wait, in memory: a turn has no lists.
 
+import type { TaskPort } from "../../runtime/task-program.js";
+import type { InvocationId } from "../wire/invocation-id.js";
 import type { WaitPlace } from "../wire/wait-fields.js";
+import { decodeWait, waitKey, waitTable } from "./wait-rows.js";
 
 export class OpenWaits {
+  readonly #port: TaskPort;
   /** By row: most wait for one thing at a time. All that wait are here, some have ended. */
   readonly #indexes = new Map<number, readonly number[]>();
+
+  constructor(port: TaskPort) {
+    this.#port = port;
+  }
+
+  /** The invocations whose outcome a row waits for, as committed. */
+  childrenOf(arrivalNo: number): readonly InvocationId[] {
+    return this.of(arrivalNo).flatMap((index) => {
+      const row = this.#port.get(waitTable, waitKey({ arrivalNo, index }));
+      const wanted = row === undefined ? undefined : decodeWait(row).wanted;
+      return wanted?.kind === "result" ? [wanted.child] : [];
+    });
+  }
 
   of(arrivalNo: number): readonly number[] {
     return this.#indexes.get(arrivalNo) ?? [];

@@ -51,10 +51,10 @@ export class ParkedRows {
   }
 
   /** Begins a pause, in place of one that was begun before; then the row leaves and runs `then`. */
-  resume(arrivalNo: number, pauseMs: number, then: () => void): void {
+  resume(arrivalNo: number, pauseMs: number, then: (row: ParkedRow) => void): void {
     const over = (): void => {
-      this.leave(arrivalNo);
-      then();
+      const row = this.leave(arrivalNo);
+      if (row !== undefined) then(row);
     };
     this.#pauses.get(arrivalNo)?.cancel();
     if (pauseMs <= 0) over();

@@ -12,7 +12,6 @@
 //   B2. A later attempt goes on with the child of an earlier one, unless that had come to a failure
 //       in an earlier attempt: then it begins another.
 
-import { ByteReader } from "../../base/byte-reader.js";
 import { assert } from "../../base/invariant.js";
 import { parseCallId } from "../../runtime/call-id.js";
 import { checksum } from "../../store/checksum.js";
@@ -36,7 +35,7 @@ import {
 } from "../wire/invocation-id.js";
 import type { RunMessage } from "../wire/message.js";
 import { assertFits } from "../wire/message-bounds.js";
-import { decodeStep, type StepReply } from "../wire/question-list.js";
+import { readInAttempt } from "../wire/question-list.js";
 import { refusalOf } from "../wire/refusal-bytes.js";
 import type { Beginning } from "../wire/wait-fields.js";
 import { encodeMessage } from "../wire/wire-field.js";
@@ -234,7 +233,7 @@ class SubInvocation extends InvocationHandle {
           waits.outcome(places, { kind: "step", agent, child }),
           options,
         );
-        const { reply } = childOutcome(outcome);
+        const { reply } = readInAttempt(outcome);
         if (reply.kind !== "asks") return stepOf(agent, child, reply);
         return stepOf(agent, child, { kind: "asks", question: questionOf(child, reply.asked) });
       },
@@ -323,15 +322,9 @@ function nameOf(kind: number, child: InvocationId): NameWriter {
   };
 }
 
-/** What a wait for an invocation came to, and in which attempt of the node's invocation. */
-function childOutcome(bytes: Uint8Array): { readonly attempt: number; readonly reply: StepReply } {
-  const reader = new ByteReader(bytes);
-  return { attempt: reader.u32(), reply: decodeStep(reader.rest()) };
-}
-
 /** @throws PartitaError INVOCATION_FAILED, INVOCATION_CANCELLED, INVOCATION_UNKNOWN */
 function resultIn(agent: string, child: InvocationId, outcome: Uint8Array): unknown {
-  const { reply } = childOutcome(outcome);
+  const { reply } = readInAttempt(outcome);
   assert(reply.kind !== "asks", "who waits for a result is not told of questions");
   return resultOf(agent, child, reply);
 }
@@ -339,7 +332,7 @@ function resultIn(agent: string, child: InvocationId, outcome: Uint8Array): unkn
 /** Whether an invocation had come to something else than a result in an attempt before. */
 function failedBefore(outcome: Uint8Array | undefined, attempt: number): boolean {
   if (outcome === undefined) return false;
-  const { attempt: then, reply } = childOutcome(outcome);
+  const { attempt: then, reply } = readInAttempt(outcome);
   const isResult = reply.kind === "ended" && reply.outcome.kind === "result";
   return then < attempt && reply.kind !== "asks" && !isResult;
 }

@@ -9,6 +9,7 @@
 //   L1. A run that only waits holds no place among those that run: however many wait, work goes on.
 //   L2. A row is asleep only while it is on record that it rests. One whose function has gone on
 //       by itself stays awake: there is something else that it waits for.
+//   L3. A row that gave its key up hears nothing until it has it again.
 
 import type { TaskPort } from "../../runtime/task-program.js";
 import type { WaitPlace } from "../wire/wait-fields.js";
@@ -19,13 +20,17 @@ import type { Rested, RestingNodes } from "./resting-nodes.js";
 /** What follows for the runner. */
 export interface WaitingHooks {
   /** A row only waits, on record. */
-  rested(arrivalNo: number): void;
+  rested(run: NodeRun): void;
   /** The function of a row is not in memory any more. */
   giveUp(run: NodeRun): void;
   /** A row that is asleep has something to go on with. */
   goOn(arrivalNo: number): void;
   /** There may be a place for another function. */
   placeFree(): void;
+  /** Whether a row that runs has the key again that it gave up while it rested. */
+  regain(run: NodeRun): boolean;
+  /** A row waits for an invocation. */
+  waitsForChild(arrivalNo: number): void;
 }
 
 export class WaitingRuns implements Rested {
@@ -37,6 +42,8 @@ export class WaitingRuns implements Rested {
   /** In the order in which they began to wait. */
   readonly #awake = new Map<number, NodeRun>();
   readonly #asleep = new Set<number>();
+  /** What rows are to hear when they have their keys again (L3). */
+  readonly #unheard = new Map<number, ((run: NodeRun) => void)[]>();
   /** Have gone on while they were on record as resting (L2). */
   readonly #restless = new Set<number>();
 
@@ -70,14 +77,24 @@ export class WaitingRuns implements Rested {
 
   /** The outcome of a wait is on record: its function goes on, or runs again. */
   settle({ arrivalNo, index }: WaitPlace, outcome: Uint8Array): void {
-    this.#running.get(arrivalNo)?.waits?.settle(index, outcome);
-    this.#wake(arrivalNo);
+    this.#goOn(arrivalNo, (run) => run.waits?.settle(index, outcome));
   }
 
   /** An answer is on record: its function looks at it, or runs again to do so. */
   offer(place: WaitPlace, answerNo: number, value: Uint8Array): void {
-    this.#running.get(place.arrivalNo)?.waits?.offer(place, answerNo, value);
-    this.#wake(place.arrivalNo);
+    this.#goOn(place.arrivalNo, (run) => run.waits?.offer(place, answerNo, value));
+  }
+
+  /** A row that runs has its key again: it hears what it was to hear (L3). */
+  regained(arrivalNo: number): void {
+    const run = this.#running.get(arrivalNo);
+    const unheard = this.#unheard.get(arrivalNo) ?? [];
+    this.#unheard.delete(arrivalNo);
+    if (run !== undefined) for (const hear of unheard) hear(run);
+  }
+
+  waitsForChild(arrivalNo: number): void {
+    this.#hooks.waitsForChild(arrivalNo);
   }
 
   isResting(arrivalNo: number): boolean {
@@ -88,7 +105,7 @@ export class WaitingRuns implements Rested {
   rested(arrivalNo: number): void {
     const run = this.#running.get(arrivalNo);
     if (run === undefined || !this.isResting(arrivalNo)) return;
-    this.#hooks.rested(arrivalNo);
+    this.#hooks.rested(run);
     this.#awake.set(arrivalNo, run);
     for (const [longest, tired] of this.#awake) {
       if (this.#awake.size <= this.#awakeMax) break;
@@ -104,7 +121,7 @@ export class WaitingRuns implements Rested {
     if (this.#running.get(arrivalNo) !== run) return;
     const isOnRecord = this.#resting.has(arrivalNo);
     if (!run.isResting) {
-      this.leave(arrivalNo);
+      this.#awake.delete(arrivalNo);
       if (isOnRecord) this.#stirred(arrivalNo);
     } else if (!isOnRecord && !this.#restless.has(arrivalNo)) this.#submit(arrivalNo, true);
   }
@@ -112,6 +129,7 @@ export class WaitingRuns implements Rested {
   /** The run of a row is over. */
   leave(arrivalNo: number): void {
     this.#awake.delete(arrivalNo);
+    this.#unheard.delete(arrivalNo);
   }
 
   /** A row without a function rests. */
@@ -133,7 +151,18 @@ export class WaitingRuns implements Rested {
 
   clear(): void {
     this.#awake.clear();
+    this.#unheard.clear();
     this.#asleep.clear();
+  }
+
+  /** Something is there for a row: its function hears of it, or runs again. */
+  #goOn(arrivalNo: number, hear: (run: NodeRun) => void): void {
+    const run = this.#running.get(arrivalNo);
+    const unheard = this.#unheard.get(arrivalNo);
+    if (unheard !== undefined) unheard.push(hear);
+    else if (run === undefined) this.#wake(arrivalNo);
+    else if (this.#hooks.regain(run)) hear(run);
+    else this.#unheard.set(arrivalNo, [hear]);
   }
 
   #wake(arrivalNo: number): void {

@@ -23,6 +23,7 @@ import { encodeAttempt } from "../wire/attempt-message.js";
 import { type InvocationId, operationPrefix, placementOf } from "../wire/invocation-id.js";
 import { decodeRun, type RunMessage } from "../wire/message.js";
 import { anyAttempt, encodeQuestion, passedOnId } from "../wire/question-message.js";
+import { inAttempt } from "../wire/question-list.js";
 import { refusalBytes, staleError } from "../wire/refusal-bytes.js";
 import type { AnsweredBy, WaitPlace } from "../wire/wait-fields.js";
 import {
@@ -35,10 +36,10 @@ import {
   type TaskWaitMessage,
   type WaitMessage,
 } from "../wire/wait-message.js";
-import { noBytes, written } from "../wire/wire-field.js";
+import { noBytes } from "../wire/wire-field.js";
 import { attemptOf, type Fences } from "./fences.js";
 import type { NodeQueue } from "./node-queue.js";
-import { OpenWaits } from "./open-waits.js";
+import type { OpenWaits } from "./open-waits.js";
 import { Pauses } from "./pauses.js";
 import { sendRequest } from "./wait-requests.js";
 import type { RestingNodes } from "./resting-nodes.js";
@@ -68,7 +69,7 @@ export class Waits {
   readonly #runs: WaitingRuns;
   readonly #pauses: Pauses;
   readonly #resting: RestingNodes;
-  readonly #open = new OpenWaits();
+  readonly #open: OpenWaits;
 
   constructor(
     port: TaskPort,
@@ -76,8 +77,10 @@ export class Waits {
     fences: Fences,
     runs: WaitingRuns,
     resting: RestingNodes,
+    open: OpenWaits,
   ) {
     this.#port = port;
+    this.#open = open;
     this.#fences = fences;
     this.#queue = queue;
     this.#runs = runs;
@@ -193,6 +196,7 @@ export class Waits {
       });
     }
     if (waitedFor !== undefined) this.#resting.recorded(turn, place);
+    if (waitedFor?.kind === "result") turn.afterCommit(() => this.#runs.waitsForChild(arrivalNo));
   }
 
   /** An answer has come (O2). */
@@ -381,14 +385,6 @@ export class Waits {
   #home(of: InvocationId): number {
     return this.#port.ownerOf(placementOf(of));
   }
-}
-
-/** What an invocation came to, and the attempt of the node's invocation in which it was told. */
-function inAttempt(attempt: number, bytes: Uint8Array): Uint8Array {
-  return written((writer) => {
-    writer.u32(attempt);
-    writer.bytes(bytes);
-  });
 }
 
 function isFor({ wanted }: WaitRow, child: InvocationId): boolean {

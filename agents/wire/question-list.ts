@@ -77,3 +77,20 @@ export function decodeStep(bytes: Uint8Array): StepReply {
   if (reader.u8() === 1) return { kind: "asks", asked: readListed(reader) };
   return decodeReply(reader.rest());
 }
+
+/** What an invocation came to, and the attempt of the node's invocation in which it was told. */
+export function inAttempt(attempt: number, bytes: Uint8Array): Uint8Array {
+  return written((writer) => {
+    writer.u32(attempt);
+    writer.bytes(bytes);
+  });
+}
+
+/** What `inAttempt` has made. What it returns are views of `bytes`. */
+export function readInAttempt(bytes: Uint8Array): {
+  readonly attempt: number;
+  readonly reply: StepReply;
+} {
+  const reader = new ByteReader(bytes);
+  return { attempt: reader.u32(), reply: decodeStep(reader.rest()) };
+}
