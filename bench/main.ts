@@ -7,26 +7,46 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type LaunchOptions, launch } from "../index.js";
 import { inFlight, type Measured, verify } from "./measure.js";
+import { measureAgain, measureWaiting } from "./waiting.js";
 import { benchTopology } from "./topology.js";
 
-const { values: options } = parseArgs({
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     quick: { type: "boolean", default: false },
+    waiting: { type: "boolean", default: false },
+    again: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
 
 if (options.help) {
   console.log(
-    "npm run bench -- [--quick]   measures on 2 tasks and 2 threads; --quick takes seconds",
+    "npm run bench -- [--quick] [--waiting]   measures on 2 tasks and 2 threads; " +
+      "--quick takes seconds; --waiting measures invocations that wait for a human, alone",
   );
   process.exit(0);
 }
 
 const scale = options.quick ? 0.05 : 1;
 const keyCount = 50_000;
+const machine = { tasks: 2, threads: 2 } as const;
 
+if (options.again) {
+  const [directory = "", ids = ""] = positionals;
+  await measureAgain({ directory, ...machine }, ids.split(","));
+  process.exit(0);
+}
 console.log(`Node ${process.version}, ${cpus().length} cores, ${new Date().toISOString()}`);
+if (options.waiting) {
+  const directory = await mkdtemp(join(tmpdir(), "partita-bench-"));
+  try {
+    await measureWaiting(1e5 * scale, { directory, ...machine });
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+  process.exit(0);
+}
 await withRuntime({}, async (runtime) => {
   const counters = runtime.store("counters");
   let added = 0;
@@ -86,7 +106,7 @@ async function withRuntime(
 }
 
 function start(directory: string, changes: Partial<LaunchOptions>) {
-  return launch(benchTopology, { directory, tasks: 2, threads: 2, ...changes });
+  return launch(benchTopology, { directory, ...machine, ...changes });
 }
 
 function report(what: string, measured: Measured): void {

@@ -25,7 +25,17 @@ const pair = agent({
   },
 });
 
+const approve = agent({
+  entry: "ask",
+  result: type<number>(),
+  nodes: { ask: node({ input: type<string>() }) },
+}).implement({
+  async ask(ctx, order) {
+    ctx.result(await ctx.askHuman<number>(`Approve ${order}?`));
+  },
+});
+
 export const benchTopology = topology("bench", import.meta.url, {
   stores: { counters },
-  agents: { pair },
+  agents: { pair, approve },
 });
