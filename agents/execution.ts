@@ -119,8 +119,8 @@ class AgentProgram implements TaskProgram {
     this.#agents = new Map(Array.from(entries, ([name, entry]) => [name, definitionOf(entry)]));
     this.#queue = new NodeQueue(port);
     this.#fences = new Fences(port);
-    this.#resting = new RestingNodes(port, this.#queue);
     const open = new OpenWaits(port);
+    this.#resting = new RestingNodes(this.#queue, open);
     const lines = [this.#queue, this.#fences, this.#resting, open] as const;
     this.#runner = new NodeRunner(port, this.#agents, ...lines, bounds);
     const { waiting } = this.#runner;

@@ -12,6 +12,9 @@ import { type Arena, arenaStart } from "./arena.js";
 import { frameHeaderBytes } from "./frame.js";
 import type { TableId } from "./storage.js";
 
+/** Keys from which on it is worth to give them ranks. */
+const ranksFrom = 256;
+
 export class ArenaScan {
   readonly #arena: Arena;
   #table = -1;
@@ -49,7 +52,35 @@ export class ArenaScan {
     for (const offset of offsets) {
       if (records.table(offset) === this.#table) own.push(offset);
     }
-    return own.sort((a, b) => this.#compare(a, b));
+    if (own.length < ranksFrom) return own.sort((a, b) => this.#compare(a, b));
+    // Comparing two keys costs fifty times as much as comparing two numbers, and most keys differ
+    // soon.
+    const ranks = this.#ranks(own);
+    const order = Uint32Array.from(own.keys()).sort((a, b) => {
+      const apart = (ranks[a] ?? 0) - (ranks[b] ?? 0);
+      return apart === 0 ? this.#compare(own[a] ?? 0, own[b] ?? 0) : apart;
+    });
+    return Array.from(order, (at) => own[at] ?? 0);
+  }
+
+  /** Of each key a number that sorts like it: six bytes behind what all keys begin with. */
+  #ranks(offsets: readonly number[]): Float64Array {
+    const { records } = this.#arena;
+    const first = records.key(offsets[0] ?? 0);
+    let shared = first.length;
+    for (const offset of offsets) {
+      const key = records.key(offset);
+      shared = Math.min(shared, key.length);
+      let same = 0;
+      while (same < shared && key[same] === first[same]) same += 1;
+      shared = same;
+    }
+    return Float64Array.from(offsets, (offset) => {
+      const key = records.key(offset);
+      let rank = 0;
+      for (let at = shared; at < shared + 6; at += 1) rank = rank * 256 + (key[at] ?? 0);
+      return rank;
+    });
   }
 
   /** Records in the frames between two ends. */

@@ -1,8 +1,9 @@
 // Desk rows — what the home task of an invocation keeps of the questions that it asks, and of the
 // nodes that wait for it.
 //
-//   [invocation 16][04][00]               the desk: numbers given and counts, while there is any
-//   [invocation 16][04][01][question 22]  an open question, with its number
+//   [invocation 16][04][00]               the desk: numbers given and counts, while there is any, and
+//                                         a question that was asked when no other was open
+//   [invocation 16][04][01][question 22]  another open question, with its number
 //   [invocation 16][04][02][number u32]   which question has the number
 //   [invocation 16][04][03][number u32]   a node that waits (Caller)
 //
@@ -46,6 +47,8 @@ interface Numbers {
 interface Desk {
   readonly questions: Numbers;
   readonly callers: Numbers;
+  /** One of the questions: most invocations ask one at a time, and need no other row for it. */
+  readonly inline: OpenQuestion | undefined;
 }
 
 /** An open question and its number. */
@@ -65,13 +68,18 @@ export function addQuestion(
 ): void {
   const desk = readDesk(turn, of);
   const no = desk.questions.next;
+  const questions = added(desk.questions);
+  if (desk.questions.count === 0) {
+    writeDesk(turn, of, { ...desk, questions, inline: { no, question, row } });
+    return;
+  }
   const bytes = written((writer) => {
     writer.u32(no);
     writeQuestionRow(writer, row);
   });
   turn.put(treeTable, keyOf(of, parts.question, question), bytes);
   turn.put(treeTable, keyOf(of, parts.questionNo, numberBytes(no)), question);
-  writeDesk(turn, of, { ...desk, questions: added(desk.questions) });
+  writeDesk(turn, of, { ...desk, questions });
 }
 
 /** An open question; `undefined` when it is not open. */
@@ -80,6 +88,17 @@ export function findQuestion(
   of: InvocationId,
   question: QuestionId,
 ): OpenQuestion | undefined {
+  return findIn(turn, of, readDesk(turn, of), question);
+}
+
+function findIn(
+  turn: Turn,
+  of: InvocationId,
+  { inline, questions }: Desk,
+  question: QuestionId,
+): OpenQuestion | undefined {
+  if (inline !== undefined && Buffer.compare(inline.question, question) === 0) return inline;
+  if (questions.count === 0) return undefined;
   const bytes = turn.get(treeTable, keyOf(of, parts.question, question));
   if (bytes === undefined) return undefined;
   const reader = new ByteReader(bytes);
@@ -88,10 +107,14 @@ export function findQuestion(
 
 export function removeQuestion(turn: Turn, of: InvocationId, { no, question }: OpenQuestion): void {
   const desk = readDesk(turn, of);
-  turn.delete(treeTable, keyOf(of, parts.question, question));
-  turn.delete(treeTable, keyOf(of, parts.questionNo, numberBytes(no)));
-  const isThere = (other: number): boolean => questionOfNo(turn, of, other) !== undefined;
-  writeDesk(turn, of, { ...desk, questions: removed(desk.questions, no, isThere) });
+  const inline = desk.inline?.no === no ? undefined : desk.inline;
+  if (inline === desk.inline) {
+    turn.delete(treeTable, keyOf(of, parts.question, question));
+    turn.delete(treeTable, keyOf(of, parts.questionNo, numberBytes(no)));
+  }
+  const isThere = (other: number): boolean =>
+    other === inline?.no || questionOfNo(turn, of, other) !== undefined;
+  writeDesk(turn, of, { ...desk, inline, questions: removed(desk.questions, no, isThere) });
 }
 
 /** Open questions in the order in which they were asked, with numbers from `from` on. */
@@ -100,10 +123,12 @@ export function* openQuestions(
   of: InvocationId,
   from = 0,
 ): Generator<OpenQuestion, void> {
-  const { first, next } = readDesk(turn, of).questions;
+  const desk = readDesk(turn, of);
+  const { first, next } = desk.questions;
   for (let no = Math.max(first, from); no < next; no += 1) {
+    if (desk.inline?.no === no) yield desk.inline;
     const question = questionOfNo(turn, of, no);
-    const found = question === undefined ? undefined : findQuestion(turn, of, question);
+    const found = question === undefined ? undefined : findIn(turn, of, desk, question);
     if (found !== undefined) yield found;
   }
 }
@@ -156,15 +181,23 @@ function removed(numbers: Numbers, no: number, isThere: (no: number) => boolean)
 
 function readDesk(turn: Turn, of: InvocationId): Desk {
   const bytes = turn.get(treeTable, keyOf(of, parts.desk, noPart));
-  if (bytes === undefined) return { questions: none, callers: none };
+  if (bytes === undefined) return { questions: none, callers: none, inline: undefined };
   const reader = new ByteReader(bytes);
   const numbers = (): Numbers => {
     return { first: reader.u32(), next: reader.u32(), count: reader.u32() };
   };
-  return { questions: numbers(), callers: numbers() };
+  const questions = numbers();
+  const callers = numbers();
+  return { questions, callers, inline: reader.done ? undefined : readInline(reader) };
 }
 
-function writeDesk(turn: Turn, of: InvocationId, { questions, callers }: Desk): void {
+function readInline(reader: ByteReader): OpenQuestion {
+  const no = reader.u32();
+  const question = readQuestionId(reader);
+  return { no, question, row: readQuestionRow(reader) };
+}
+
+function writeDesk(turn: Turn, of: InvocationId, { questions, callers, inline }: Desk): void {
   const key = keyOf(of, parts.desk, noPart);
   if (questions.count + callers.count === 0) {
     turn.delete(treeTable, key);
@@ -176,6 +209,10 @@ function writeDesk(turn: Turn, of: InvocationId, { questions, callers }: Desk): 
       writer.u32(next);
       writer.u32(count);
     }
+    if (inline === undefined) return;
+    writer.u32(inline.no);
+    writer.bytes(inline.question);
+    writeQuestionRow(writer, inline.row);
   });
   turn.put(treeTable, key, bytes);
 }

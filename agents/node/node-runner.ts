@@ -40,7 +40,7 @@ import type { NodeQueue } from "./node-queue.js";
 import { NodeRun, type RunServices, runServices, type StartingRow } from "./node-run.js";
 import type { OpenWaits } from "./open-waits.js";
 import { Orphans } from "./orphans.js";
-import { type ParkedRow, ParkedRows, parkedRow } from "./parked-rows.js";
+import { ParkedRows, parkedRow } from "./parked-rows.js";
 import type { RestingNodes } from "./resting-nodes.js";
 import type { RunnerBounds } from "./runner-bounds.js";
 import { StartLine } from "./start-line.js";
@@ -85,8 +85,7 @@ export class NodeRunner {
       regain: ({ row }) => this.#keys.regain(row.arrivalNo, row.gate),
       waitsForChild: (arrivalNo) => this.#judgeBehind(arrivalNo),
       giveUp: (run) => this.#giveUp(run),
-      goOn: (arrivalNo) =>
-        this.#parked.resume(arrivalNo, 0, (row) => this.#proceed(arrivalNo, row)),
+      goOn: (arrivalNo) => this.#proceed(arrivalNo, gateOf(this.#runIn(arrivalNo))),
       placeFree: () => this.#startReady(),
     });
     this.#fences = fences;
@@ -109,10 +108,9 @@ export class NodeRunner {
    * not: humans take their time.
    */
   get running(): number {
-    const parked = this.#parked.size - this.waiting.asleep;
     const running = this.#running.size - this.waiting.awake;
-    const suspects = this.#ready.suspects.waiting;
-    return running + parked + suspects + (this.#heldBack ? this.#ready.length : 0);
+    const waiting = this.#parked.size + this.#ready.suspects.waiting;
+    return running + waiting + (this.#heldBack ? this.#ready.length : 0);
   }
 
   /** All rows that were left from before are queued: what may run starts. */
@@ -204,11 +202,10 @@ export class NodeRunner {
     const { arrivalNo } = row;
     this.#running.delete(arrivalNo);
     this.#orphans.hasRun(arrivalNo);
-    this.#parked.park(arrivalNo, parkedRow(row));
   }
 
   /** A row that was parked may run, as soon as it has its key. */
-  #proceed(arrivalNo: number, { gate }: ParkedRow): void {
+  #proceed(arrivalNo: number, gate: string | undefined): void {
     if (this.#keys.regain(arrivalNo, gate)) this.#line(arrivalNo);
     else if (this.#keys.isInLine(arrivalNo, gate)) this.#judge(arrivalNo);
     this.#startReady();
@@ -265,7 +262,8 @@ export class NodeRunner {
       if (!running.hasStarted || running.attempt >= fence.attempt) return;
       this.#retire(running);
       this.#park(running.row);
-    } else if (!this.#parked.has(arrivalNo)) return;
+    } else if (this.waiting.rise(arrivalNo)) this.#parkFound(arrivalNo, this.#runIn(arrivalNo));
+    else if (!this.#parked.has(arrivalNo)) return;
     this.#resume(arrivalNo, fence);
   }
 
@@ -274,10 +272,13 @@ export class NodeRunner {
     this.#parked.park(row.arrivalNo, parkedRow(row));
   }
 
+  #parkFound(arrivalNo: number, run: RunMessage): void {
+    this.#parked.park(arrivalNo, parkedRow({ run, gate: gateOf(run) }));
+  }
+
   #resume(arrivalNo: number, { dueMs }: Fence): void {
-    this.waiting.rise(arrivalNo);
     const pauseMs = dueMs - this.#port.now();
-    this.#parked.resume(arrivalNo, pauseMs, (row) => this.#proceed(arrivalNo, row));
+    this.#parked.resume(arrivalNo, pauseMs, ({ gate }) => this.#proceed(arrivalNo, gate));
   }
 
   /** See R8. */
@@ -303,8 +304,8 @@ export class NodeRunner {
   /** A row that does not run leaves the place where it waits; its gate it keeps. */
   #takeOut(arrivalNo: number, run: RunMessage): void {
     const isInLine = !this.#keys.holds(arrivalNo, gateOf(run));
-    this.waiting.rise(arrivalNo);
-    const wasParked = this.#parked.leave(arrivalNo) !== undefined;
+    const wasAsleep = this.waiting.rise(arrivalNo);
+    const wasParked = this.#parked.leave(arrivalNo) !== undefined || wasAsleep;
     if (!isInLine && !wasParked) this.#ready.remove(arrivalNo);
   }
 
@@ -330,9 +331,8 @@ export class NodeRunner {
   /** Whether a row of an earlier life rests: its function is run when that is over. */
   #isAsleep(arrivalNo: number): boolean {
     if (!this.#resting.has(arrivalNo)) return false;
-    const run = this.#kept.take(arrivalNo) ?? this.#queue.read(arrivalNo);
+    this.#kept.take(arrivalNo);
     this.waiting.sleep(arrivalNo);
-    this.#parked.park(arrivalNo, parkedRow({ run, gate: gateOf(run) }));
     return true;
   }
 
@@ -344,7 +344,7 @@ export class NodeRunner {
     const fence = this.#fences.of(run.invocationId);
     const isDecided = fence !== undefined && fence.attempt > parkedAttempt;
     if (isDecided && fence.dueMs <= this.#port.now()) return false;
-    this.#parked.park(arrivalNo, parkedRow({ run, gate: gateOf(run) }));
+    this.#parkFound(arrivalNo, run);
     if (isDecided) this.#resume(arrivalNo, fence);
     return true;
   }

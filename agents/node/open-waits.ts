@@ -7,8 +7,8 @@ import { decodeWait, waitKey, waitTable } from "./wait-rows.js";
 
 export class OpenWaits {
   readonly #port: TaskPort;
-  /** By row: most wait for one thing at a time. All that wait are here, some have ended. */
-  readonly #indexes = new Map<number, readonly number[]>();
+  /** By row: those that wait are here, some have ended. Most wait for one thing at a time. */
+  readonly #indexes = new Map<number, number | readonly number[]>();
 
   constructor(port: TaskPort) {
     this.#port = port;
@@ -24,12 +24,14 @@ export class OpenWaits {
   }
 
   of(arrivalNo: number): readonly number[] {
-    return this.#indexes.get(arrivalNo) ?? [];
+    const indexes = this.#indexes.get(arrivalNo) ?? [];
+    return typeof indexes === "number" ? [indexes] : indexes;
   }
 
   add({ arrivalNo, index }: WaitPlace): void {
     const indexes = this.of(arrivalNo);
-    if (!indexes.includes(index)) this.#indexes.set(arrivalNo, [...indexes, index]);
+    if (indexes.includes(index)) return;
+    this.#indexes.set(arrivalNo, indexes.length === 0 ? index : [...indexes, index]);
   }
 
   /** A wait has ended for good. */

@@ -1,20 +1,18 @@
 // Resting nodes — which nodes of a task do nothing but wait, on record.
 //
-// Owns: that record (wait-rows.ts has its rows), and the same in memory. Leaves to others: what a
+// Owns: that record, which is in the row of one of its waits, and the same in memory. Leaves to others: what a
 // node waits for (waits.ts), what becomes of the functions of those that rest (node-runner.ts).
 //
 // Invariants O4 of waits.ts:
 //   - the record says so only after everything that the node waits for is on record;
 //   - whatever gives the node something to go on with takes it away in the same frame.
 
-import type { TaskPort, Turn } from "../../runtime/task-program.js";
+import type { Turn } from "../../runtime/task-program.js";
 import type { WaitPlace } from "../wire/wait-fields.js";
 import type { RestMessage } from "../wire/wait-message.js";
-import { noBytes } from "../wire/wire-field.js";
 import type { NodeQueue } from "./node-queue.js";
-import { restingKey, restingRange, restingRowOf, waitTable } from "./wait-rows.js";
-
-const pageRows = 256;
+import type { OpenWaits } from "./open-waits.js";
+import { decodeWait, encodeWait, waitKey, waitTable } from "./wait-rows.js";
 
 /** What is asked about functions in memory. */
 export interface Rested {
@@ -27,33 +25,28 @@ export interface Rested {
 }
 
 export class RestingNodes {
-  readonly #port: TaskPort;
   readonly #queue: NodeQueue;
+  readonly #open: OpenWaits;
   #functions: Rested | undefined;
-  /** As committed. */
-  readonly #resting = new Set<number>();
-  /** Put by the batch in hand. */
-  readonly #fresh = new Set<number>();
+  /** As committed, with the number of the wait that says so. */
+  readonly #resting = new Map<number, number>();
+  /** The same, put by the batch in hand. */
+  readonly #fresh = new Map<number, number>();
   /** Have been given something to go on with by the batch in hand. */
   readonly #stirred = new Set<number>();
 
-  constructor(port: TaskPort, queue: NodeQueue) {
-    this.#port = port;
+  constructor(queue: NodeQueue, open: OpenWaits) {
     this.#queue = queue;
+    this.#open = open;
   }
 
-  /** Reads what was left from before. */
   start(functions: Rested): void {
     this.#functions = functions;
-    const { first, to } = restingRange;
-    for (let from = first; ; ) {
-      const rows = this.#port.page(waitTable, { from, to }, pageRows);
-      for (const { key } of rows) {
-        this.#resting.add(restingRowOf(key));
-        from = new Uint8Array([...key, 0]);
-      }
-      if (rows.length === 0) return;
-    }
+  }
+
+  /** A row was left from before, with a wait that says that it rests. */
+  found({ arrivalNo, index }: WaitPlace): void {
+    this.#resting.set(arrivalNo, index);
   }
 
   /** Whether a row is on record as resting. */
@@ -83,8 +76,10 @@ export class RestingNodes {
   drop(turn: Turn, arrivalNo: number): void {
     this.#stirred.add(arrivalNo);
     turn.afterCommit(() => this.#stirred.delete(arrivalNo));
-    if (!this.#fresh.delete(arrivalNo) && !this.#resting.has(arrivalNo)) return;
-    turn.delete(waitTable, restingKey(arrivalNo));
+    const index = this.#fresh.get(arrivalNo) ?? this.#resting.get(arrivalNo);
+    if (index === undefined) return;
+    this.#fresh.delete(arrivalNo);
+    this.#say(turn, { arrivalNo, index }, false);
     turn.afterCommit(() => this.#resting.delete(arrivalNo));
   }
 
@@ -93,8 +88,11 @@ export class RestingNodes {
     const isKnown = this.#fresh.has(arrivalNo) || this.#resting.has(arrivalNo);
     if (functions === undefined || isKnown || this.#stirred.has(arrivalNo)) return;
     if (!functions.isResting(arrivalNo)) return;
-    turn.put(waitTable, restingKey(arrivalNo), noBytes);
-    this.#fresh.add(arrivalNo);
+    const index = this.#open.of(arrivalNo).find((at) => {
+      return this.#say(turn, { arrivalNo, index: at }, true);
+    });
+    if (index === undefined) return;
+    this.#fresh.set(arrivalNo, index);
     // It has lived long enough to be no suspect.
     const { deaths } = this.#queue.stateOf(arrivalNo);
     if (deaths > 0) {
@@ -102,8 +100,17 @@ export class RestingNodes {
     }
     turn.afterCommit(() => {
       if (!this.#fresh.delete(arrivalNo)) return;
-      this.#resting.add(arrivalNo);
+      this.#resting.set(arrivalNo, index);
       functions.rested(arrivalNo);
     });
+  }
+
+  /** Lets the row of a wait say whether its node rests; false when the wait has ended. */
+  #say(turn: Turn, place: WaitPlace, rests: boolean): boolean {
+    const key = waitKey(place);
+    const row = turn.get(waitTable, key);
+    if (row === undefined) return false;
+    turn.put(waitTable, key, encodeWait({ ...decodeWait(row), rests }));
+    return true;
   }
 }

@@ -2,7 +2,6 @@
 //
 //   [01][row u64][operation u32]               a wait (WaitRow)
 //   [02][row u64][operation u32][number u32]   an answer that the node has not looked at yet
-//   [03][row u64]                              a node that does nothing but wait
 //
 // Owns: keys and layouts. Leaves to others: when rows come and go (waits.ts).
 
@@ -23,13 +22,15 @@ import { readId, readName, writeName, written } from "../wire/wire-field.js";
 /** Table of these rows. Part of the on-disk format. */
 export const waitTable = 13;
 
-const prefixes = { wait: 1, answer: 2, resting: 3 } as const;
+const prefixes = { wait: 1, answer: 2 } as const;
 const two32 = 2 ** 32;
 
 /** One wait. */
 export interface WaitRow {
   /** By which later runs know its outcome. */
   readonly digest: number;
+  /** Its node does nothing but wait: one of its waits says so. */
+  readonly rests: boolean;
   readonly wanted: WaitedFor;
 }
 
@@ -81,9 +82,10 @@ export function waitedForOf(wanted: Wanted): WaitedFor | undefined {
   }
 }
 
-export function encodeWait({ digest, wanted }: WaitRow): Uint8Array {
+export function encodeWait({ digest, rests, wanted }: WaitRow): Uint8Array {
   return written((writer) => {
     writer.u32(digest);
+    writer.u8(rests ? 1 : 0);
     writer.u8(waitedKinds[wanted.kind]);
     switch (wanted.kind) {
       case "answer":
@@ -108,7 +110,7 @@ export function encodeWait({ digest, wanted }: WaitRow): Uint8Array {
 export function decodeWait(bytes: Uint8Array): WaitRow {
   const reader = new ByteReader(bytes);
   const digest = reader.u32();
-  return { digest, wanted: readWaitedFor(reader) };
+  return { digest, rests: reader.u8() === 1, wanted: readWaitedFor(reader) };
 }
 
 function readWaitedFor(reader: ByteReader): WaitedFor {
@@ -175,30 +177,11 @@ export function answerKey(place: WaitPlace, answerNo: number): Uint8Array {
   return key;
 }
 
-export function restingKey(arrivalNo: number): Uint8Array {
-  return rowKey(prefixes.resting, arrivalNo);
-}
-
 /** All waits. */
 export const waitsRange = rangeOf(prefixes.wait);
 
-/** All nodes that do nothing but wait. */
-export const restingRange = rangeOf(prefixes.resting);
-
-/** The row of a key that `restingKey` made. */
-export function restingRowOf(key: Uint8Array): number {
-  return getUint64(new DataView(key.buffer, key.byteOffset, key.byteLength), 1);
-}
-
 function rangeOf(prefix: number): { readonly first: Uint8Array; readonly to: Uint8Array } {
   return { first: Uint8Array.of(prefix), to: Uint8Array.of(prefix + 1) };
-}
-
-function rowKey(prefix: number, arrivalNo: number): Uint8Array {
-  const key = new Uint8Array(9);
-  key[0] = prefix;
-  setUint64(new DataView(key.buffer), 1, arrivalNo);
-  return key;
 }
 
 function placeKey(prefix: number, { arrivalNo, index }: WaitPlace, more: number): Uint8Array {

@@ -66,10 +66,6 @@ export class WaitingRuns implements Rested {
     return this.#awake.size;
   }
 
-  get asleep(): number {
-    return this.#asleep.size;
-  }
-
   /** The row of a wait is in the frame in hand. */
   recorded({ arrivalNo, index }: WaitPlace): void {
     this.#running.get(arrivalNo)?.waits?.recorded(index);
@@ -137,9 +133,9 @@ export class WaitingRuns implements Rested {
     this.#asleep.add(arrivalNo);
   }
 
-  /** A row is asleep no more, whatever becomes of it. */
-  rise(arrivalNo: number): void {
-    this.#asleep.delete(arrivalNo);
+  /** A row is asleep no more, whatever becomes of it; returns whether it was. */
+  rise(arrivalNo: number): boolean {
+    return this.#asleep.delete(arrivalNo);
   }
 
   /** A row is gone. */

@@ -95,7 +95,8 @@ export class Waits {
       const rows = this.#port.page(waitTable, { from, to }, pageRows);
       for (const { key, value } of rows) {
         const place = placeOf(key);
-        const { wanted } = decodeWait(value);
+        const { wanted, rests } = decodeWait(value);
+        if (rests) this.#resting.found(place);
         this.#open.add(place);
         if (wanted.kind === "pause") this.#pauses.add({ ...place, dueMs: wanted.dueMs });
         from = new Uint8Array([...key, 0]);
@@ -183,7 +184,7 @@ export class Waits {
     if (before !== undefined) this.#close(turn, place, before, run, undefined);
     const waitedFor = waitedForOf(wanted);
     if (waitedFor !== undefined) {
-      turn.put(waitTable, waitKey(place), encodeWait({ digest, wanted: waitedFor }));
+      turn.put(waitTable, waitKey(place), encodeWait({ digest, rests: false, wanted: waitedFor }));
       this.#open.add(place);
     }
     const attempt = attemptOf(run, this.#fences.seen(turn, run.invocationId));
