@@ -109,7 +109,8 @@ class LogFirstStorage implements TaskStorage {
   #frameBytes = 0;
   #syncs = 0;
   #checkpoints = 0;
-  readonly #recovered: Recovered;
+  /** Of what was replayed, figures alone: its bytes are in the arenas. */
+  readonly #recovered: Pick<Recovered, "frames" | "cutBytes">;
 
   constructor(
     options: TaskStorageOptions,
@@ -124,7 +125,7 @@ class LogFirstStorage implements TaskStorage {
     this.#control = control;
     this.#arenas = arenas;
     this.#view = new View(control, arenas, () => this.#environment);
-    this.#recovered = recovered;
+    this.#recovered = { frames: recovered.frames, cutBytes: recovered.cutBytes };
     this.#batch = recovered.batch;
     this.#version = recovered.version;
     this.#syncedThrough = recovered.batch;

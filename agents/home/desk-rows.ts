@@ -1,8 +1,8 @@
 // Desk rows — what the home task of an invocation keeps of the questions that it asks, and of the
 // nodes that wait for it.
 //
-//   [invocation 16][04][00]               the desk: numbers given and counts, while there is any, and
-//                                         a question that was asked when no other was open
+//   [invocation 16][04][00]               the desk: numbers given and counts, while there is any,
+//                                         and a question that was asked when no other was open
 //   [invocation 16][04][01][question 22]  another open question, with its number
 //   [invocation 16][04][02][number u32]   which question has the number
 //   [invocation 16][04][03][number u32]   a node that waits (Caller)

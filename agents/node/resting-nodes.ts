@@ -1,7 +1,8 @@
 // Resting nodes — which nodes of a task do nothing but wait, on record.
 //
-// Owns: that record, which is in the row of one of its waits, and the same in memory. Leaves to others: what a
-// node waits for (waits.ts), what becomes of the functions of those that rest (node-runner.ts).
+// Owns: that record, which is in the row of one of its waits, and the same in memory. Leaves to
+// others: what a node waits for (waits.ts), what becomes of the functions of those that rest
+// (waiting-runs.ts).
 //
 // Invariants O4 of waits.ts:
 //   - the record says so only after everything that the node waits for is on record;
