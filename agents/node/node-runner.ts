@@ -290,7 +290,7 @@ export class NodeRunner {
     // One whose mark is on its way finds the fence when it starts.
     if (running !== undefined && (!running.hasStarted || running.hasSubmitted)) return;
     if (running !== undefined && fence?.stop === "cancelled") {
-      running.halt(stopError(run), false, this.#orphans.get(arrivalNo));
+      running.halt(stopError(run), false, this.#orphans.returned(arrivalNo));
       return;
     }
     if (running === undefined) this.#takeOut(arrivalNo, run);
