@@ -9,6 +9,8 @@
 //       missed.
 //   W2. A waiter is settled once and forgotten with that, whatever comes after.
 //   W3. When a home task is lost every waiter of it is rejected: the task forgets whom to notify.
+//   W4. A thread may be told what became of an answer that it gave in an earlier life: no waiter of
+//       this life takes it for its own.
 
 import { InvariantViolation } from "../../base/invariant.js";
 import type { ProgramClientPort } from "../../runtime/task-program.js";
@@ -32,6 +34,9 @@ export type Answer =
   | { readonly kind: "replayed" }
   | { readonly kind: "streamed" }
   | { readonly kind: "stopped" };
+
+/** Tokens of answers are numbers that are exact. */
+const tokensMax = Number.MAX_SAFE_INTEGER;
 
 /** One caller who waits; made by `OutcomeWaiters.open`. */
 class Waiter {
@@ -75,10 +80,12 @@ class Waiter {
 
 export class OutcomeWaiters {
   readonly #waiting = new Map<string, readonly Waiter[]>();
-  #token = 0;
+  #token: number;
 
   /** One for each thread: a port has one listener of each kind. */
   constructor(port: ProgramClientPort) {
+    // By chance: nobody knows which ones the lives before have used (W4).
+    this.#token = Math.floor(port.random() * tokensMax);
     port.onNotice((task, bytes) => {
       const notice = decodeNotice(bytes);
       switch (notice.kind) {
@@ -142,7 +149,7 @@ export class OutcomeWaiters {
     home: number,
     signal: AbortSignal | undefined,
   ): { readonly token: number; readonly waiter: Waiter } {
-    this.#token = (this.#token + 1) % 2 ** 32;
+    this.#token = (this.#token + 1) % tokensMax;
     return { token: this.#token, waiter: this.#open(answerName(this.#token), home, signal) };
   }
 

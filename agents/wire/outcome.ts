@@ -141,7 +141,7 @@ export function encodeNotice(notice: Notice): Uint8Array {
         writer.uint64(notice.letterNo);
         return;
       case "answered":
-        writer.u32(notice.token);
+        writer.uint64(notice.token);
         writer.bytes(notice.error);
         return;
       case "asked":
@@ -170,7 +170,7 @@ export function decodeNotice(bytes: Uint8Array): Notice {
   if (kind === notices.stopped) return { kind: "stopped", invocationId: readId(reader) };
   if (kind === notices.asked) return { kind: "asked", invocationId: readId(reader) };
   if (kind === notices.answered) {
-    return { kind: "answered", token: reader.u32(), error: reader.rest() };
+    return { kind: "answered", token: reader.uint64(), error: reader.rest() };
   }
   assert(kind === notices.outcome, () => `notice ${kind} is not in the protocol`);
   return { kind: "outcome", invocationId: readId(reader), outcome: readOutcome(reader) };

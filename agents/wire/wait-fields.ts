@@ -186,7 +186,7 @@ export function writeAnsweredBy(writer: ByteWriter, by: AnsweredBy | undefined):
   writer.bytes(by.invocationId);
   if (answerer.kind === "client") {
     writer.u16(answerer.thread);
-    writer.u32(answerer.token);
+    writer.uint64(answerer.token);
   } else {
     writer.u16(answerer.task);
     writePlace(writer, answerer);
@@ -198,7 +198,7 @@ export function readAnsweredBy(reader: ByteReader): AnsweredBy | undefined {
   if (kind === 0) return undefined;
   const invocationId = readId(reader);
   if (kind === answererKinds.client) {
-    const answerer = { kind: "client", thread: reader.u16(), token: reader.u32() } as const;
+    const answerer = { kind: "client", thread: reader.u16(), token: reader.uint64() } as const;
     return { invocationId, answerer };
   }
   assert(kind === answererKinds.node, () => `answerer ${kind} is not in the protocol`);

@@ -2,6 +2,7 @@
 
 import type { Run, SlotInput } from "./run.js";
 import type { Scenario } from "./scenario.js";
+import { abandon, family, inquiry, story } from "./waiting-actions.js";
 
 /** Who calls: calls of one client are numbered in order. */
 export interface Client {
@@ -335,6 +336,10 @@ const weighted: readonly (readonly [number, Action])[] = [
   [1, ghost],
   [3, visit],
   [2, begun],
+  [3, family],
+  [4, inquiry],
+  [2, abandon],
+  [4, story],
 ];
 const weights = weighted.reduce((sum, [weight]) => sum + weight, 0);
 

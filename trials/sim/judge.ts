@@ -5,12 +5,14 @@
 //   S3 order                       inboxes
 //   S4, S5 kept                    final reads belong to the histories
 //   S6 once                        every effect counts 1; transfers keep the sum
+//   Q, T                           answers and chunks (waiting-judge.ts)
 //   L1 progress                    what was acknowledged has had its effects, nothing waits
 
 import type { DeadLetter } from "../../index.js";
 import { checkLinearizable, type SequentialModel } from "../../testing/index.js";
 import type { Run, SlotInput } from "./run.js";
 import type { Letter, Split } from "./topology.js";
+import { isWaiting, judgeWaiting } from "./waiting-judge.js";
 
 const slotModel: SequentialModel<string | undefined, SlotInput, unknown> = {
   init: undefined,
@@ -58,9 +60,10 @@ export async function replayLetters(run: Run): Promise<void> {
     if (!given.has(invocationId))
       run.violations.push(`L1: ${invocationId} failed without a letter`);
   }
-  for (const { id, node, message } of letters) {
+  for (const { id, agent, node, message, invocationId } of letters) {
     // cast: what the node `split` of this topology is given.
     const isGhost = node === "split" && (message as Split).targets.length === 0;
+    if (isWaiting(agent)) run.giveUp(invocationId, message);
     // What was given up before it was cancelled would go on.
     if (isGhost || node === "step") continue;
     // A `send` that was given up may have taken its number already.
@@ -76,6 +79,7 @@ export async function judge(run: Run): Promise<void> {
   judgeHistories(run);
   await judgeEffects(run);
   await judgeInboxes(run);
+  await judgeWaiting(run);
 }
 
 function judgeHistories(run: Run): void {
@@ -101,6 +105,7 @@ async function judgeEffects(run: Run): Promise<void> {
     if (found !== count) run.violations.push(`L1: "${name}" went on from ${count} to ${found}`);
   }
   for (const { names, acknowledged } of run.promised) {
+    if (run.isGivenUp(names[0] ?? "")) continue;
     const found = names.filter((name) => counted.has(name));
     for (const name of found) {
       const count = counted.get(name);

@@ -7,12 +7,27 @@ import { PartitaError } from "../../index.js";
 import type { ModelOperation, VersionedOperation } from "../../testing/index.js";
 import type { SimulatedRuntime } from "../../testing/index.js";
 import type { SimParts } from "./topology.js";
+import { AnswerBook } from "./answer-book.js";
 import type { NoteReturn, Stage } from "./stage.js";
+import type { Asked, Story } from "./waiting-topology.js";
 
 /** Effects of one call: all of them once, or none of them; all once when it was acknowledged. */
 export interface Promised {
   readonly names: readonly string[];
   acknowledged: boolean;
+}
+
+/** An invocation that a node has run for. */
+export interface Begun {
+  readonly agent: "inquiries" | "offices" | "stories";
+  readonly invocationId: string;
+}
+
+/** A story that was told to its end, and by whom. */
+export interface ToldStory {
+  readonly agent: "stories" | "relays";
+  readonly invocationId: string;
+  readonly story: Story;
 }
 
 export type SlotInput =
@@ -21,6 +36,9 @@ export type SlotInput =
 
 /** Its outcome is not known: the thread or the process died under the call. */
 const unknown = Symbol("unknown");
+
+/** Far more than there are deaths, or moments in which a thread is not back yet. */
+const triesMax = 400;
 
 export class Run implements Stage {
   readonly runtime: SimulatedRuntime<SimParts>;
@@ -39,20 +57,45 @@ export class Run implements Stage {
   readonly slotKeys = new Set<string>();
   /** Receivers of which a letter was given up, and replayed when others had come. */
   readonly replayedReceivers = new Set<string>();
+  readonly answers = new AnswerBook();
+  /** What inquiries have resulted in. */
+  readonly asked: {
+    readonly id: string;
+    readonly count: number;
+    readonly asked: readonly Asked[];
+  }[] = [];
+  /** What was begun on behalf of a name. */
+  readonly begun = new Map<string, Begun[]>();
+  /** Names whose invocations were cancelled while they waited. */
+  readonly abandoned: { readonly id: string; readonly top: Begun }[] = [];
+  readonly told: ToldStory[] = [];
+  /** Names of which some node was given up and replayed: a caller may have called again. */
+  readonly givenUp = new Set<string>();
   readonly violations: string[] = [];
   /** Calls that have not returned, in words. */
   readonly waiting = new Set<string>();
   /** What all of its names and keys begin with. */
   readonly prefix: string;
+  readonly awakeMax: number;
+  /** Told how calls come out, in words; for people. */
+  trace: ((line: string) => void) | undefined;
   /** Its clients do nothing any more. */
   isOver = false;
   readonly #visited = new Map<string, { invoked: number; operation?: VersionedOperation }>();
+  /** Outcomes that told of a failure. */
+  #failures = 0;
   #time = 0;
   #names = 0;
 
-  constructor(runtime: SimulatedRuntime<SimParts>, random: () => number, prefix = "") {
+  constructor(
+    runtime: SimulatedRuntime<SimParts>,
+    random: () => number,
+    awakeMax: number,
+    prefix = "",
+  ) {
     this.runtime = runtime;
     this.random = random;
+    this.awakeMax = awakeMax;
     this.prefix = prefix;
   }
 
@@ -87,14 +130,33 @@ export class Run implements Stage {
     const value = await call().catch((error: unknown) => {
       if (PartitaError.is(error, "INVOCATION_FAILED")) {
         this.failed.add(error.details.invocationId);
+        this.#failures += 1;
       } else if (!PartitaError.is(error, "TASK_EXITED")) {
         this.violations.push(`S8: ${what} was refused: ${String(error)}`);
       }
       return unknown;
     });
     this.waiting.delete(what);
+    const shown = (): string => (value === unknown ? "unknown" : (JSON.stringify(value) ?? "done"));
+    this.trace?.(`  ${what}: ${shown()}`);
     // cast: what is not the mark is what the call resolved with.
     return value === unknown ? undefined : { value: value as T };
+  }
+
+  /** The same, made again until its outcome is known, or it has failed. */
+  async persistently<T>(
+    what: string,
+    call: () => Promise<T>,
+  ): Promise<{ readonly value: T } | undefined> {
+    for (let tries = 0; tries < triesMax; tries += 1) {
+      const failures = this.#failures;
+      const outcome = await this.outcome(what, call);
+      if (outcome !== undefined || this.#failures > failures) return outcome;
+      // A thread that has died takes a while to come back.
+      await this.runtime.advance(1);
+    }
+    this.violations.push(`L1: ${what} had no outcome at ${triesMax} tries`);
+    return undefined;
   }
 
   note(name: string, key: string, kind: "read" | "write"): NoteReturn {
@@ -117,10 +179,35 @@ export class Run implements Stage {
     };
   }
 
+  began(id: string, agent: Begun["agent"], invocationId: string): void {
+    const known = this.begun.get(id) ?? [];
+    this.begun.set(id, known);
+    known.push({ agent, invocationId });
+  }
+
+  /** A node was given up; its message may say for whom it ran, else its invocation is known. */
+  giveUp(invocationId: string, message: unknown): void {
+    const named: unknown = Object(message)["id"];
+    if (typeof named === "string") this.givenUp.add(rootOf(named));
+    for (const [id, begun] of this.begun) {
+      if (begun.some((one) => one.invocationId === invocationId)) this.givenUp.add(id);
+    }
+  }
+
+  /** Whether what happened under this name, or one below it, has no exact count. */
+  isGivenUp(name: string): boolean {
+    return this.givenUp.has(rootOf(name));
+  }
+
   /** Writes of nodes are noted once, however often the node ran. */
   finishNotes(): void {
     for (const { operation } of this.#visited.values()) {
       if (operation?.kind === "write") this.registers.push(operation);
     }
   }
+}
+
+/** The name that a name was made from: `f1/0/2 began` from `f1`. */
+export function rootOf(name: string): string {
+  return name.split(/[ /](?=\d|began|ended|part)/, 1)[0] ?? name;
 }

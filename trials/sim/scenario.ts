@@ -13,6 +13,8 @@ export interface Scenario {
    * judged alone. Streams must go on behind what one of their ends has lost.
    */
   readonly isLossy: boolean;
+  /** Functions of a task that only wait and stay in memory; others are given up. */
+  readonly awakeMax: number;
 }
 
 export function scenarioOf(seed: number, random: () => number): Scenario {
@@ -24,6 +26,7 @@ export function scenarioOf(seed: number, random: () => number): Scenario {
   const isWeak = isLossy || random() < 0.1;
   return {
     isLossy,
+    awakeMax: among(0, 0, 1, 2, 1_000),
     clients: among(1, 2, 3),
     actionsEach: among(3, 4, 6),
     keys: among(1, 2, 3),

@@ -39,7 +39,8 @@ export async function runSeed(seed: number, trace?: (line: string) => void): Pro
     trace === undefined ? options : { ...options, trace },
   );
   const prefix = scenario.isLossy ? "after " : "";
-  const run = new Run(runtimeOf<SimParts>(simulation), random, prefix);
+  const run = new Run(runtimeOf<SimParts>(simulation), random, scenario.awakeMax, prefix);
+  run.trace = trace;
   enter(run);
   const limit = simulation.limit(stepsMax);
   try {
@@ -77,7 +78,7 @@ async function play(simulation: Simulation, run: Run, scenario: Scenario): Promi
 /** Power cuts in a weak mode: afterwards all is as sound as ever, for what comes afterwards. */
 async function playLossy(simulation: Simulation, run: Run, scenario: Scenario): Promise<void> {
   await simulation.serving();
-  const before = new Run(run.runtime, run.random, "before ");
+  const before = new Run(run.runtime, run.random, run.awakeMax, "before ");
   enter(before);
   void playClients(before, scenario);
   await simulation.advance(1 + run.pick(15));

@@ -17,7 +17,19 @@ import {
   topology,
   type,
 } from "../../index.js";
+import { bounded } from "../bounded-agent.js";
+import { counts } from "./counts.js";
 import { stage } from "./stage.js";
+import {
+  answers,
+  cousins,
+  desks,
+  families,
+  inquiries,
+  offices,
+  relays,
+  stories,
+} from "./waiting-topology.js";
 
 /** A register: every write raises its version by one and names itself. */
 export interface Written {
@@ -41,16 +53,6 @@ export const registers = keyValueStore({
 
 /** Plain values: put, deleted, cleared. */
 export const slots = keyValueStore({ key: string, value: type<string>() });
-
-export const counts = keyValueStore({
-  key: string,
-  value: type<number>(),
-  updates: {
-    add: (count = 0, by: number) => count + by,
-    /** Its reply is larger than what is remembered of a call with an id: it is refused. */
-    bloat: (count = 0) => reply(count + 1, "x".repeat(600_000)),
-  },
-});
 
 export const balances = keyValueStore({
   key: string,
@@ -354,9 +356,27 @@ const visits = agent({
   },
 });
 
+/** What waits beyond a seed's bound is given up, and run again. */
+const first = bounded(transfers, () => ({ awakeWaitingMax: stage().awakeMax }));
+
 export const simTopology = topology("sim", import.meta.url, {
-  stores: { registers, slots, counts, balances, inboxes },
-  agents: { transfers, chains, letters, splits, tallies, trials, walks, visits },
+  stores: { registers, slots, counts, balances, inboxes, answers, desks },
+  agents: {
+    transfers: first,
+    chains,
+    letters,
+    splits,
+    tallies,
+    trials,
+    walks,
+    visits,
+    families,
+    cousins,
+    inquiries,
+    offices,
+    stories,
+    relays,
+  },
 });
 
 export type SimParts = (typeof simTopology)["parts"];
