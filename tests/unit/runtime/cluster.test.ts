@@ -1,7 +1,15 @@
 // A launched topology on one thread: its life from launch to close. Bugs here would look like a
 // close that loses what was accepted, or a call that hangs because nobody is left to answer.
 import { describe, expect, it } from "vitest";
-import { agent, keyValueStore, node, string, topology, type } from "../../../index.js";
+import {
+  agent,
+  keyValueStore,
+  node,
+  PartitaError,
+  string,
+  topology,
+  type,
+} from "../../../index.js";
 import { realSystem, type System } from "../../../internal.js";
 import { inlineCluster, openedCluster } from "../../support/inline-cluster.js";
 import { keyOwnedBy } from "../../support/task-bench.js";
@@ -164,7 +172,7 @@ describe("drain", () => {
   });
 });
 
-describe("launch — inline, refused after some tasks have begun", () => {
+describe("launch — inline, without an agent that has work under way", () => {
   function agents(names: readonly string[], run: (name: string) => string | undefined) {
     const made = names.map((name) => {
       const declaration = agent({
@@ -184,7 +192,7 @@ describe("launch — inline, refused after some tasks have begun", () => {
     return topology("refused", import.meta.url, { agents: Object.fromEntries(made) });
   }
 
-  it("lets none of their nodes run, and frees the directory", async () => {
+  it("gives its nodes up, lets the others run, and replays them when it is back", async () => {
     const directory = tempDirectory();
     const settings = { directory, tasks: 2, closeTimeoutMs: 0 };
     const hung = await inlineCluster(
@@ -195,21 +203,29 @@ describe("launch — inline, refused after some tasks have begun", () => {
       ["stays", "leaves"].map((name, task) => hung.agent(name).initiate(keyOwnedBy(task, 2))),
     );
     await hung.close();
-    const ran: string[] = [];
-    const fewer = agents(["stays"], (name) => `${ran.push(name)}`);
-    await expect(inlineCluster(fewer, settings)).rejects.toMatchObject({ code: "AGENT_UNKNOWN" });
+    const fewer = await inlineCluster(
+      agents(["stays"], (name) => name),
+      settings,
+    );
+    const [stays, leaves] = begun.map(({ id }) => id);
+    expect(
+      await fewer
+        .agent("stays")
+        .get(stays ?? "")
+        .result(),
+    ).toBe("stays");
+    await fewer.close();
     const whole = await inlineCluster(
       agents(["stays", "leaves"], (name) => name),
       settings,
     );
-    const results = begun.map(({ id }, index) => {
-      return whole
-        .agent(["stays", "leaves"][index] ?? "")
-        .get(id)
-        .result();
+    const gone = whole.agent("leaves").get(leaves ?? "");
+    const failed = await gone.result().catch((error: unknown) => error);
+    expect(PartitaError.is(failed, "INVOCATION_FAILED") && failed.cause).toMatchObject({
+      code: "AGENT_UNKNOWN",
     });
-    expect(await Promise.all(results)).toEqual(["stays", "leaves"]);
-    expect(ran).toEqual([]);
+    for await (const letter of whole.deadLetters.list()) await whole.deadLetters.replay(letter.id);
+    expect(await gone.result()).toBe("leaves");
   });
 });
 
