@@ -3,6 +3,7 @@
 import type { Run, SlotInput } from "./run.js";
 import type { Scenario } from "./scenario.js";
 import { abandon, family, inquiry, story } from "./waiting-actions.js";
+import { tell } from "./tell.js";
 
 /** Who calls: calls of one client are numbered in order. */
 export interface Client {
@@ -333,6 +334,7 @@ const weighted: readonly (readonly [number, Action])[] = [
   [3, tally],
   [3, trial],
   [2, cancel],
+  [2, tell],
   [1, ghost],
   [3, visit],
   [2, begun],

@@ -2,6 +2,7 @@
 // has to notice every one of them.
 
 import type { Mutant } from "../mutant.js";
+import { tales } from "./tale-mutants.js";
 
 /** What is broken, and the rule in words. */
 export interface BrokenRule extends Mutant {
@@ -352,5 +353,6 @@ export const simMutants: readonly BrokenRule[] = [
   ...tasks,
   ...agents,
   ...attempts,
+  ...tales,
   ...scopes,
 ];

@@ -30,6 +30,7 @@ import {
   relays,
   stories,
 } from "./waiting-topology.js";
+import { tales } from "./tales.js";
 
 /** A register: every write raises its version by one and names itself. */
 export interface Written {
@@ -369,6 +370,7 @@ export const simTopology = topology("sim", import.meta.url, {
     tallies,
     trials,
     walks,
+    tales,
     visits,
     families,
     cousins,
