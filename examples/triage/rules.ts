@@ -21,7 +21,7 @@ const offers = [
   /\$ ?\d{1,3}(?:,\d{3})+|\bmillion (?:us )?dollars\b/i,
   /\b(?:order|call|act|apply|join) (?:now|today)\b|\blimited time\b/i,
   /\bwork(?:ing)? (?:from|at) home\b|\bhome business\b|\bmake money\b|\bcash\b/i,
-  /\b(?:viagra|weight|pounds|pills?|adults?|casino|lottery|winner)\b/i,
+  /\b(?:weight|pounds|pills?|casino|lottery|winner)\b/i,
 ];
 
 /** All rules that a mail meets. */
