@@ -1,6 +1,6 @@
-// Nodes that only wait: they hold no place and, when there are many, no memory. Bugs here would look
-// like work that stands still behind those that wait, a function that does its work twice when it
-// is woken, or one that is never woken.
+// Nodes that only wait: they hold no place and, when there are many, no memory. Bugs here would
+// look like work that stands still behind those that wait, a function that does its work twice when
+// it is woken, or one that is never woken.
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
 import { node } from "../../../agents/declare/node.js";
