@@ -3,6 +3,7 @@
 
 import type { Mutant } from "../mutant.js";
 import { tales } from "./tale-mutants.js";
+import { waitingMutants } from "./waiting-mutants.js";
 
 /** What is broken, and the rule in words. */
 export interface BrokenRule extends Mutant {
@@ -355,4 +356,5 @@ export const simMutants: readonly BrokenRule[] = [
   ...attempts,
   ...tales,
   ...scopes,
+  ...waitingMutants,
 ];
