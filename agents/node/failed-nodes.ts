@@ -159,8 +159,9 @@ export class FailedNodes {
 
   /** Home does not wait for a parked row any more: it becomes a dead letter (P2). */
   giveUp(turn: Turn, arrivalNo: number): void {
-    // A power cut may have taken it from a task that does not sync.
-    if (!this.#queue.has(turn, arrivalNo)) return;
+    // A power cut may have taken it from a task that does not sync, or only that it failed: then it
+    // runs again, and what that comes to is for home to say.
+    if (!this.#queue.has(turn, arrivalNo) || !this.#isParked(turn, arrivalNo)) return;
     const { attempts, recorded, ...failures } = this.#queue.stored(turn, arrivalNo);
     // A copy: it moves to another table.
     const bytes = this.#queue.take(turn, arrivalNo).slice();
@@ -175,6 +176,14 @@ export class FailedNodes {
     if (!this.#letters.add(turn, arrivalNo, info, bytes)) forgetOperations(turn, run, recorded);
     sendUnfinished(turn, this.#port, run);
     turn.afterCommit(() => this.#runner.completed(arrivalNo));
+  }
+
+  /** Whether a row has failed, and no later attempt has begun to run it again. */
+  #isParked(turn: Turn, arrivalNo: number): boolean {
+    const { parkedAttempt } = this.#queue.stored(turn, arrivalNo);
+    if (parkedAttempt === undefined) return false;
+    const run = decodeRun(this.#queue.look(turn, arrivalNo));
+    return attemptOf(run, this.#fences.seen(turn, run.invocationId)) <= parkedAttempt;
   }
 
   /**

@@ -63,6 +63,7 @@ export class Run implements Stage {
     readonly id: string;
     readonly count: number;
     readonly asked: readonly Asked[];
+    readonly top: Begun;
   }[] = [];
   /** What was begun on behalf of a name. */
   readonly begun = new Map<string, Begun[]>();

@@ -15,6 +15,7 @@ import { Run } from "./run.js";
 import { type Scenario, scenarioOf } from "./scenario.js";
 import { enter } from "./stage.js";
 import { brokenStreams } from "./streams.js";
+import { answerForgotten } from "./waiting-judge.js";
 import { simTopology, type SimParts } from "./topology.js";
 
 export interface SeedOutcome {
@@ -126,11 +127,16 @@ async function playClient(run: Run, name: string, scenario: Scenario): Promise<v
 
 /** Fails when nothing can happen any more and `work` is not done: then it never will be. */
 async function unlessIdle<T>(simulation: Simulation, run: Run, work: Promise<T>): Promise<T> {
-  const stuck = simulation.idle().then(async () => {
-    // What was settled last may have finished the work.
-    for (let turn = 0; turn < 20; turn += 1) await undefined;
-    throw new Error(`nothing can happen any more, and these wait: ${[...run.waiting].join("; ")}`);
-  });
-  stuck.catch(() => {});
-  return await Promise.race([work, stuck]);
+  const done = work.then((value) => ({ value }));
+  for (;;) {
+    const stuck = simulation.idle().then(async () => {
+      // What was settled last may have finished the work.
+      for (let turn = 0; turn < 20; turn += 1) await undefined;
+    });
+    const outcome = await Promise.race([done, stuck]);
+    if (outcome !== undefined) return outcome.value;
+    if (await answerForgotten(run)) continue;
+    const waiting = [...run.waiting].join("; ");
+    throw new Error(`nothing can happen any more, and these wait: ${waiting}`);
+  }
 }

@@ -138,6 +138,7 @@ function inquiryOf(run: Run, scenario: Scenario, id: string, isLeft: boolean): I
   const asks = Array.from({ length: 1 + run.pick(3) }, (_, ask) => ({
     isChecked: run.pick(2) === 0,
     throwsBelow: isLeft ? 0 : Math.max(0, run.pick(5) - 2),
+    once: run.pick(3) === 0,
     pauseMs: Math.max(0, run.pick(9) - 5),
     desk: isLeft ? `${id} desk ${ask}` : run.key("desk", scenario.keys),
   }));
@@ -157,11 +158,19 @@ export const inquiry: Action = async (run, _client, scenario) => {
   const id = run.name("q");
   run.forbidden.push(`${id} intruded`);
   const given = inquiryOf(run, scenario, id, false);
+  const agent = given.forwards > 0 ? "offices" : "inquiries";
   const begun = await beginInquiry(run, given);
   if (begun === undefined) return;
+  const { id: invocationId } = begun;
   const drivers = Array.from({ length: 1 + run.pick(2) }, () => drive(run, id, begun));
   for (const result of await Promise.all(drivers)) {
-    if (result !== undefined) run.asked.push({ id, count: given.asks.length, asked: result.value });
+    if (result === undefined) continue;
+    run.asked.push({
+      id,
+      count: given.asks.length,
+      asked: result.value,
+      top: { agent, invocationId },
+    });
   }
 };
 

@@ -2,7 +2,8 @@
 //
 //   Q1 to Q4   answers (answer-book.ts), and the results that were made of them
 //   T1 to T4   chunks (followed.ts): all of them are there for whoever comes now
-//   C1         what was cancelled has stopped, with all that it had called, and asks nobody
+//   C1         what was cancelled has stopped, with all that it had called; it asks nobody, nor does
+//              what has its result
 
 import { PartitaError } from "../../index.js";
 import { follow } from "./following.js";
@@ -19,14 +20,18 @@ export async function judgeWaiting(run: Run): Promise<void> {
   await judgeAnswers(run);
   for (const { id, top } of run.abandoned) {
     if (run.isGivenUp(id)) continue;
-    const { agent, invocationId } = top;
-    const open = await run.runtime.agent(agent).get(invocationId).humanInputs();
-    if (open.length > 0) run.violations.push(`C1: ${id} still asks ${open.length} questions`);
+    await judgeSilent(run, id, top);
     for (const begun of [top, ...(run.begun.get(id) ?? [])]) await judgeStopped(run, id, begun);
   }
   for (const told of run.told) {
     if (!run.isGivenUp(told.story.id)) await follow(run, told, "all", true);
   }
+}
+
+/** What has ended asks nobody. */
+async function judgeSilent(run: Run, id: string, { agent, invocationId }: Begun): Promise<void> {
+  const open = await run.runtime.agent(agent).get(invocationId).humanInputs();
+  if (open.length > 0) run.violations.push(`C1: ${id} still asks ${open.length} questions`);
 }
 
 async function judgeAnswers(run: Run): Promise<void> {
@@ -37,8 +42,9 @@ async function judgeAnswers(run: Run): Promise<void> {
   }
   const problems = run.answers.problems(taken, (place) => !run.isGivenUp(place));
   run.violations.push(...problems);
-  for (const { id, count, asked } of run.asked) {
+  for (const { id, count, asked, top } of run.asked) {
     if (run.isGivenUp(id)) continue;
+    await judgeSilent(run, id, top);
     if (asked.length !== count) run.violations.push(`S2: ${id} got ${asked.length} of ${count}`);
     for (const { place, token } of asked) {
       const [found] = taken.get(place) ?? [];
@@ -62,4 +68,27 @@ async function judgeStopped(run: Run, id: string, { agent, invocationId }: Begun
       run.violations.push(`${what} was not cancelled: ${String(error)}`);
     },
   );
+}
+
+/**
+ * Answers questions that nobody can see who waits: those of invocations that have failed, since
+ * they were there at too many deaths, and were called again. They may hold what others wait for.
+ * Returns whether there were any.
+ */
+export async function answerForgotten(run: Run): Promise<boolean> {
+  for await (const { agent, invocationId, message } of run.runtime.deadLetters.list()) {
+    if (isWaiting(agent)) run.giveUp(invocationId, message);
+  }
+  let wereAny = false;
+  for (const [id, begun] of run.begun) {
+    if (!run.isGivenUp(id)) continue;
+    for (const { agent, invocationId } of begun) {
+      const invocation = run.runtime.agent(agent).get(invocationId);
+      for (const question of await invocation.humanInputs()) {
+        await invocation.answer(question, { token: run.name("late") });
+        wereAny = true;
+      }
+    }
+  }
+  return wereAny;
 }

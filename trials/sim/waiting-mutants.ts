@@ -69,20 +69,6 @@ const questions: readonly BrokenRule[] = [
     replace: "if (isHere || isPassedOn)",
   },
   {
-    name: "old-questions-open",
-    rule: "a new attempt closes what was asked in earlier ones",
-    file: "agents/home/questions.js",
-    find: "asked !== anyAttempt && asked < attempt",
-    replace: "asked === anyAttempt && asked < attempt",
-  },
-  {
-    name: "answer-of-another-question",
-    rule: "an answer resolves exactly the question that it answers",
-    file: "agents/node/waits.js",
-    find: 'wanted.kind === "answer" && isSame(wanted.question, question)',
-    replace: 'wanted.kind === "answer"',
-  },
-  {
     name: "refused-and-taken",
     rule: "an answer that does not fit leaves its question open",
     file: "agents/node/waits.js",
@@ -148,46 +134,11 @@ const subAgents: readonly BrokenRule[] = [
 /** Streams: chunks once, in order, whole. */
 const chunks: readonly BrokenRule[] = [
   {
-    name: "chunks-behind-the-end",
-    rule: "chunks are durable before their node has finished",
-    file: "agents/node/active-node.js",
-    find: "await this.#chunks?.drained();",
-    replace: "",
-  },
-  {
-    name: "chunks-of-orphans",
-    rule: "a chunk is accepted when its attempt is current",
-    file: "agents/home/streams.js",
-    find: "standing.attempt !== message.attempt || isStale",
-    replace: "isStale",
-  },
-  {
-    name: "chunks-twice",
-    rule: "chunks that are sent again are known",
-    file: "agents/home/streams.js",
-    find: "const known = head.count - first;",
-    replace: "const known = 0;",
-  },
-  {
-    name: "no-reset",
-    rule: "the first chunk of another run begins the list anew",
-    file: "agents/home/streams.js",
-    find: "before.generation + 1",
-    replace: "before.generation",
-  },
-  {
     name: "resets-for-who-comes-late",
     rule: "who comes late sees no resets",
     file: "agents/client/stream-client.js",
     find: "if (next > 0)",
     replace: "if (next >= 0)",
-  },
-  {
-    name: "followers-not-woken",
-    rule: "followers are told that there is more",
-    file: "agents/home/streams.js",
-    find: "this.#followers.add(id, node, laneOf(turn).thread);",
-    replace: "",
   },
   {
     name: "whole-too-early",

@@ -158,6 +158,8 @@ export interface Inquiry {
   readonly asks: readonly {
     readonly isChecked: boolean;
     readonly throwsBelow: number;
+    /** Asks in the first attempt only: in later ones it does without an answer. */
+    readonly once: boolean;
     readonly pauseMs: number;
     /** The desk at which it is asked, one at a time; its own when it is to be left standing. */
     readonly desk: string;
@@ -165,6 +167,9 @@ export interface Inquiry {
   /** So many invocations stand between it and whoever answers. */
   readonly forwards: number;
 }
+
+/** Stands for an answer where nobody was asked. */
+export const unasked = "nobody was asked";
 
 /** What came of one question. */
 export interface Asked {
@@ -201,7 +206,7 @@ export const inquiries = agent({
     stage().began(id, "inquiries", ctx.invocationId);
     for (const [ask, of] of asks.entries()) ctx.emit("ask", { ...of, id, ask });
   },
-  async ask(ctx, { id, ask, desk, isChecked, pauseMs, throwsBelow }) {
+  async ask(ctx, { id, ask, desk, isChecked, once, pauseMs, throwsBelow }) {
     const { attempt, nodeInvocationId, stores } = ctx;
     const sitting = await stores.desks.update("enter", desk, nodeInvocationId);
     if (sitting !== nodeInvocationId && sitting !== "") {
@@ -209,7 +214,10 @@ export const inquiries = agent({
     }
     if (pauseMs > 0) await ctx.sleep(pauseMs);
     const prompt = { id, ask, attempt, isChecked };
-    const { token } = await ctx.askHuman(prompt, isChecked ? checked : type<Answer>());
+    const token =
+      once && attempt > 0
+        ? unasked
+        : (await ctx.askHuman(prompt, isChecked ? checked : type<Answer>())).token;
     const place = placeOf(prompt);
     await stores.answers.update("take", place, token);
     await stores.desks.update("leave", desk, nodeInvocationId);

@@ -6,10 +6,12 @@ import { agent } from "../../../agents/agent.js";
 import { deadLetterTable } from "../../../agents/node/dead-letters.js";
 import { agentProgram } from "../../../agents/execution.js";
 import { node } from "../../../agents/declare/node.js";
+import { encodeAttempt } from "../../../agents/wire/attempt-message.js";
 import { queueTable } from "../../../agents/node/node-queue.js";
 import { seededRandom } from "../../../testing/seeded-random.js";
 import { type } from "../../../store/schema.js";
 import { clientsOf, lettersOf } from "../../support/agent-clients.js";
+import { latch } from "../../support/latch.js";
 import { ProgramHarness, settled } from "../../support/program-harness.js";
 
 interface Work {
@@ -96,6 +98,31 @@ describe("retry — a node that throws", () => {
       details: { reason: 'Node "a" failed (last failure: failure 100 of x1)' },
       cause: { message: "failure 100 of x1" },
     });
+  });
+});
+
+describe("retry — the word of home", () => {
+  it("gives nothing up that runs again, since a power cut took that it had failed", async () => {
+    const gate = latch();
+    const slow = agent({
+      entry: "a",
+      result: type<number>(),
+      nodes: { a: node({ input: type<number>() }) },
+    }).implement({
+      async a(ctx, n) {
+        if (ctx.attempt === 0) throw new Error("the first attempt fails");
+        await gate.opened;
+        ctx.result(n);
+      },
+    });
+    const harness = new ProgramHarness({ agents: { slow }, tasks: 1 });
+    const result = clientsOf(harness).agent(slow).invoke(7);
+    await harness.run();
+    const giveUp = encodeAttempt({ kind: "giveUp", arrivalNo: 1 });
+    await harness.until(harness.clientPort().request(0, giveUp));
+    gate.open();
+    expect(await harness.until(result)).toBe(7);
+    expect(await lettersOf(harness)).toEqual([]);
   });
 });
 
