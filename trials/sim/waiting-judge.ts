@@ -2,8 +2,8 @@
 //
 //   Q1 to Q4   answers (answer-book.ts), and the results that were made of them
 //   T1 to T4   chunks (followed.ts): all of them are there for whoever comes now
-//   C1         what was cancelled has stopped, with all that it had called; it asks nobody, nor does
-//              what has its result
+//   C1         what was cancelled has stopped, with all that it had called, and asks nobody; nor
+//              does what has its result
 
 import { PartitaError } from "../../index.js";
 import { follow } from "./following.js";

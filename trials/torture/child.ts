@@ -8,10 +8,11 @@ import { createInterface } from "node:readline";
 import { launch, PartitaError } from "../../index.js";
 import { seededRandom } from "../../testing/index.js";
 import { type Load, Report, type Tortured } from "./load/client.js";
-import { findEffects, loadEffects } from "./load/effects.js";
+import { findEffects, loadEffects, type Settled } from "./load/effects.js";
 import { findInboxes, loadInboxes } from "./load/inboxes.js";
 import { findRegisters, loadRegisters } from "./load/registers.js";
 import { findScratch, loadScratch } from "./load/scratch.js";
+import { answerAll, findAnswers, follow } from "./load/surveys.js";
 import { findTickets, loadTickets } from "./load/tickets.js";
 import { findTransfers, loadTransfers } from "./load/transfers.js";
 import {
@@ -26,7 +27,7 @@ import topology from "./topology.js";
 const report = new Report();
 let runtime: Tortured | undefined;
 /** Rows of finished invocations, to be removed once the parent has compared them. */
-let settled: readonly string[] = [];
+let settled: Settled = { effects: [], answers: [] };
 
 async function begin(order: LaunchOrder): Promise<void> {
   report.sayNow("launching");
@@ -48,12 +49,22 @@ async function begin(order: LaunchOrder): Promise<void> {
   await findTickets(launched, report);
   // Everything that was accepted goes on to its end.
   await launched.drain();
+  const surveys = await answerAll(launched, report);
+  await launched.drain();
   await findInboxes(launched, report);
   await findTransfers(launched, report);
-  settled = await findEffects(launched, report);
+  settled = {
+    effects: await findEffects(launched, report),
+    answers: await findAnswers(launched, report),
+  };
   for (const [kind, id, of] of order.results) {
     const result = await launched.agent(kind).get(id).result();
     if (result !== of) report.bad("lost", `${kind} ${id} resulted in ${result}, not in ${of}`);
+    const call = surveys.get(id);
+    // A survey without rows is lost, and found to be.
+    if (kind === "survey" && call !== undefined) {
+      await follow({ runtime: launched, report, id, of }, call);
+    }
   }
   report.sayNow("recovered");
 }

@@ -63,4 +63,46 @@ export const mutants: readonly Mutant[] = [
       replace: "stampKind.first",
     },
   },
+  {
+    name: "what a wait came to is not recorded",
+    file: "agents/node/waits.js",
+    find: "turn.recordOperation(operationId(operationPrefix(run), index + 1), row.digest, kept);",
+    replace: "",
+  },
+  {
+    name: "a later attempt calls again what an earlier one has called",
+    file: "agents/node/sub-agents.js",
+    find: "const attempt = this.#attemptOf(waits, kind, idOf);",
+    replace: "const { attempt } = this.#run;",
+  },
+  {
+    name: "who waits for another agent is forgotten",
+    file: "agents/home/questions.js",
+    find: "addCaller(turn, invocationId, caller);",
+    replace: "if (invocationId[15] % 8 > 0) addCaller(turn, invocationId, caller);",
+  },
+  {
+    name: "answerers of one life are taken for those of another",
+    file: "agents/client/outcome-waiters.js",
+    find: "this.#token = Math.floor(port.random() * tokensMax);",
+    replace: "this.#token = 0;",
+  },
+  {
+    name: "a node ends before its chunks are durable",
+    file: "agents/node/active-node.js",
+    find: "await this.#chunks?.drained();",
+    replace: "",
+  },
+  {
+    name: "chunks of another run are added to those of the one before",
+    file: "agents/home/streams.js",
+    find: "before.run.boot === run.boot && before.run.no === run.no",
+    replace: "before.run.boot > 0",
+  },
+  {
+    name: "a fence is not kept",
+    file: "agents/node/fences.js",
+    find: "turn.put(fenceTable, invocationId, encodeFence(fence));",
+    replace: "",
+  },
 ];

@@ -15,7 +15,7 @@ export const violations = ["lost", "duplicated", "reordered", "torn"] as const;
 export type Violation = (typeof violations)[number];
 
 /** Agents that leave a row for each of their messages. */
-export const effectKinds = ["chain", "fan"] as const;
+export const effectKinds = ["chain", "fan", "survey"] as const;
 export type EffectKind = (typeof effectKinds)[number];
 
 /** Launch, say what is there, and wait. */
@@ -111,7 +111,9 @@ export function isDelete(seed: number): boolean {
 
 /** How many messages invocation `n` of a kind has: the same when it is asked for again. */
 export function messagesOf(kind: EffectKind, n: number): number {
-  return 1 + (mark(kind, n) % 7);
+  // A survey has two rows beside those of its checks.
+  const least = kind === "survey" ? 3 : 1;
+  return least + (mark(kind, n) % 7);
 }
 
 /** The id of call `n` of a name. Later calls have later ids: the oldest are forgotten first. */

@@ -22,7 +22,10 @@ import {
   tuple,
   type,
 } from "../../index.js";
+import { bounded } from "../bounded-agent.js";
 import { makeBody, mark } from "./body.js";
+import { type Begin, effects } from "./effects-store.js";
+import { answers, confirm, survey } from "./surveys.js";
 
 /** The value of a register: number `n` of its one writer, in a body that only `n` has. */
 export interface Register {
@@ -242,34 +245,6 @@ async function insist(operation: () => Promise<void>): Promise<void> {
   }
 }
 
-/** One row for each message of a chain or of a fan: `of` how many, and how often it was seen. */
-export interface Effect {
-  readonly of: number;
-  /** The call that has begun it. */
-  readonly call: string;
-  /** The run of a node that has written it; another one is another message. */
-  readonly by: string;
-  readonly repeats: number;
-  readonly doubles: number;
-}
-
-interface Begin {
-  readonly of: number;
-  readonly call: string;
-}
-
-const effects = keyValueStore({
-  key: string,
-  value: type<Effect>(),
-  updates: {
-    note: (effect: Effect | undefined, { of, call }: Begin, by: string): Effect => {
-      if (effect === undefined) return { of, call, by, repeats: 0, doubles: 0 };
-      if (effect.by === by) return { ...effect, repeats: effect.repeats + 1 };
-      return { ...effect, doubles: effect.doubles + 1 };
-    },
-  },
-});
-
 interface Step extends Begin {
   readonly step: number;
   /** `<invocation> <step>`: each step has a place of its own. */
@@ -348,7 +323,10 @@ const switches = keyValueStore({
   updates: { exit: (_current: number | undefined, status: number): number => process.exit(status) },
 });
 
+/** Few functions that only wait stay in memory: the others run again with what they waited for. */
+const first = bounded(post, () => ({ awakeWaitingMax: 2 }));
+
 export default topology("torture", import.meta.url, {
-  stores: { registers, tickets, scratch, inboxes, accounts, ledger, effects, switches },
-  agents: { post, transfer, chain, fan, striker },
+  stores: { registers, tickets, scratch, inboxes, accounts, ledger, effects, answers, switches },
+  agents: { post: first, transfer, chain, fan, survey, confirm, striker },
 });

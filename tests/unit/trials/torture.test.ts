@@ -237,6 +237,40 @@ describe("torture — effects", () => {
   });
 });
 
+describe("torture — answers", () => {
+  const taken = "answers taken id-1 token-1";
+
+  it.each([
+    ["an answer that is not there", [taken], [], ["lost"]],
+    ["another answer than the one that was taken", [taken], ["answers id-1 token-2"], ["lost"]],
+    ["a survey that was answered twice", [], ["answers id-1 token-1 token-2"], ["duplicated"]],
+    [
+      "an answer that was refused",
+      ["answers refused id-1 token-1"],
+      ["answers id-1 token-1"],
+      ["duplicated"],
+    ],
+    [
+      "two answers that were both taken",
+      [taken, "answers taken id-1 token-2"],
+      ["answers id-1 token-1"],
+      ["lost"],
+    ],
+  ])("finds %s", (_what, acked, found, violations) => {
+    const said = new Told()
+      .acks(...acked)
+      .finds(...found)
+      .judged();
+    expect(said.map((one) => one.slice(0, one.indexOf(":")))).toEqual(violations);
+  });
+
+  it("has nothing against an answer of which nobody knows, and lets settled ones go", () => {
+    const told = new Told().finds("answers id-1 token-1");
+    expect(told.judged()).toEqual([]);
+    expect(told.judged()).toEqual([]);
+  });
+});
+
 describe("torture — bodies and fates", () => {
   it("knows a body by every byte of it", () => {
     const seeds = Array.from({ length: 50 }, (_, n) => mark("register-0", n));

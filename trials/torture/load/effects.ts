@@ -9,6 +9,7 @@ import {
   windows,
 } from "../orders.js";
 import { insist, type Load, type Report, type Tortured, Window } from "./client.js";
+import { answer, follow } from "./surveys.js";
 
 /** What the rows of one invocation say together. */
 interface Together {
@@ -38,16 +39,19 @@ export async function findEffects(runtime: Tortured, report: Report): Promise<st
   return keys;
 }
 
+/** Rows of what was complete when it was compared. */
+export interface Settled {
+  readonly effects: readonly string[];
+  readonly answers: readonly string[];
+}
+
 const pauseMs = 8;
 
 /** Begins invocations; and removes the rows of those that were found to be complete. */
-export async function loadEffects(
-  load: Load,
-  order: LoadOrder,
-  settled: readonly string[],
-): Promise<void> {
+export async function loadEffects(load: Load, order: LoadOrder, settled: Settled): Promise<void> {
   const kinds = effectKinds.map((kind) => new Beginner(load, kind, order).run());
-  await Promise.all([...kinds, remove(load, settled)]);
+  const { effects, answers } = settled;
+  await Promise.all([...kinds, remove(load, "effects", effects), remove(load, "answers", answers)]);
 }
 
 /** Begins invocations of one kind: first those of the life before, again, under their ids. */
@@ -89,23 +93,37 @@ class Beginner {
     const once = { id: idOf(kind, n, this.#order.idsFrom) };
     const input = { of, call: `${kind}:${n}` };
     const { id } = await runtime.agent(kind).initiate(input, once);
-    if (known === "") {
-      report.say(`ack effects ${kind} ${n} ${id}`);
-      return;
-    }
+    if (known === "") report.say(`ack effects ${kind} ${n} ${id}`);
+    if (kind === "survey") await this.#attend(id, of, input.call);
+    if (known === "") return;
     // What is done has an outcome, and is not done again.
     if (id !== known) report.bad("duplicated", `${kind} ${n} began ${id} after ${known}`);
     const result = await runtime.agent(kind).invoke(input, once);
     if (result !== of) report.bad("lost", `${kind} ${n} resulted in ${result}, not in ${of}`);
   }
+
+  /** Some surveys are left to those who come after the next death. */
+  async #attend(id: string, of: number, call: string): Promise<void> {
+    const { runtime, report, random } = this.#load;
+    const survey = { runtime, report, id, of };
+    const share = random();
+    const work: Promise<unknown>[] = [];
+    if (share < 0.7) work.push(answer(survey));
+    if (share < 0.4) work.push(follow(survey, call));
+    await Promise.all(work);
+  }
 }
 
-async function remove({ runtime, report }: Load, keys: readonly string[]): Promise<void> {
+async function remove(
+  { runtime, report }: Load,
+  store: "effects" | "answers",
+  keys: readonly string[],
+): Promise<void> {
   const window = new Window(report, windows.effects);
   for (const key of keys) {
     if (window.closed) return;
     window.begin(key, async () => {
-      await runtime.store("effects").delete(key);
+      await runtime.store(store).delete(key);
     });
     await window.room();
   }

@@ -1,4 +1,5 @@
-// Effects record — chains and fans: each accepted invocation has one row for each of its messages.
+// Effects record — chains, fans and surveys: each accepted invocation has one row for each of its
+// messages.
 //
 // Calls of each kind are numbered, and each has an id. Memory is bounded: what was found to be
 // complete is forgotten as soon as its rows are gone.
@@ -34,7 +35,11 @@ class Calls {
 }
 
 export class EffectsRecord implements Part {
-  readonly #calls: Readonly<Record<EffectKind, Calls>> = { chain: new Calls(), fan: new Calls() };
+  readonly #calls: Readonly<Record<EffectKind, Calls>> = {
+    chain: new Calls(),
+    fan: new Calls(),
+    survey: new Calls(),
+  };
   readonly #found = new Map<string, Found>();
   /** Invocations that were complete, and whose rows are being removed. */
   #settled = new Set<string>();
@@ -46,7 +51,8 @@ export class EffectsRecord implements Part {
   }
 
   ack([kind = "", n = "", id = ""]: readonly string[]): void {
-    this.#calls[kind === "fan" ? "fan" : "chain"].accepted.set(Number(n), id);
+    const known = effectKinds.find((one) => one === kind);
+    if (known !== undefined) this.#calls[known].accepted.set(Number(n), id);
   }
 
   found([id = "", call = "", ...numbers]: readonly string[]): void {
@@ -97,9 +103,9 @@ export class EffectsRecord implements Part {
   }
 
   resume(): Readonly<Record<EffectKind, EffectsResume>> {
-    const { chain, fan } = this.#calls;
+    const { chain, fan, survey } = this.#calls;
     const resumeOf = ({ next, again }: Calls): EffectsResume => ({ next, again });
-    return { chain: resumeOf(chain), fan: resumeOf(fan) };
+    return { chain: resumeOf(chain), fan: resumeOf(fan), survey: resumeOf(survey) };
   }
 
   /** Some of what was accepted in this life, to be asked for its result in the next. */

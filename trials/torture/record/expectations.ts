@@ -4,6 +4,7 @@
 // must hold. What the parent knows is bounded by the number of keys and by one life's invocations.
 
 import { type LaunchOrder, type LoadOrder, type Violation, violations } from "../orders.js";
+import { AnswersRecord } from "./answers-record.js";
 import { InboxesRecord, TicketsRecord } from "./counts-record.js";
 import { EffectsRecord } from "./effects-record.js";
 import type { Bad, Part } from "./part.js";
@@ -43,6 +44,7 @@ export class Expectations {
       ["inboxes", this.#inboxes],
       ["transfers", this.#transfers],
       ["effects", this.#effects],
+      ["answers", new AnswersRecord()],
     ]);
   }
 
