@@ -1,0 +1,243 @@
+// Waits that end, are asked, or are answered while the invocation begins its next attempt, in every
+// order. Bugs here would look like an answer to the first question that the second one takes, a
+// question that nobody asks any more, or a node that waits for what is there already.
+import { describe, expect, it } from "vitest";
+import { agent } from "../../../agents/agent.js";
+import { node } from "../../../agents/declare/node.js";
+import { agentProgram } from "../../../agents/execution.js";
+import { treeTable } from "../../../agents/home/tree.js";
+import { PartitaError } from "../../../base/errors.js";
+import { type } from "../../../store/schema.js";
+import { seededRandom } from "../../../testing/seeded-random.js";
+import { clientsOf } from "../../support/agent-clients.js";
+import { ProgramHarness } from "../../support/program-harness.js";
+
+const child = agent({
+  entry: "act",
+  result: type<string>(),
+  nodes: { act: node({ input: type<number>() }) },
+}).implement({
+  async act(ctx, afterMs) {
+    await ctx.sleep(afterMs);
+    ctx.result(`child after ${afterMs}`);
+  },
+});
+
+describe("waits — while another node fails", () => {
+  it("a question of an earlier attempt is open no more, nor does its answer count", async () => {
+    for (let seed = 1; seed < 80; seed += 1) {
+      let failures = 0;
+      const work = agent({
+        entry: "begin",
+        result: type<string>(),
+        nodes: {
+          begin: node({ input: type<string>(), to: ["ask", "fail"] }),
+          ask: node({ input: type<string>() }),
+          fail: node({ input: type<string>() }),
+        },
+      }).implement({
+        begin: (ctx, message) => {
+          ctx.emit("ask", message);
+          ctx.emit("fail", message);
+        },
+        ask: async (ctx) => ctx.result(await ctx.askHuman<string>("?")),
+        fail: async (ctx) => {
+          await ctx.sleep(1);
+          failures += 1;
+          if (failures <= 2) throw new Error("fails twice");
+        },
+      });
+      const harness = new ProgramHarness({ agents: { work }, seed });
+      const top = await harness.until(clientsOf(harness).agent(work).initiate(""));
+      const step = await harness.until(top.nextStep());
+      if (step.kind !== "question") throw new Error("it asks");
+      const early = top.answer(step.question, "early").then(
+        () => "taken",
+        (error: unknown) => (PartitaError.is(error, "QUESTION_STALE") ? "stale" : "other"),
+      );
+      // Of the failures, some come before the answer, some behind it.
+      expect(["taken", "stale"]).toContain(await harness.until(early));
+      await harness.run();
+      if (await harness.until(top.isComplete())) {
+        expect(await harness.until(top.result())).toBe("early");
+        continue;
+      }
+      const open = await harness.until(top.humanInputs());
+      expect(open).toHaveLength(1);
+      for (const question of open) {
+        expect(question.id).not.toBe(step.question.id);
+        await harness.until(top.answer(question, "late"));
+      }
+      expect(await harness.until(top.result())).toBe("late");
+    }
+  });
+
+  it("a child that ends just then is heard", async () => {
+    for (const awakeWaitingMax of [0, 100]) {
+      for (let seed = 1; seed < 60; seed += 1) {
+        let failures = 0;
+        const work = agent({
+          agents: { child },
+          entry: "begin",
+          result: type<string>(),
+          nodes: {
+            begin: node({ input: type<number>(), to: ["call", "fail"] }),
+            call: node({ input: type<number>() }),
+            fail: node({ input: type<number>() }),
+          },
+        }).implement({
+          begin: (ctx, afterMs) => {
+            ctx.emit("call", afterMs);
+            ctx.emit("fail", afterMs);
+          },
+          call: async (ctx, afterMs) => ctx.result(await ctx.agents.child.invoke(afterMs)),
+          fail: async (ctx, afterMs) => {
+            await ctx.sleep(afterMs);
+            failures += 1;
+            if (failures === 1) throw new Error("fails once");
+          },
+        });
+        const program = agentProgram({ awakeWaitingMax });
+        const harness = new ProgramHarness({ agents: { work, child }, seed, program });
+        const client = clientsOf(harness).agent(work);
+        expect(await harness.until(client.invoke(3))).toBe("child after 3");
+      }
+    }
+  });
+
+  it("whoever answers is told, though the invocation that asks has ended meanwhile", async () => {
+    for (let seed = 1; seed < 80; seed += 1) {
+      const asks = agent({
+        entry: "begin",
+        result: type<string>(),
+        nodes: {
+          begin: node({ input: type<string>(), to: ["ask", "end"] }),
+          ask: node({ input: type<string>() }),
+          end: node({ input: type<string>() }),
+        },
+      }).implement({
+        begin: (ctx, message) => {
+          ctx.emit("ask", message);
+          ctx.emit("end", message);
+        },
+        ask: async (ctx) => {
+          await ctx.askHuman("?");
+        },
+        end: async (ctx) => {
+          await ctx.sleep(1);
+          ctx.result("ended");
+        },
+      });
+      const calls = agent({
+        agents: { asks },
+        entry: "call",
+        result: type<string>(),
+        nodes: { call: node({ input: type<string>() }) },
+      }).implement({
+        call: async (ctx, message) => ctx.result(await ctx.agents.asks.invoke(message)),
+      });
+      const harness = new ProgramHarness({ agents: { calls, asks }, seed });
+      const top = await harness.until(clientsOf(harness).agent(calls).initiate(""));
+      const step = await harness.until(top.nextStep());
+      if (step.kind === "result") continue;
+      const told = top.answer(step.question, "yes").then(
+        () => "taken",
+        (error: unknown) => (PartitaError.is(error, "QUESTION_STALE") ? "stale" : "other"),
+      );
+      expect(["taken", "stale"]).toContain(await harness.until(told));
+      expect(await harness.until(top.result())).toBe("ended");
+      expect(await harness.until(top.humanInputs())).toEqual([]);
+    }
+  });
+});
+
+describe("waits — several at a time, under crashes", () => {
+  it("a node goes on with whatever ends first, and misses nothing", async () => {
+    for (let seed = 1; seed < 60; seed += 1) {
+      const random = seededRandom(seed);
+      const work = agent({
+        agents: { child },
+        entry: "act",
+        result: type<string>(),
+        nodes: { act: node({ input: type<string>() }) },
+      }).implement({
+        async act(ctx) {
+          const all = [ctx.sleep(4), ctx.agents.child.invoke(2), ctx.sleep(1)];
+          const first = await Promise.race(all);
+          await ctx.sleep(1);
+          const others = [...all, ctx.agents.child.invoke(1)];
+          ctx.result(`${first ?? "a pause"}, ${(await Promise.all(others)).join(", ")}`);
+        },
+      });
+      const program = agentProgram({ awakeWaitingMax: seed % 2 });
+      const harness = new ProgramHarness({ agents: { work, child }, seed, program });
+      const top = await harness.until(clientsOf(harness).agent(work).initiate(""));
+      while (await harness.step()) {
+        if (random() < 0.05) harness.crash(Math.floor(random() * harness.taskCount));
+      }
+      expect(await harness.until(top.result())).toMatch(/, , child after 2, , child after 1$/);
+      for (const table of [6, 13]) expect(harness.rowCount(table)).toBe(0);
+    }
+  });
+
+  it("the outcome of a call that a later run does not make is not heard", async () => {
+    for (let seed = 1; seed < 40; seed += 1) {
+      let runs = 0;
+      const work = agent({
+        agents: { child },
+        entry: "act",
+        result: type<string>(),
+        nodes: { act: node({ input: type<string>() }) },
+      }).implement({
+        async act(ctx) {
+          runs += 1;
+          const pause = new Promise<void>(() => {});
+          const answer = ctx.agents.child.invoke(runs === 1 ? 5 : 9);
+          // Not resting while it waits for what nobody records: it is run again after a crash.
+          if (runs === 1) void ctx.run("outside", () => pause);
+          ctx.result(await answer);
+        },
+      });
+      const harness = new ProgramHarness({ agents: { work, child }, seed });
+      const top = await harness.until(clientsOf(harness).agent(work).initiate(""));
+      await harness.runNow();
+      for (let task = 0; task < harness.taskCount; task += 1) harness.crash(task);
+      expect(await harness.until(top.result())).toBe("child after 9");
+    }
+  });
+});
+
+describe("waits — what is kept of them", () => {
+  it("nothing, when the invocations are forgotten", async () => {
+    const kept = { maxInvocationsPerTask: 1 };
+    const small = agent({
+      ...kept,
+      entry: "act",
+      result: type<string>(),
+      nodes: { act: node({ input: type<string>() }) },
+    }).implement({
+      act: async (ctx, message) => ctx.result(await ctx.askHuman<string>(message)),
+    });
+    const calls = agent({
+      ...kept,
+      agents: { small },
+      entry: "call",
+      result: type<string>(),
+      nodes: { call: node({ input: type<string>() }) },
+    }).implement({
+      call: async (ctx, message) => ctx.result(await ctx.agents.small.invoke(message)),
+    });
+    const harness = new ProgramHarness({ agents: { calls, small } });
+    const client = clientsOf(harness).agent(calls);
+    const rows: number[] = [];
+    for (let round = 0; round < 60; round += 1) {
+      const top = await harness.until(client.initiate(""));
+      const step = await harness.until(top.nextStep());
+      if (step.kind === "question") await harness.until(top.answer(step.question, "yes"));
+      expect(await harness.until(top.result())).toBe("yes");
+      await harness.run();
+      rows.push(harness.rowCount(treeTable));
+    }
+    expect(Math.max(...rows.slice(30))).toBeLessThanOrEqual(Math.max(...rows.slice(0, 30)));
+  });
+});
