@@ -1,0 +1,178 @@
+// Sentences of agents.md, "Failures and retries". A bug here would look like something finished
+// that is done again, something unfinished that is not, or an orphan that still has a say.
+
+import { describe, expect } from "vitest";
+import retries, { type OrphanEnd } from "../../topologies/agents-retries.js";
+import { codeOf, errorOf } from "./codes.js";
+import {
+  finishedNodes,
+  type Implementation,
+  type Sentences,
+  sentences,
+  tracesOf,
+} from "./stage.js";
+
+type Told = Sentences<(typeof retries)["parts"]>;
+
+export function retrySentences(implementation: Implementation): void {
+  const told = sentences(implementation, retries);
+  counters(told);
+  walks(told);
+  orphans(told);
+  times(told);
+  cancels(told);
+}
+
+function counters({ both }: Told): void {
+  describe("retries — one retry counter per invocation", () => {
+    both("several failures of one attempt cause one retry", async (scene) => {
+      const { id } = await scene.runtime.agent("several").initiate(4, scene.given);
+      await scene.cut("second attempt");
+      // It has one retry, and all four have failed.
+      expect(await scene.runtime.agent("several").get(id).result()).toBe(6);
+      for (const n of [0, 1, 2, 3]) {
+        expect(scene.times(`part ${n} in 0`)).toBe(1);
+        expect(scene.times(`part ${n} in 1`)).toBeGreaterThan(0);
+      }
+    });
+
+    both("after a result there is no retry", async (scene) => {
+      const { id } = await scene.runtime.agent("late").initiate("given", scene.given);
+      expect(await scene.runtime.agent("late").get(id).result()).toBe("given");
+      scene.note("go");
+      await scene.cut("fails");
+      await scene.noted("throws");
+      await scene.runtime.drain();
+      expect(scene.times("throws")).toBe(1);
+      expect(scene.notes().some((line) => line === "fails in 1")).toBe(false);
+      expect(await scene.runtime.agent("late").get(id).result()).toBe("given");
+    });
+  });
+}
+
+function walks({ both }: Told): void {
+  describe("retries — what is run again", () => {
+    both("finished plain node: not re-run; unfinished: same message, same id", async (scene) => {
+      const { id } = await scene.runtime.agent("walking").initiate("m", scene.given);
+      await scene.cut("third");
+      const invocation = scene.runtime.agent("walking").get(id);
+      expect(await invocation.result()).toBe("m in 2");
+      const runs = (node: string) => scene.notes().filter((line) => line.startsWith(node));
+      expect(runs("first").length).toBe(1);
+      expect([runs("second").length, new Set(runs("second")).size]).toEqual([2, 1]);
+      expect([runs("third").length, new Set(runs("third")).size]).toEqual([scene.isCut ? 3 : 2, 1]);
+      // Its emits are replayed with the same child ids.
+      const ids = (await finishedNodes(invocation, "third")).map((one) => one.nodeInvocationId);
+      expect(ids.map((one) => scene.notes().some((line) => line.endsWith(one)))).toEqual([
+        true,
+        true,
+        true,
+      ]);
+    });
+
+    both(
+      "gather function failed: only it re-runs; finished scope: nothing inside",
+      async (scene) => {
+        const { id } = await scene.runtime.agent("scoped").initiate(5, scene.given);
+        await scene.cut("all");
+        const numbers = await scene.runtime.agent("scoped").get(id).result();
+        expect([...numbers].sort()).toEqual([0, 1, 2, 3, 4]);
+        expect(scene.times("split")).toBe(1);
+        for (const n of numbers) expect(scene.times(`leaf ${n}`)).toBe(1);
+        // With the saved state.
+        const all = scene.notes().filter((line) => line.startsWith("all"));
+        expect([all.length, new Set(all).size]).toEqual([scene.isCut ? 3 : 2, 1]);
+      },
+    );
+  });
+}
+
+function orphans({ both }: Told): void {
+  describe("retries — node invocations still running when a retry is accepted", () => {
+    const ends: readonly OrphanEnd[] = ["completes", "fails", "gives a result"];
+    both(
+      "are refused writes and chunks, their completion, their failure; run again",
+      async (scene) => {
+        const ids = new Map<OrphanEnd, string>();
+        for (const end of ends) {
+          const input = { key: `${scene.key} ${end}`, end };
+          ids.set(end, (await scene.runtime.agent("orphaning").initiate(input, scene.given)).id);
+        }
+        await scene.cut(...ends.map((end) => `again: ${end}`));
+        for (const end of ends) {
+          const invocation = scene.runtime.agent("orphaning").get(ids.get(end) ?? "");
+          // There was one retry, and it is not used up.
+          expect(await invocation.result()).toBe(`${end} in 1`);
+          const codes = Array(3).fill("INVOCATION_RETRIED").join(" ");
+          // Store reads still work.
+          expect(scene.times(`${end}: refused ${codes}, read 5`)).toBe(1);
+          expect(await scene.runtime.store("counts").get(`${scene.key} ${end}`)).toBe(5);
+          const chunks: unknown[] = [];
+          for await (const event of invocation.stream("hangs")) {
+            if (event.kind === "chunk") chunks.push(event.value);
+          }
+          expect(chunks).toEqual(["attempt 1"]);
+          const traces = await tracesOf(invocation);
+          expect(traces.filter(({ node }) => node === "next").length).toBe(1);
+        }
+      },
+    );
+  });
+}
+
+function times({ whole, both }: Told): void {
+  describe("retries — time", () => {
+    whole("wait for retryBackoffMs, shortened by chance to half at most", async (scene) => {
+      expect(await scene.runtime.agent("patient").invoke("x", scene.given)).toBe("x");
+      const [first = 0, second = 0, third = 0] = scene.notes().map(Number);
+      // Timers may be a millisecond early.
+      expect(second - first).toBeGreaterThanOrEqual(19);
+      expect(third - second).toBeGreaterThanOrEqual(39);
+    });
+
+    both("nodeTimeoutMs: its ctx.signal aborts, then the attempt fails", async (scene) => {
+      const { id } = await scene.runtime.agent("slow").initiate("x", scene.given);
+      await scene.cut("a");
+      expect(await scene.runtime.agent("slow").get(id).result()).toBe("x in 1");
+      await scene.noted("NODE_TIMEOUT");
+    });
+  });
+}
+
+function cancels({ whole, cut }: Told): void {
+  describe("retries — cancel() on an invocation", () => {
+    whole(
+      "reaches nodes through ctx.signal, sub-agents too; then all has stopped",
+      async (scene) => {
+        const invocation = await scene.runtime.agent("parent").initiate(scene.key, scene.given);
+        await scene.noted("runs");
+        await scene.noted("child runs");
+        const result = errorOf("INVOCATION_CANCELLED", invocation.result());
+        await invocation.cancel();
+        expect(scene.times("stops")).toBe(1);
+        await result;
+        await scene.noted("child stops");
+        await scene.runtime.drain();
+        expect([...scene.notes()].sort()).toEqual(["child runs", "child stops", "runs", "stops"]);
+      },
+    );
+
+    cut("stands, and nothing of it runs any more", async (scene) => {
+      const { id } = await scene.runtime.agent("parent").initiate(scene.key, scene.given);
+      for (const line of ["runs", "child runs", "stays"]) await scene.noted(line);
+      // It does not resolve as long as one of its nodes does not stop.
+      const cancelled = codeOf(scene.runtime.agent("parent").get(id).cancel());
+      await scene.cut("stays");
+      expect(["TASK_EXITED", "CLOSED"]).toContain(await cancelled);
+      const before = scene.notes();
+      const invocation = scene.runtime.agent("parent").get(id);
+      await invocation.cancel();
+      expect(await codeOf(invocation.result())).toBe("INVOCATION_CANCELLED");
+      await scene.runtime.drain();
+      const after = scene.notes().slice(before.length);
+      expect(after.filter((line) => !line.startsWith("child"))).toEqual([]);
+      expect(scene.notes()).not.toContain("behind");
+      expect(scene.notes()).not.toContain("b runs");
+    });
+  });
+}
