@@ -338,7 +338,7 @@ class AgentProgram implements TaskProgram {
   /** A run of a row is over. */
   #ended(turn: Turn, message: CompletedMessage): void {
     const { arrivalNo, attempt, end, recorded } = message;
-    const run = decodeRun(this.#queue.look(turn, arrivalNo));
+    const run = this.#runner.runIn(arrivalNo);
     const fence = this.#fences.seen(turn, run.invocationId);
     // An orphan's: another run has taken its place.
     if (attempt < attemptOf(run, fence)) return;

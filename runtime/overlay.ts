@@ -161,7 +161,11 @@ export class Overlay {
   }
 
   #setBytes(row: Row, bytes: Uint8Array): void {
-    this.#change(row, true, bytes.slice());
+    this.#adopt(row, bytes.slice());
+  }
+
+  #adopt(row: Row, bytes: Uint8Array): void {
+    this.#change(row, true, bytes);
     row.value = notDecoded;
     this.#dirtyBytes += bytes.length;
   }
@@ -178,7 +182,19 @@ export class Overlay {
     keyHash: number = hashKey(key),
   ): void {
     this.#fitting(bytes);
-    this.setBytes(this.#blindRow(table, key, fresh, keyHash), bytes);
+    this.#setBytes(this.#blindRow(table, key, fresh, keyHash), bytes);
+  }
+
+  /** As `setBytes`, and the bytes are kept, not copied: they do not change any more. */
+  adoptBytes(row: Row, bytes: Uint8Array): void {
+    this.#fitting(bytes);
+    this.#adopt(row, bytes);
+  }
+
+  /** As `overwrite`, and the bytes are kept, not copied: they do not change any more. */
+  adopt(table: TableId, key: Uint8Array, bytes: Uint8Array, fresh: boolean): void {
+    this.#fitting(bytes);
+    this.#adopt(this.#blindRow(table, key, fresh, hashKey(key)), bytes);
   }
 
   /**

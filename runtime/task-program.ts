@@ -36,7 +36,10 @@ export interface Turn {
   readonly origin: MessageOrigin;
   /** The row as this batch leaves it so far; the bytes must not be changed. */
   get(table: TableId, key: Uint8Array): Uint8Array | undefined;
-  /** `fresh`: the caller knows that no row of this key exists (a number never used before). */
+  /**
+   * `fresh`: the caller knows that no row of this key exists (a number never used before). `value`
+   * may be kept: it does not change any more.
+   */
   put(table: TableId, key: Uint8Array, value: Uint8Array, fresh?: boolean): void;
   delete(table: TableId, key: Uint8Array): void;
   /**

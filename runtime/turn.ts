@@ -13,6 +13,9 @@ import type { Outbox } from "./outbox.js";
 import type { Overlay } from "./overlay.js";
 import type { MessageOrigin, Turn } from "./task-program.js";
 
+/** What a row may keep beside its own bytes: the head of the message that it came in. */
+const slackBytes = 32;
+
 /** What a turn changes. */
 export interface TurnParts {
   readonly overlay: Overlay;
@@ -47,8 +50,10 @@ export class TaskTurn implements Turn {
 
   put(table: TableId, key: Uint8Array, value: Uint8Array, fresh = false): void {
     this.#assertAlive();
-    if (fresh) this.#overlay.overwrite(table, key, value, true);
-    else this.#overlay.setBytes(this.#overlay.row(table, key), value);
+    // A part of a packet must not keep the packet; what stands almost alone is kept as it is.
+    const bytes = value.buffer.byteLength - value.length <= slackBytes ? value : value.slice();
+    if (fresh) this.#overlay.adopt(table, key, bytes, true);
+    else this.#overlay.adoptBytes(this.#overlay.row(table, key), bytes);
   }
 
   delete(table: TableId, key: Uint8Array): void {

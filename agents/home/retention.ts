@@ -85,8 +85,10 @@ export class Retention {
 
   /** An invocation is over: deletes what may be forgotten of its agent, within the bound (G2). */
   over(turn: Turn, agent: string, id: InvocationId): void {
-    const own = invocationName(id);
-    if (this.#overdue.delete(own)) this.#doomed.push(own);
+    if (this.#overdue.size > 0) {
+      const own = invocationName(id);
+      if (this.#overdue.delete(own)) this.#doomed.push(own);
+    }
     const newest = this.#newest.get(agent);
     for (let looked = 0; looked < deletesMax; looked += 1) {
       const beyond = newest !== undefined && newest.length > this.#retainedMax(agent);

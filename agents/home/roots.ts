@@ -17,7 +17,19 @@ type Origin = Pick<RunMessage, "agent" | "invocationId" | "node" | "carried" | "
 export function startRoot(turn: Turn, port: TaskPort, origin: Origin, attempt: number): void {
   const { invocationId, key } = origin;
   const nodeInvocationId = rootNodeId(invocationId, attempt);
-  const run: RunMessage = { kind: "run", ...origin, nodeInvocationId, scope: noScope, attempt };
+  const { agent, node, carried, message } = origin;
+  const run: RunMessage = {
+    kind: "run",
+    agent,
+    invocationId,
+    node,
+    nodeInvocationId,
+    scope: noScope,
+    attempt,
+    carried,
+    key,
+    message,
+  };
   const bytes = encodeRun(run);
   turn.put(treeTable, originKey(invocationId, nodeInvocationId), bytes, true);
   turn.send(key === undefined ? port.taskId : port.ownerOf(hashKey(key)), bytes);

@@ -32,6 +32,8 @@ import {
   type InvocationId,
   invocationIdBytes,
   type NodeInvocationId,
+  putNodeId,
+  putU32,
 } from "../wire/invocation-id.js";
 import { writeName, written } from "../wire/wire-field.js";
 import { decodeScope } from "./scope-record.js";
@@ -229,9 +231,7 @@ function keyOf(
   const key = new Uint8Array(invocationIdBytes + 1 + 8 + (no === undefined ? 0 : 4));
   key.set(of);
   key[invocationIdBytes] = kind;
-  const view = new DataView(key.buffer);
-  view.setUint32(invocationIdBytes + 1, node.high);
-  view.setUint32(invocationIdBytes + 5, node.low);
-  if (no !== undefined) view.setUint32(invocationIdBytes + 9, no);
+  putNodeId(key, invocationIdBytes + 1, node);
+  if (no !== undefined) putU32(key, invocationIdBytes + 9, no);
   return key;
 }

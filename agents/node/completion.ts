@@ -54,11 +54,15 @@ export class Completions {
     const emits = message.emits.map((emit, index): EmitRecord => {
       const id = childNodeId(nodeInvocationId, index);
       const kind = nodes?.get(emit.node)?.kind;
-      if (kind === "gather") return { id, task: undefined, ...emit };
-      const task = kind === "scatter" ? home : this.#taskOf(emit.key, round);
-      const run: RunMessage = { ...taken, attempt, ...emit, nodeInvocationId: id, scope: inner };
+      const { key, message: bytes } = emit;
+      if (kind === "gather") {
+        return { id, node: emit.node, task: undefined, key, message: bytes };
+      }
+      const task = kind === "scatter" ? home : this.#taskOf(key, round);
+      const next = { node: emit.node, nodeInvocationId: id, scope: inner, key, message: bytes };
+      const run: RunMessage = { ...taken, attempt, ...next };
       turn.send(task, encodeRun(run));
-      return { id, task, ...emit };
+      return { id, node: emit.node, task, key, message: bytes };
     });
     const task = this.#port.taskId;
     const ended = { node, scope, attempt, task, end, emits, gather: gather ?? "", carry, trace };

@@ -135,10 +135,7 @@ export class NodeRun {
     const place = { arrivalNo, changed, clients: this.#services.clients };
     const active = new ActiveNode(this.#run, agent, node, port, bounds, place);
     this.#active = active;
-    const running: Promise<void> = this.#call(node, active).finally(() => {
-      this.#ended = undefined;
-    });
-    this.#ended = running;
+    this.#ended = this.#call(node, active);
   }
 
   /** Gives the row up unrun. */
@@ -200,7 +197,14 @@ export class NodeRun {
   async #call(node: NodeDefinition, active: ActiveNode): Promise<void> {
     // The frame before it has just been opened to readers: replies go out before users' code runs.
     await undefined;
-    if (this.#isOver) return;
+    try {
+      if (!this.#isOver) await this.#replayed(node, active);
+    } finally {
+      this.#ended = undefined;
+    }
+  }
+
+  async #replayed(node: NodeDefinition, active: ActiveNode): Promise<void> {
     const refused = this.row.rerun ? await this.#replay(active) : undefined;
     if (this.#isOver) return;
     if (refused !== undefined) {
@@ -297,7 +301,7 @@ export class NodeRun {
     this.#close();
     this.#hasSubmitted = true;
     const { arrivalNo } = this.row;
-    this.#services.port.submit(encodeCompleted({ kind: "completed", arrivalNo, ...effects }));
+    this.#services.port.submit(encodeCompleted(arrivalNo, effects));
   }
 
   #declared(): { agent: AgentDefinition; node: NodeDefinition } | PartitaError {

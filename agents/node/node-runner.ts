@@ -85,7 +85,7 @@ export class NodeRunner {
       regain: ({ row }) => this.#keys.regain(row.arrivalNo, row.gate),
       waitsForChild: (arrivalNo) => this.#judgeBehind(arrivalNo),
       giveUp: (run) => this.#giveUp(run),
-      goOn: (arrivalNo) => this.#proceed(arrivalNo, gateOf(this.#runIn(arrivalNo))),
+      goOn: (arrivalNo) => this.#proceed(arrivalNo, gateOf(this.runIn(arrivalNo))),
       placeFree: () => this.#startReady(),
     });
     this.#fences = fences;
@@ -95,7 +95,7 @@ export class NodeRunner {
     this.#kept = new KeptRows(bounds);
     this.#parked = new ParkedRows(port);
     this.#ready = new StartLine(port, queue);
-    this.#keys = new KeyLines(agents, open, (arrivalNo) => this.#runIn(arrivalNo));
+    this.#keys = new KeyLines(agents, open, (arrivalNo) => this.runIn(arrivalNo));
     port.onMayStart(() => {
       this.#ready.release();
       this.#startReady();
@@ -227,7 +227,7 @@ export class NodeRunner {
   /** A row that waits for a key is refused when it would do so for ever. */
   #judge(arrivalNo: number): void {
     if (this.#running.has(arrivalNo) || this.#parked.has(arrivalNo)) return;
-    const run = this.#runIn(arrivalNo);
+    const run = this.runIn(arrivalNo);
     const error = this.#keys.deadlock(run);
     if (error === undefined) return;
     const refused = this.#runOf(arrivalNo, run);
@@ -241,7 +241,8 @@ export class NodeRunner {
     else action();
   }
 
-  #runIn(arrivalNo: number): RunMessage {
+  /** The `run` message of a row. */
+  runIn(arrivalNo: number): RunMessage {
     return this.#running.get(arrivalNo)?.row.run ?? this.#queue.read(arrivalNo);
   }
 
@@ -262,7 +263,7 @@ export class NodeRunner {
       if (!running.hasStarted || running.attempt >= fence.attempt) return;
       this.#retire(running);
       this.#park(running.row);
-    } else if (this.waiting.rise(arrivalNo)) this.#parkFound(arrivalNo, this.#runIn(arrivalNo));
+    } else if (this.waiting.rise(arrivalNo)) this.#parkFound(arrivalNo, this.runIn(arrivalNo));
     else if (!this.#parked.has(arrivalNo)) return;
     this.#resume(arrivalNo, fence);
   }

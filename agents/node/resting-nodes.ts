@@ -55,6 +55,11 @@ export class RestingNodes {
     return this.#resting.has(arrivalNo);
   }
 
+  /** The same, or the batch in hand says so. */
+  isNoted(arrivalNo: number): boolean {
+    return this.#fresh.has(arrivalNo) || this.#resting.has(arrivalNo);
+  }
+
   /** A wait is on record with the frame in hand: it may be all that its node does. */
   recorded(turn: Turn, place: WaitPlace): void {
     this.#functions?.recorded(place);
@@ -86,7 +91,7 @@ export class RestingNodes {
 
   #put(turn: Turn, arrivalNo: number): void {
     const functions = this.#functions;
-    const isKnown = this.#fresh.has(arrivalNo) || this.#resting.has(arrivalNo);
+    const isKnown = this.isNoted(arrivalNo);
     if (functions === undefined || isKnown || this.#stirred.has(arrivalNo)) return;
     if (!functions.isResting(arrivalNo)) return;
     const index = this.#open.of(arrivalNo).find((at) => {

@@ -143,8 +143,10 @@ export class Waits {
 
   /** A row of the queue goes with the frame in hand: what it waits for does not matter any more. */
   drop(turn: Turn, arrivalNo: number, run: RunMessage): void {
-    this.#resting.drop(turn, arrivalNo);
     const open = this.#open.of(arrivalNo);
+    // Most have never waited.
+    if (open.length === 0 && !this.#resting.isNoted(arrivalNo)) return;
+    this.#resting.drop(turn, arrivalNo);
     if (open.length === 0) return;
     for (const index of open) {
       const place = { arrivalNo, index };

@@ -18,12 +18,14 @@ import { assert } from "../../base/invariant.js";
 import {
   type InvocationId,
   invocationIdBytes,
+  isZeroId,
   type NodeInvocationId,
   noScope,
   xorOf,
 } from "./invocation-id.js";
 import { messageKinds } from "./message-kinds.js";
 import {
+  noBytes,
   readId,
   readKey,
   readName,
@@ -89,6 +91,8 @@ export interface AckMessage extends NodeRecord {
 const ends = { plain: 0, result: 1, failure: 2, unfinished: 3 } as const;
 /** Stands for the task of an input: no task has this number. */
 const inputTask = 0xffff;
+/** Which parts of a record are there; the others are zero or empty. */
+const parts = { scope: 1, attempt: 2, gather: 4, carry: 8 } as const;
 const headerBytes = 1 + invocationIdBytes + 8;
 
 export function encodeAck(message: AckMessage): Uint8Array {
@@ -96,14 +100,22 @@ export function encodeAck(message: AckMessage): Uint8Array {
     writer.u8(messageKinds.ack);
     writer.bytes(message.invocationId);
     writeNodeId(writer, message.nodeInvocationId);
+    const { scope, attempt, gather, carry } = message;
+    const hasScope = !isZeroId(scope);
+    writer.u8(
+      (hasScope ? parts.scope : 0) |
+        (attempt > 0 ? parts.attempt : 0) |
+        (gather === "" ? 0 : parts.gather) |
+        (carry.length > 0 ? parts.carry : 0),
+    );
     writeName(writer, message.node);
-    writeNodeId(writer, message.scope);
-    writer.u32(message.attempt);
+    if (hasScope) writeNodeId(writer, scope);
+    if (attempt > 0) writer.u32(attempt);
     writer.u16(message.task);
     writeEnd(writer, message.end);
     writeEmits(writer, message.emits);
-    writeName(writer, message.gather);
-    writer.lengthPrefixed(message.carry);
+    if (gather !== "") writeName(writer, gather);
+    if (carry.length > 0) writer.lengthPrefixed(carry);
     writer.bytes(message.trace);
   });
 }
@@ -111,7 +123,9 @@ export function encodeAck(message: AckMessage): Uint8Array {
 /** An ack whose kind, the first byte, is read. */
 export function readAck(reader: ByteReader): AckMessage {
   const invocationId = readId(reader);
-  return { kind: "ack", invocationId, nodeInvocationId: readNodeId(reader), ...readRecord(reader) };
+  const nodeInvocationId = readNodeId(reader);
+  // The spread first: that is how the engine copies all of it at once.
+  return { ...readRecord(reader), kind: "ack", invocationId, nodeInvocationId };
 }
 
 /** The bytes of the record in an ack (A1). */
@@ -153,15 +167,16 @@ export function readEnd(reader: ByteReader): NodeEnd {
 }
 
 function readRecord(reader: ByteReader): NodeRecord {
+  const there = reader.u8();
   return {
     node: readName(reader),
-    scope: readNodeId(reader),
-    attempt: reader.u32(),
+    scope: there & parts.scope ? readNodeId(reader) : noScope,
+    attempt: there & parts.attempt ? reader.u32() : 0,
     task: reader.u16(),
     end: readEnd(reader),
     emits: readEmits(reader),
-    gather: readName(reader),
-    carry: reader.lengthPrefixed(),
+    gather: there & parts.gather ? readName(reader) : "",
+    carry: there & parts.carry ? reader.lengthPrefixed() : noBytes,
     trace: reader.rest(),
   };
 }
@@ -179,12 +194,14 @@ function writeEmits(writer: ByteWriter, emits: readonly EmitRecord[]): void {
 
 function readEmits(reader: ByteReader): EmitRecord[] {
   const count = reader.u32();
-  return Array.from({ length: count }, () => {
+  const emits: EmitRecord[] = [];
+  for (let left = count; left > 0; left -= 1) {
     const id = readNodeId(reader);
     const node = readName(reader);
     const task = reader.u16();
     const key = readKey(reader);
     const message = reader.lengthPrefixed();
-    return { id, node, task: task === inputTask ? undefined : task, key, message };
-  });
+    emits.push({ id, node, task: task === inputTask ? undefined : task, key, message });
+  }
+  return emits;
 }

@@ -112,8 +112,7 @@ export function randomPlacement(source: IdSource): number {
 
 /** The key hash whose owner is the invocation's home task. */
 export function placementOf(id: InvocationId): number {
-  const [first = 0, second = 0, third = 0, fourth = 0] = id;
-  return ((first << 24) | (second << 16) | (third << 8) | fourth) >>> 0;
+  return u32At(id, 0);
 }
 
 /** The text users see and keep. */
@@ -136,7 +135,25 @@ export function parseInvocationId(agent: string, text: string): InvocationId {
 
 /** A short text of the same sixteen bytes, for the keys of maps. */
 export function invocationName(id: InvocationId): string {
-  return Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString("latin1");
+  // Made for every message: a Buffer over the bytes would cost more than the text.
+  return String.fromCharCode(
+    id[0] ?? 0,
+    id[1] ?? 0,
+    id[2] ?? 0,
+    id[3] ?? 0,
+    id[4] ?? 0,
+    id[5] ?? 0,
+    id[6] ?? 0,
+    id[7] ?? 0,
+    id[8] ?? 0,
+    id[9] ?? 0,
+    id[10] ?? 0,
+    id[11] ?? 0,
+    id[12] ?? 0,
+    id[13] ?? 0,
+    id[14] ?? 0,
+    id[15] ?? 0,
+  );
 }
 
 /** The id that `invocationName` was made from. */
@@ -158,10 +175,8 @@ export function rootNodeId(id: InvocationId, attempt: number): NodeInvocationId 
 /** The id of the node invocation that the `index`-th emit of `parent` starts (D2). */
 export function childNodeId(parent: NodeInvocationId, index: number): NodeInvocationId {
   const seed = new Uint8Array(12);
-  const view = new DataView(seed.buffer);
-  view.setUint32(0, parent.high);
-  view.setUint32(4, parent.low);
-  view.setUint32(8, index);
+  putNodeId(seed, 0, parent);
+  putU32(seed, 8, index);
   return deriveNodeId(seed);
 }
 
@@ -182,9 +197,7 @@ export function operationPrefix(of: {
 }): Uint8Array {
   const prefix = new Uint8Array(invocationIdBytes + 8);
   prefix.set(of.invocationId);
-  const view = new DataView(prefix.buffer);
-  view.setUint32(invocationIdBytes, of.nodeInvocationId.high);
-  view.setUint32(invocationIdBytes + 4, of.nodeInvocationId.low);
+  putNodeId(prefix, invocationIdBytes, of.nodeInvocationId);
   return prefix;
 }
 
@@ -223,4 +236,23 @@ export function deriveNodeId(seed: Uint8Array): NodeInvocationId {
   const high = hashKey(hashed);
   hashed[0] = 1;
   return { high, low: hashKey(hashed) };
+}
+
+/** Puts a node invocation's id into a key, big-endian. */
+export function putNodeId(bytes: Uint8Array, at: number, id: NodeInvocationId): void {
+  putU32(bytes, at, id.high);
+  putU32(bytes, at + 4, id.low);
+}
+
+/** Big-endian, without a DataView: one for each key would cost more than the key. */
+export function putU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+}
+
+function u32At(bytes: Uint8Array, at: number): number {
+  const upper = ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16);
+  return (upper | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0;
 }

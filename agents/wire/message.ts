@@ -15,7 +15,7 @@ import { assert } from "../../base/invariant.js";
 import { operationPrefixBytes } from "../../runtime/operation-id.js";
 import type { MessageOrigin, Turn } from "../../runtime/task-program.js";
 import { type AckMessage, type NodeEnd, readAck, readEnd, writeEnd } from "./ack.js";
-import type { InvocationId, NodeInvocationId } from "./invocation-id.js";
+import { type InvocationId, isZeroId, type NodeInvocationId, noScope } from "./invocation-id.js";
 import { messageKinds as kinds } from "./message-kinds.js";
 import { type AttemptMessage, readAttempt } from "./attempt-message.js";
 import { type MetadataMessage, readMetadataMessage } from "./metadata-message.js";
@@ -34,6 +34,7 @@ import {
   writeRecorded,
 } from "./recorded-operations.js";
 import {
+  noBytes,
   readId,
   readKey,
   readName,
@@ -152,6 +153,9 @@ export function encodeInitiate(message: InitiateMessage): Uint8Array {
   });
 }
 
+/** Which parts of a `run` message are there; the others are zero or empty. */
+const parts = { scope: 1, attempt: 2, carried: 4, key: 8 } as const;
+
 export function encodeRun(message: RunMessage): Uint8Array {
   return written((writer) => {
     writer.u8(kinds.run);
@@ -159,18 +163,30 @@ export function encodeRun(message: RunMessage): Uint8Array {
     writer.bytes(message.invocationId);
     writeName(writer, message.node);
     writeNodeId(writer, message.nodeInvocationId);
-    writeNodeId(writer, message.scope);
-    writer.u32(message.attempt);
-    writer.lengthPrefixed(message.carried);
-    writeKey(writer, message.key);
+    const { scope, attempt, carried, key } = message;
+    const hasScope = !isZeroId(scope);
+    // Of most runs these are empty, and short messages are cheap ones.
+    writer.u8(
+      (hasScope ? parts.scope : 0) |
+        (attempt > 0 ? parts.attempt : 0) |
+        (carried.length > 0 ? parts.carried : 0) |
+        (key === undefined ? 0 : parts.key),
+    );
+    if (hasScope) writeNodeId(writer, scope);
+    if (attempt > 0) writer.u32(attempt);
+    if (carried.length > 0) writer.lengthPrefixed(carried);
+    if (key !== undefined) writeKey(writer, key);
     writer.bytes(message.message);
   });
 }
 
-export function encodeCompleted(message: CompletedMessage): Uint8Array {
+export function encodeCompleted(
+  arrivalNo: number,
+  message: Omit<CompletedMessage, "kind" | "arrivalNo">,
+): Uint8Array {
   return written((writer) => {
     writer.u8(kinds.completed);
-    writer.uint64(message.arrivalNo);
+    writer.uint64(arrivalNo);
     writer.u32(message.attempt);
     writeEnd(writer, message.end);
     writer.u32(message.emits.length);
@@ -278,16 +294,21 @@ function readInitiate(reader: ByteReader): InitiateMessage {
 }
 
 function readRun(reader: ByteReader): RunMessage {
+  const agent = readName(reader);
+  const invocationId = readId(reader);
+  const node = readName(reader);
+  const nodeInvocationId = readNodeId(reader);
+  const there = reader.u8();
   return {
     kind: "run",
-    agent: readName(reader),
-    invocationId: readId(reader),
-    node: readName(reader),
-    nodeInvocationId: readNodeId(reader),
-    scope: readNodeId(reader),
-    attempt: reader.u32(),
-    carried: reader.lengthPrefixed(),
-    key: readKey(reader),
+    agent,
+    invocationId,
+    node,
+    nodeInvocationId,
+    scope: there & parts.scope ? readNodeId(reader) : noScope,
+    attempt: there & parts.attempt ? reader.u32() : 0,
+    carried: there & parts.carried ? reader.lengthPrefixed() : noBytes,
+    key: there & parts.key ? readKey(reader) : undefined,
     message: reader.rest(),
   };
 }

@@ -59,10 +59,34 @@ export function writeName(writer: ByteWriter, name: string): void {
 }
 
 export function readName(reader: ByteReader): string {
-  // Shorter than what it takes to make a Buffer of it.
-  let name = "";
-  for (let left = reader.u8(); left > 0; left -= 1) name += String.fromCharCode(reader.u8());
+  const length = reader.u8();
+  return length === 0 ? "" : nameOf(reader.bytes(length));
+}
+
+/** Names that were read, by a hash: a topology has few, and every message has some of them. */
+const namesKnown = new Map<number, string>();
+/** Beyond this all are forgotten: names of the past come from records. */
+const namesKnownMax = 4_096;
+
+function nameOf(bytes: Uint8Array): string {
+  let hash = bytes.length;
+  for (let index = 0; index < bytes.length; index += 1) {
+    hash = (Math.imul(hash, 31) + (bytes[index] ?? 0)) | 0;
+  }
+  const known = namesKnown.get(hash);
+  if (known !== undefined && isNameOf(known, bytes)) return known;
+  const name = String.fromCharCode(...bytes);
+  if (namesKnown.size >= namesKnownMax) namesKnown.clear();
+  namesKnown.set(hash, name);
   return name;
+}
+
+function isNameOf(name: string, bytes: Uint8Array): boolean {
+  if (name.length !== bytes.length) return false;
+  for (let index = 0; index < bytes.length; index += 1) {
+    if (name.charCodeAt(index) !== bytes[index]) return false;
+  }
+  return true;
 }
 
 /** Appends a node invocation's id, or the xor of several. */

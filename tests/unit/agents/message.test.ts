@@ -253,7 +253,7 @@ function encode(sent: PlainMessage): Uint8Array {
     case "run":
       return encodeRun(sent);
     case "completed":
-      return encodeCompleted(sent);
+      return encodeCompleted(sent.arrivalNo, sent);
     case "ack":
       return encodeAck(sent);
     case "await":
@@ -365,7 +365,7 @@ describe("messages — bytes that are none", () => {
     });
     expect(() => decodeRun(ack)).toThrow(/holds a message "ack"/);
     expect(() => decodeAgentMessage(ack.subarray(0, ack.length - 1))).toThrow(/leaves the/);
-    ack[ack.length - 10] = 7;
+    ack[ack.length - 5] = 7;
     expect(() => decodeAgentMessage(ack)).toThrow(/node end 7/);
   });
 });

@@ -143,6 +143,31 @@ describe("resting nodes — functions that are given up", () => {
     expect(content.get("anna")).toBe(1);
     expect(await harness.until(invocation.humanInputs())).toEqual([]);
   });
+
+  it("nor is it given up again, however long it takes to go on", async () => {
+    let goOn: () => void = () => {};
+    let runs = 0;
+    const { harness, client } = waiting(
+      async (ctx) => {
+        runs += 1;
+        const outside = new Promise<void>((resolve) => {
+          goOn = resolve;
+        });
+        await Promise.race([ctx.askHuman("?"), outside]);
+        ctx.result("without an answer");
+      },
+      { awakeWaitingMax: 0 },
+    );
+    const invocation = await harness.until(client.initiate(""));
+    await harness.run();
+    // It has rested, and was given up: that it goes on shows that there was something else.
+    goOn();
+    await harness.run();
+    expect(runs).toBe(2);
+    goOn();
+    expect(await harness.until(invocation.result())).toBe("without an answer");
+    expect(runs).toBe(2);
+  });
 });
 
 describe("resting nodes — pauses", () => {

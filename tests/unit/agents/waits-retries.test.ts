@@ -151,6 +151,45 @@ describe("waits — while another node fails", () => {
   });
 });
 
+describe("waits — a death while the next attempt begins", () => {
+  it("the node asks again, wherever it was cut off", async () => {
+    for (let steps = 0; steps < 40; steps += 1) {
+      let failures = 0;
+      const work = agent({
+        entry: "begin",
+        result: type<string>(),
+        nodes: {
+          begin: node({ input: type<string>(), to: ["ask", "fail"] }),
+          ask: node({ input: type<string>() }),
+          fail: node({ input: type<string>() }),
+        },
+      }).implement({
+        begin: (ctx, message) => {
+          ctx.emit("ask", message);
+          ctx.emit("fail", message);
+        },
+        ask: async (ctx) => ctx.result(await ctx.askHuman<string>("?")),
+        fail: async (ctx) => {
+          await ctx.sleep(1_000);
+          failures += 1;
+          if (failures === 1) throw new Error("fails once");
+        },
+      });
+      const harness = new ProgramHarness({ agents: { work }, seed: 1 + (steps % 3) });
+      const top = await harness.until(clientsOf(harness).agent(work).initiate(""));
+      await harness.runNow();
+      harness.clock.advance();
+      for (let step = 0; step < steps; step += 1) await harness.stepNow();
+      for (let task = 0; task < harness.taskCount; task += 1) harness.crash(task);
+      await harness.run();
+      const open = await harness.until(top.humanInputs());
+      expect(open).toHaveLength(1);
+      for (const question of open) await harness.until(top.answer(question, "yes"));
+      expect(await harness.until(top.result())).toBe("yes");
+    }
+  });
+});
+
 describe("waits — several at a time, under crashes", () => {
   it("a node goes on with whatever ends first, and misses nothing", async () => {
     for (let seed = 1; seed < 60; seed += 1) {
