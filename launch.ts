@@ -126,9 +126,11 @@ export function runtimeOver<const Parts extends TopologyParts>(
 ): Runtime<Parts> {
   const port = cluster.local.programPort;
   const waiters = new OutcomeWaiters(port);
-  const agents = createAgentClients(programEntries(declared), port, waiters);
+  const entries = programEntries(declared);
+  const agents = createAgentClients(entries, port, waiters);
   const store = (name: string) => cluster.local.store(name);
-  const leave = others?.enter(declared.name, neighbourServer({ declared, agents, store }));
+  const serving = { declared, agents, store, entries, port, waiters };
+  const leave = others?.enter(declared.name, neighbourServer(serving));
   const close = (): Promise<void> => {
     leave?.();
     return cluster.close();

@@ -178,6 +178,10 @@ export const limits = {
   neighbourTriesMax: 100,
   /** The pause before each of these. */
   neighbourPauseMs: 100,
+  /** The longest pause before a wait for an invocation of another topology asks again. */
+  neighbourPauseMsMax: 2_000,
+  /** Questions of one such invocation that are passed on at a time: their ids are in one row. */
+  neighbourQuestionsMax: 256,
   /** Calls that wait for a thread of the compute pool. */
   computeQueueMax: 10_000,
   /** How long a compute function may run before its thread is ended. */

@@ -10,8 +10,12 @@ export interface NeighbourAgentClient<Input, Result> {
   /**
    * Runs the agent once and resolves with its result, which is recorded: a later run of this node
    * gets it without asking. When the invocation of this node is cancelled, so is the one that it
-   * waits for. A question that a human is asked there is not passed on: it is answered there, or by
-   * a node that drives the invocation with `nextStep`.
+   * waits for. Each question that a human is asked there is a question of this node too, and so of
+   * its invocation, up to the top: `limits.neighbourQuestionsMax` of one invocation at a time. It
+   * is answered here or there.
+   *
+   * Once it has begun, this node waits for it however long the other topology is away, and costs no
+   * memory meanwhile, like every node that only waits.
    *
    * @throws PartitaError as `AgentClient.invoke`
    * @throws PartitaError NEIGHBOUR_UNAVAILABLE when the topology is not launched for
@@ -21,7 +25,8 @@ export interface NeighbourAgentClient<Input, Result> {
 
   /**
    * Begins an invocation, once for all runs of this node, and resolves when it is durable there. A
-   * later attempt of this node's invocation begins another one if that has failed.
+   * later attempt of this node's invocation begins another one if this one was told that it failed.
+   * `result` of it passes questions on as `invoke` does; driving it by `nextStep` does not.
    */
   initiate(input: Input): Promise<NeighbourInvocation<Result>>;
 

@@ -5,8 +5,10 @@
 // invocation once (the call's id).
 
 import { PartitaError } from "../../base/errors.js";
-import type { TaskPort } from "../../runtime/task-program.js";
+import type { ProgramClientPort, ProgramEntry, TaskPort } from "../../runtime/task-program.js";
 import { storesOf, type Topology } from "../../runtime/topology.js";
+import { definitionOf } from "../declare/definition.js";
+import { parseInvocationId } from "../wire/invocation-id.js";
 import {
   decodeNeighbourRequest,
   type FoundEntries,
@@ -17,6 +19,8 @@ import {
 import { decodeMessage, encodeMessage } from "../wire/wire-field.js";
 import type { AgentClient } from "./client.js";
 import type { Invocation } from "./invocation.js";
+import { unknownInvocation, watchInvocation } from "./neighbour-watch.js";
+import type { OutcomeWaiters } from "./outcome-waiters.js";
 
 type StoreReads = Pick<ReturnType<TaskPort["store"]>, "get" | "entries">;
 
@@ -24,6 +28,9 @@ type StoreReads = Pick<ReturnType<TaskPort["store"]>, "get" | "entries">;
 export interface NeighbourServerParts {
   readonly declared: Topology;
   readonly agents: ReadonlyMap<string, AgentClient<unknown, unknown>>;
+  readonly entries: ReadonlyMap<string, ProgramEntry>;
+  readonly port: ProgramClientPort;
+  readonly waiters: OutcomeWaiters;
   /** @throws PartitaError STORE_UNKNOWN */
   store(name: string): StoreReads;
 }
@@ -53,6 +60,13 @@ async function answerTo(
       const invocation = clientOf(parts, request.agent).get(request.invocationId);
       return await ask(invocation, request.question, signal);
     }
+    case "watch": {
+      const { agent, invocationId, known } = request;
+      const entry = parts.entries.get(agent);
+      if (entry === undefined) return unknownInvocation;
+      const calls = { agent, definition: definitionOf(entry), ...parts };
+      return await watchInvocation(calls, parseInvocationId(agent, invocationId), known, signal);
+    }
     case "answer": {
       const { agent, invocationId, question, value } = request;
       const options = signal === undefined ? {} : { signal };
@@ -79,8 +93,6 @@ async function ask(
 ): Promise<unknown> {
   const options = signal === undefined ? {} : { signal };
   switch (question) {
-    case "result":
-      return await invocation.result(options);
     case "isComplete":
       return await invocation.isComplete(options);
     case "cancel":
@@ -89,19 +101,6 @@ async function ask(
       return await invocation.nextStep(options);
     case "humanInputs":
       return await invocation.humanInputs(options);
-    case "hasFailed":
-      return (await invocation.isComplete(options)) && (await hasFailed(invocation));
-  }
-}
-
-async function hasFailed(invocation: Invocation<unknown>): Promise<boolean> {
-  try {
-    await invocation.result();
-    return false;
-  } catch (error) {
-    const codes = ["INVOCATION_FAILED", "INVOCATION_CANCELLED"] as const;
-    if (codes.some((code) => PartitaError.is(error, code))) return true;
-    throw error;
   }
 }
 

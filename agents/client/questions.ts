@@ -32,21 +32,38 @@ export type Step = Answer | { readonly kind: "asks"; readonly question: HumanQue
 
 /** All open questions of an invocation, oldest first. */
 export async function openQuestions(
-  { agent, port }: AgentCalls,
+  calls: AgentCalls,
   id: InvocationId,
   signal: AbortSignal | undefined,
 ): Promise<readonly HumanQuestion[]> {
-  const found: HumanQuestion[] = [];
+  const listed = await listQuestions(calls, id, { subscribe: false, signal });
+  return listed.map((one) => questionOf(id, one));
+}
+
+/** The same as they are listed; `subscribe`: whoever waits for a step hears when they change. */
+export async function listQuestions(
+  { agent, port }: AgentCalls,
+  id: InvocationId,
+  how: {
+    readonly subscribe: boolean;
+    readonly signal: AbortSignal | undefined;
+    /** As many are enough. */
+    readonly atMost?: number;
+  },
+): Promise<readonly ListedQuestion[]> {
+  const { signal, atMost = Number.POSITIVE_INFINITY } = how;
+  const found: ListedQuestion[] = [];
   const home = port.ownerOf(placementOf(id));
   for (let from = 0; ; ) {
-    const message = { kind: "questions", agent, invocationId: id, from } as const;
+    const subscribe = how.subscribe && from === 0;
+    const message = { kind: "questions", agent, invocationId: id, from, subscribe } as const;
     const page = decodeQuestionPage(await port.request(home, encodeQuestion(message)));
     signal?.throwIfAborted();
     if (!page.isKnown) {
       throw new PartitaError("INVOCATION_UNKNOWN", { agent, invocationId: formatInvocationId(id) });
     }
-    for (const listed of page.questions) found.push(questionOf(id, listed));
-    if (page.next === 0) return found;
+    found.push(...page.questions);
+    if (page.next === 0 || found.length >= atMost) return found.slice(0, atMost);
     from = page.next;
   }
 }

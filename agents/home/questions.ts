@@ -62,6 +62,8 @@ export class Questions {
   readonly #valueBytesMax: number;
   /** Threads to be told of the next question of an invocation. */
   readonly #waiting = new WaitingThreads();
+  /** Threads to be told when the questions of an invocation have changed. */
+  readonly #following = new WaitingThreads();
 
   /** `valueBytesMax`: of an answer. */
   constructor(port: TaskPort, valueBytesMax: number) {
@@ -71,14 +73,15 @@ export class Questions {
 
   threadExited(thread: number): void {
     this.#waiting.threadExited(thread);
+    this.#following.threadExited(thread);
   }
 
   /** A node asks, in an attempt that counts. */
   asked(turn: Turn, { invocationId, question, kind: _, ...row }: AskedMessage): void {
     if (findQuestion(turn, invocationId, question) !== undefined) return;
     addQuestion(turn, invocationId, question, row);
-    const notice = encodeNotice({ kind: "asked", invocationId });
-    for (const thread of this.#waiting.take(invocationId)) turn.notify(thread, notice);
+    this.#notify(turn, this.#waiting, invocationId);
+    this.#notify(turn, this.#following, invocationId);
     for (const { no, caller } of callersOf(turn, invocationId)) {
       if (caller.until === "result") {
         this.#passOn(turn, caller, invocationId, question, row.prompt);
@@ -149,7 +152,8 @@ export class Questions {
   }
 
   /** The open questions of an invocation, in pages. */
-  page(turn: Turn, { invocationId, from }: QuestionsMessage): Uint8Array {
+  page(turn: Turn, { invocationId, from, subscribe }: QuestionsMessage): Uint8Array {
+    if (subscribe) this.#following.add(laneOf(turn).thread, invocationId);
     const questions: ListedQuestion[] = [];
     let bytes = 0;
     for (const { no, question, row } of openQuestions(turn, invocationId, from)) {
@@ -207,6 +211,7 @@ export class Questions {
     by: AnsweredBy | undefined,
   ): boolean {
     removeQuestion(turn, invocationId, found);
+    this.#notify(turn, this.#following, invocationId);
     const callers = callersOf(turn, invocationId).filter(({ caller }) => caller.until === "result");
     const origin = { invocationId, question: found.question };
     for (const { caller } of callers) {
@@ -214,6 +219,11 @@ export class Questions {
       turn.send(task, encodeTaskWait({ kind: "childClosed", arrivalNo, index, origin, by }));
     }
     return callers.length > 0;
+  }
+
+  #notify(turn: Turn, threads: WaitingThreads, invocationId: InvocationId): void {
+    const notice = encodeNotice({ kind: "asked", invocationId });
+    for (const thread of threads.take(invocationId)) turn.notify(thread, notice);
   }
 
   #passOn(

@@ -73,10 +73,10 @@ export class ActiveContext {
 
   get agents(): object {
     const { agents, neighbours } = this.#definition;
-    const parts = { run: this.#active, port: this.#port, attempt: this.#run.attempt };
+    const parts = [this.#active, this.#run, this.#port] as const;
     this.#agents ??= Object.freeze({
       ...byName(agents, (own, { agent }) => this.#agentIn(own, agent)),
-      ...byName(neighbours.agents, (own, target) => new NeighbourAgent(parts, own, target)),
+      ...byName(neighbours.agents, (own, target) => new NeighbourAgent(...parts, own, target)),
     });
     return this.#agents;
   }

@@ -1,16 +1,19 @@
 // Neighbour agents — agents of another topology as one node invocation calls them.
 //
 // The id of a call is recorded before the other topology hears of it, and begins one invocation
-// there however often it comes; results are recorded like outcomes of `ctx.run`. So a node that is
-// run again neither begins an invocation twice nor waits again for what it has had.
+// there however often it comes. Waiting for a result is a wait of the node (node-waits.ts): its
+// function may be given up meanwhile. So a node that is run again neither begins an invocation
+// twice nor waits again for what it has had.
 // Owns: that order, and what a retry does with an invocation that has failed. Leaves to others: the
-// way there (TaskPort.neighbour), what is done there (neighbour-server.ts).
+// way there (TaskPort.neighbour), what is done there (neighbour-server.ts), waiting
+// (neighbour-watches.ts).
 //
 // Invariants:
 //   B1. Places in the journal are taken when the function calls, in the order of its calls.
-//   B2. A later attempt goes on with an invocation that runs or has succeeded; one that failed or
-//       was cancelled it begins anew.
+//   B2. A later attempt goes on with an invocation that runs or has succeeded; another is begun
+//       when an earlier attempt was told that it failed or was cancelled.
 
+import { assert } from "../../base/invariant.js";
 import { PartitaError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import { newCallId } from "../../runtime/call-id.js";
@@ -20,63 +23,95 @@ import type { TaskPort } from "../../runtime/task-program.js";
 import { checksum } from "../../store/checksum.js";
 import type { NeighbourAgentClient, NeighbourInvocation } from "../client/neighbour-client.js";
 import type { HumanQuestion, NextStep } from "../client/invocation.js";
-import { checkWaitOptions, type WaitOptions, waited } from "../client/waiting.js";
+import { checkWaitOptions, unlessAborted, type WaitOptions, waited } from "../client/waiting.js";
 import type { NeighbourTarget } from "../declare/definition.js";
+import { formatInvocationId, type InvocationId, parseInvocationId } from "../wire/invocation-id.js";
+import type { RunMessage } from "../wire/message.js";
 import { messageBounds } from "../wire/message-bounds.js";
 import { encodeNeighbourRequest, type NeighbourQuestion } from "../wire/neighbour-request.js";
 import { decodeMessage, encodeMessage } from "../wire/wire-field.js";
-import type { NeighbourRun } from "./neighbour-store.js";
+import type { ActiveNode } from "./active-node.js";
+import { failedBefore, resultIn } from "./child-outcome.js";
+import type { NameWriter, NodeWaits, WaitPlaces } from "./node-waits.js";
+import type { Traced } from "./trace-recorder.js";
 
-/** What a call needs of the run that makes it. */
-export interface NeighbourCallParts {
-  readonly run: NeighbourRun;
-  readonly port: TaskPort;
-  /** Of the invocation, at the start of the run. */
-  readonly attempt: number;
-}
+const names = { invoke: 13, result: 14 } as const;
 
-/** The call of an invocation, as it is recorded. */
+/** An invocation over there, as a run of the node begins it. */
 interface BegunCall {
-  readonly call: string;
-  /** The attempt that began it. */
+  /** The attempt in which it is begun. */
   readonly attempt: number;
+  /** Its id, from the record or from there. */
+  id(): Promise<string>;
 }
 
 export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
-  readonly #parts: NeighbourCallParts;
+  readonly #active: ActiveNode;
+  readonly #run: RunMessage;
+  readonly #port: TaskPort;
   readonly #own: string;
   readonly #target: NeighbourTarget;
 
   /** `own`: what the agent calls it. */
-  constructor(parts: NeighbourCallParts, own: string, target: NeighbourTarget) {
-    this.#parts = parts;
+  constructor(
+    active: ActiveNode,
+    run: RunMessage,
+    port: TaskPort,
+    own: string,
+    target: NeighbourTarget,
+  ) {
+    this.#active = active;
+    this.#run = run;
+    this.#port = port;
     this.#own = own;
     this.#target = target;
   }
 
   invoke(input: unknown, options: WaitOptions = {}): Promise<unknown> {
-    return this.#operation("invoke", [input], options, async (signal) => {
-      const begun = this.#begin(input);
-      const result = this.#place(`result of ${begun.name}`);
-      if (result.known !== undefined) return decodeMessage(result.known.bytes);
-      const id = await begun.id();
-      return await this.#keep(result, () => this.#wait(id, signal));
+    return this.#waiting("invoke", [input], async (waits) => {
+      checkWaitOptions("invoke", options);
+      const bytes = this.#inputBytes(input);
+      const index = waits.nextIndex;
+      const nameIn = (attempt: number): NameWriter => {
+        return (writer) => {
+          writer.u8(names.invoke);
+          writer.u32(index);
+          writer.u32(attempt);
+          writer.u32(checksum(bytes));
+          writer.bytes(Buffer.from(this.#name));
+        };
+      };
+      const begun = this.#begin(waits, bytes, (attempt) => {
+        return waits.anyEarlierOutcome(nameIn(attempt));
+      });
+      const places = waits.places(nameIn(begun.attempt));
+      return await this.#outcome(waits, places, begun.id, true, options);
     });
   }
 
   initiate(input: unknown): Promise<NeighbourInvocation<unknown>> {
-    return this.#operation("initiate", [input], {}, async () => {
-      return this.get(await this.#begin(input).id());
+    return this.#waiting("initiate", [input], async (waits) => {
+      const begun = this.#begin(waits, this.#inputBytes(input), (_, id) => {
+        return id === undefined ? undefined : waits.anyEarlierOutcome(this.#resultName(id));
+      });
+      // Sent for good, like what is written: the function may not return before.
+      const id = await this.#active.operation(this.#called("initiate"), begun.id);
+      return this.#invocation(id, true);
     });
   }
 
   get(id: string): NeighbourInvocation<unknown> {
+    return this.#invocation(id, false);
+  }
+
+  #invocation(id: string, isOwn: boolean): NeighbourInvocation<unknown> {
     return Object.freeze({
       id,
       result: (options: WaitOptions = {}) =>
-        this.#operation("result", [id], options, (signal) => {
-          const place = this.#place(`result of ${this.#name} ${id}`);
-          return this.#keep(place, () => this.#wait(id, signal));
+        this.#waiting("result", [id], (waits) => {
+          checkWaitOptions("result", options);
+          const places = waits.places(this.#resultName(id));
+          return this.#outcome(waits, places, async () => id, isOwn, options);
         }),
       isComplete: (options: WaitOptions = {}) =>
         this.#operation("isComplete", [id], options, async (signal) => {
@@ -84,7 +119,7 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
         }),
       nextStep: (options: WaitOptions = {}) =>
         this.#operation("nextStep", [id], options, async (signal) => {
-          const place = this.#place(`step of ${this.#name} ${id}`);
+          const place = this.#place(noteName(`step of ${this.#name} ${id}`));
           const step = await this.#keep(place, () => this.#ask(id, "nextStep", signal));
           // cast: the server answers with what its own client gives
           return step as NextStep<unknown>;
@@ -109,36 +144,85 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     return `${this.#target.topology}/${this.#target.agent}`;
   }
 
-  /** Takes the place of a call (B1); `id` begins it, or finds what an earlier run has begun. */
-  #begin(input: unknown): { readonly name: string; id(): Promise<string> } {
-    const where = `input of agent "${this.#target.agent}" of topology "${this.#target.topology}"`;
-    const bytes = encodeMessage(input, where);
-    const name = `${this.#name} #${checksum(bytes).toString(16)}`;
-    const first = this.#place(name);
-    return {
-      name,
-      id: async () => {
-        for (let place = first, again = 1; ; again += 1) {
-          const begun = await this.#keep(place, async () => ({
-            call: newCallId(this.#parts.port),
-            attempt: this.#parts.attempt,
-          }));
-          // cast: what is recorded under this name
-          const { call, attempt } = begun as BegunCall;
-          const id = await this.#initiate(call, bytes);
-          const isOlder = attempt < this.#parts.attempt;
-          if (!isOlder || (await this.#ask(id, "hasFailed")) !== true) return id;
-          place = this.#place(`${name} again ${again}`);
-        }
-      },
+  #resultName(id: string): NameWriter {
+    const child = parseInvocationId(this.#target.agent, id);
+    return (writer) => {
+      writer.u8(names.result);
+      writer.bytes(child);
     };
   }
 
-  async #initiate(call: string, input: Uint8Array): Promise<string> {
-    this.#parts.run.assertWrites();
+  #inputBytes(input: unknown): Uint8Array {
+    const { agent, topology } = this.#target;
+    return encodeMessage(input, `input of agent "${agent}" of topology "${topology}"`);
+  }
+
+  /**
+   * Takes the places of a call (B1): of the id by which it is begun, and of what it has begun.
+   * `outcomeOf`: what that came to, as an earlier run was told.
+   */
+  #begin(
+    waits: NodeWaits,
+    input: Uint8Array,
+    outcomeOf: (attempt: number, id: string | undefined) => Uint8Array | undefined,
+  ): BegunCall {
+    const name = `${this.#name} #${checksum(input).toString(16)}`;
+    const callName = (attempt: number): Uint8Array => noteName(`call ${attempt} of ${name}`);
+    const idName = (attempt: number): Uint8Array => noteName(`begun ${attempt} of ${name}`);
+    const { journal } = this.#active;
+    const { attempt: current } = this.#run;
+    let attempt = current;
+    for (let earlier = current; earlier >= 0 && waits.mayHaveEarlier; earlier -= 1) {
+      if (journal.earlier(0, noteDigest(callName(earlier))) === undefined) continue;
+      const known = journal.earlier(1, noteDigest(idName(earlier)))?.bytes;
+      const id = known === undefined ? undefined : String(decodeMessage(known));
+      if (!failedBefore(outcomeOf(earlier, id), current)) attempt = earlier;
+      break;
+    }
+    const call = this.#place(callName(attempt));
+    const begun = this.#place(idName(attempt));
+    const id = async (): Promise<string> => {
+      const made = await this.#keep(call, async () => newCallId(this.#port));
+      return String(await this.#keep(begun, () => this.#initiate(String(made), input)));
+    };
+    return { attempt, id };
+  }
+
+  async #initiate(call: string, input: Uint8Array): Promise<unknown> {
+    this.#active.assertWrites();
     const { agent } = this.#target;
-    const id = await this.#send({ op: "initiate", agent, call, input });
-    return String(id);
+    return await this.#send({ op: "initiate", agent, call, input });
+  }
+
+  /** Waits for an invocation, once it has begun: until then the node is not at rest. */
+  async #outcome(
+    waits: NodeWaits,
+    places: WaitPlaces,
+    begin: () => Promise<string>,
+    isOwn: boolean,
+    options: WaitOptions,
+  ): Promise<unknown> {
+    const { topology, agent } = this.#target;
+    const waited: { outcome: Promise<Uint8Array>; child: InvocationId }[] = [];
+    await this.#active.operation(this.#called("result"), async () => {
+      const child = parseInvocationId(agent, await begin());
+      const wanted = { kind: "neighbour", topology, agent, child, isOwn } as const;
+      const outcome = waits.outcome(places, wanted);
+      outcome.catch(ignore);
+      waited.push({ outcome, child });
+    });
+    const [begun] = waited;
+    assert(begun !== undefined, "what has begun is waited for");
+    const outcome = unlessAborted(begun.outcome, options);
+    if (isOwn) outcome.catch(() => this.#cancelToo(begun.child));
+    return resultIn(agent, begun.child, await outcome);
+  }
+
+  /** When its invocation is cancelled before the wait is on record: no row tells of that one. */
+  #cancelToo(child: InvocationId): void {
+    const { signal } = this.#active;
+    if (!signal.aborted || !PartitaError.is(signal.reason, "INVOCATION_CANCELLED")) return;
+    this.#ask(formatInvocationId(child), "cancel").catch(ignore);
   }
 
   /** Answers once: an earlier run that was about to may have, and then the question is stale. */
@@ -150,8 +234,8 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
   ): Promise<void> {
     const bytes = encodeMessage(value, `answer to question ${question}`);
     const name = `answer of ${this.#name} ${question} #${checksum(bytes).toString(16)}`;
-    const intended = this.#place(`intended ${name}`);
-    const given = this.#place(name);
+    const intended = this.#place(noteName(`intended ${name}`));
+    const given = this.#place(noteName(name));
     const { agent } = this.#target;
     await this.#keep(intended, async () => null);
     await this.#keep(given, async () => {
@@ -165,19 +249,6 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     });
   }
 
-  /** The result; when the invocation of this node is cancelled meanwhile, so is that one. */
-  async #wait(id: string, signal: AbortSignal): Promise<unknown> {
-    try {
-      return await this.#ask(id, "result", signal);
-    } catch (error) {
-      const { signal: own } = this.#parts.run;
-      if (own.aborted && PartitaError.is(own.reason, "INVOCATION_CANCELLED")) {
-        this.#ask(id, "cancel").catch(() => {});
-      }
-      throw error;
-    }
-  }
-
   #ask(invocationId: string, question: NeighbourQuestion, signal?: AbortSignal): Promise<unknown> {
     const { agent } = this.#target;
     return this.#send({ op: "ask", agent, invocationId, question }, signal);
@@ -188,7 +259,7 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     request: Parameters<typeof encodeNeighbourRequest>[0],
     signal?: AbortSignal,
   ): Promise<unknown> {
-    const { port } = this.#parts;
+    const port = this.#port;
     const bytes = encodeNeighbourRequest(request);
     for (let tries = 1; ; tries += 1) {
       try {
@@ -201,20 +272,20 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     }
   }
 
-  #place(name: string): NamedStep {
-    const bytes = Buffer.from(`neighbour ${name}`);
-    return { name: bytes, ...this.#parts.run.journal.claim(noteDigest(bytes)) };
+  #place(name: Uint8Array): NamedStep {
+    return { name, ...this.#active.journal.claim(noteDigest(name)) };
   }
 
   /** What is recorded at a place; what `make` gives, when nothing is. */
   async #keep(place: NamedStep, make: () => Promise<unknown>): Promise<unknown> {
     if (place.known !== undefined) return decodeMessage(place.known.bytes);
-    const { run, port } = this.#parts;
+    const port = this.#port;
     const bytes = encodeMessage(await make(), `answer of ${this.#name}`);
-    run.assertWrites();
+    this.#active.assertWrites();
     // What no row can hold is asked for again by a later run.
     const { resultBytesMax } = messageBounds(port.rowBytesMax);
-    if (bytes.length <= resultBytesMax) await port.note(run.journal, place, place.name, bytes);
+    if (bytes.length <= resultBytesMax)
+      await port.note(this.#active.journal, place, place.name, bytes);
     return decodeMessage(bytes);
   }
 
@@ -224,7 +295,7 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     options: WaitOptions,
     begin: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const { run } = this.#parts;
+    const run = this.#active;
     const begun = async (): Promise<T> => {
       checkWaitOptions(call, options);
       const { signal: own } = options;
@@ -232,14 +303,41 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
         begin(own === undefined ? run.signal : AbortSignal.any([run.signal, own])),
       );
     };
-    return run.operation(`agents.${this.#own}.${call}`, begun, {
+    return run.operation(this.#called(call), begun, this.#traced(call, given));
+  }
+
+  #waiting<T>(
+    call: string,
+    given: readonly unknown[],
+    begin: (waits: NodeWaits) => Promise<T>,
+  ): Promise<T> {
+    return this.#active.waiting(this.#called(call), begin, this.#traced(call, given));
+  }
+
+  #called(call: string): string {
+    return `agents.${this.#own}.${call}`;
+  }
+
+  #traced(call: string, given: readonly unknown[]): Traced {
+    const traced = {
       type: "agent-call",
       about: { agent: this.#own, call },
       arguments: given,
-    });
+    } as const;
+    return call === "initiate" ? { ...traced, shown: idIn } : traced;
   }
 }
 
 interface NamedStep extends JournalStep {
   readonly name: Uint8Array;
 }
+
+function idIn(value: unknown): unknown {
+  return typeof value === "object" && value !== null && "id" in value ? value.id : undefined;
+}
+
+function noteName(name: string): Uint8Array {
+  return Buffer.from(`neighbour ${name}`);
+}
+
+function ignore(): void {}

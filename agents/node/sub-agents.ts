@@ -12,7 +12,6 @@
 //   B2. A later attempt goes on with the child of an earlier one, unless that had come to a failure
 //       in an earlier attempt: then it begins another.
 
-import { assert } from "../../base/invariant.js";
 import { parseCallId } from "../../runtime/call-id.js";
 import { checksum } from "../../store/checksum.js";
 import { hashKey } from "../../store/key-hash.js";
@@ -21,7 +20,7 @@ import { type AgentClient, checkInvokeOptions, type InvokeOptions } from "../cli
 import type { ForkChanges } from "../client/fork-client.js";
 import type { HumanQuestion, Invocation, NextStep } from "../client/invocation.js";
 import { InvocationHandle, stepOf } from "../client/invocation-handle.js";
-import { type AgentCalls, resultOf } from "../client/outcome-question.js";
+import type { AgentCalls } from "../client/outcome-question.js";
 import { answerOf, questionOf } from "../client/questions.js";
 import { checkWaitOptions, unlessAborted, type WaitOptions } from "../client/waiting.js";
 import { encodeMetadata, type Metadata, type MetadataChanges } from "../declare/metadata.js";
@@ -40,6 +39,7 @@ import { refusalOf } from "../wire/refusal-bytes.js";
 import type { Beginning } from "../wire/wait-fields.js";
 import { encodeMessage } from "../wire/wire-field.js";
 import type { ActiveNode } from "./active-node.js";
+import { failedBefore, resultIn } from "./child-outcome.js";
 import type { Traced } from "./trace-recorder.js";
 import type { NameWriter, NodeWaits, WaitPlaces } from "./node-waits.js";
 
@@ -320,19 +320,4 @@ function nameOf(kind: number, child: InvocationId): NameWriter {
     writer.u8(kind);
     writer.bytes(child);
   };
-}
-
-/** @throws PartitaError INVOCATION_FAILED, INVOCATION_CANCELLED, INVOCATION_UNKNOWN */
-function resultIn(agent: string, child: InvocationId, outcome: Uint8Array): unknown {
-  const { reply } = readInAttempt(outcome);
-  assert(reply.kind !== "asks", "who waits for a result is not told of questions");
-  return resultOf(agent, child, reply);
-}
-
-/** Whether an invocation had come to something else than a result in an attempt before. */
-function failedBefore(outcome: Uint8Array | undefined, attempt: number): boolean {
-  if (outcome === undefined) return false;
-  const { attempt: then, reply } = readInAttempt(outcome);
-  const isResult = reply.kind === "ended" && reply.outcome.kind === "result";
-  return then < attempt && reply.kind !== "asks" && !isResult;
 }

@@ -26,6 +26,7 @@ export function sendRequest(turn: Turn, port: TaskPort, row: WaitingRow, wanted:
   const { taskId: task } = port;
   switch (wanted.kind) {
     case "pause":
+    case "neighbour":
       return;
     case "answer": {
       const { invocationId, node } = run;

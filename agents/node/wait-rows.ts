@@ -1,21 +1,26 @@
 // Wait rows — what a task keeps of the waits of its nodes, until they have ended.
 //
 //   [01][row u64][operation u32]               a wait (WaitRow)
-//   [02][row u64][operation u32][number u32]   an answer that the node has not looked at yet
+//   [02][row u64][operation u32][number u32]   an answer that the node, or another topology, has
+//                                              not looked at yet
 //
 // Owns: keys and layouts. Leaves to others: when rows come and go (waits.ts).
 
 import { ByteReader } from "../../base/byte-reader.js";
 import { assert } from "../../base/invariant.js";
+import type { Turn } from "../../runtime/task-program.js";
 import type { InvocationId } from "../wire/invocation-id.js";
 import type { QuestionId } from "../wire/question-id.js";
 import {
   type AnsweredBy,
+  type NeighbourChild,
   readAnsweredBy,
+  readNeighbourChild,
   readQuestionId,
   type Wanted,
   type WaitPlace,
   writeAnsweredBy,
+  writeNeighbourChild,
 } from "../wire/wait-fields.js";
 import { readId, readName, writeName, written } from "../wire/wire-field.js";
 
@@ -35,15 +40,24 @@ export interface WaitRow {
 }
 
 /** What is kept of what is waited for. */
-export type WaitedFor = WaitedAnswer | WaitedPause | WaitedChild;
+export type WaitedFor = WaitedAnswer | WaitedPause | WaitedChild | WaitedNeighbour;
 
-export interface WaitedAnswer {
+/** Answers that wait: numbers of the oldest that was not looked at, and of the next to come. */
+interface WaitingAnswers {
+  readonly firstAnswer: number;
+  readonly nextAnswer: number;
+}
+
+export interface WaitedAnswer extends WaitingAnswers {
   readonly kind: "answer";
   readonly question: QuestionId;
   readonly isChecked: boolean;
-  /** The number of the oldest answer that the node has not looked at, and of the next to come. */
-  readonly firstAnswer: number;
-  readonly nextAnswer: number;
+}
+
+export interface WaitedNeighbour extends WaitingAnswers, NeighbourChild {
+  readonly kind: "neighbour";
+  /** Its questions that were passed on, and are open. */
+  readonly asked: readonly QuestionId[];
 }
 
 export interface WaitedPause {
@@ -61,7 +75,7 @@ export interface WaitedChild {
   readonly passesOn: boolean;
 }
 
-const waitedKinds = { answer: 1, pause: 2, result: 3, step: 4, receipt: 5 } as const;
+const waitedKinds = { answer: 1, pause: 2, result: 3, step: 4, receipt: 5, neighbour: 6 } as const;
 
 /** What a row keeps of a wait; `undefined` when nothing is waited for. */
 export function waitedForOf(wanted: Wanted): WaitedFor | undefined {
@@ -72,6 +86,8 @@ export function waitedForOf(wanted: Wanted): WaitedFor | undefined {
     }
     case "pause":
       return wanted;
+    case "neighbour":
+      return { ...wanted, asked: [], firstAnswer: 0, nextAnswer: 0 };
     case "nothing":
       return undefined;
     default: {
@@ -96,6 +112,12 @@ export function encodeWait({ digest, rests, wanted }: WaitRow): Uint8Array {
         return;
       case "pause":
         writer.uint64(wanted.dueMs);
+        return;
+      case "neighbour":
+        writeNeighbourChild(writer, wanted);
+        writer.u32(wanted.firstAnswer);
+        writer.u32(wanted.nextAnswer);
+        for (const question of wanted.asked) writer.bytes(question);
         return;
       default:
         writeName(writer, wanted.agent);
@@ -124,6 +146,14 @@ function readWaitedFor(reader: ByteReader): WaitedFor {
     }
     case waitedKinds.pause:
       return { kind: "pause", dueMs: reader.uint64() };
+    case waitedKinds.neighbour: {
+      const child = readNeighbourChild(reader);
+      const firstAnswer = reader.u32();
+      const nextAnswer = reader.u32();
+      const asked: QuestionId[] = [];
+      while (!reader.done) asked.push(readQuestionId(reader));
+      return { kind: "neighbour", ...child, firstAnswer, nextAnswer, asked };
+    }
     case waitedKinds.result:
       return { kind: "result", ...readChild(reader) };
     case waitedKinds.step:
@@ -175,6 +205,27 @@ export function answerKey(place: WaitPlace, answerNo: number): Uint8Array {
   const key = placeKey(prefixes.answer, place, 4);
   new DataView(key.buffer).setUint32(13, answerNo);
   return key;
+}
+
+/** Whether it is a wait for this invocation. */
+export function isFor({ wanted }: WaitRow, child: InvocationId): boolean {
+  return "child" in wanted && Buffer.compare(wanted.child, child) === 0;
+}
+
+/** Answers that wait: none of them does any more. */
+export function takeAnswers(
+  turn: Turn,
+  place: WaitPlace,
+  { firstAnswer, nextAnswer }: WaitingAnswers,
+): readonly AnswerRow[] {
+  const taken: AnswerRow[] = [];
+  for (let no = firstAnswer; no < nextAnswer; no += 1) {
+    const answer = turn.get(waitTable, answerKey(place, no));
+    if (answer === undefined) continue;
+    taken.push(decodeAnswer(answer.slice()));
+    turn.delete(waitTable, answerKey(place, no));
+  }
+  return taken;
 }
 
 /** All waits. */

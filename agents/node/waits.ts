@@ -22,7 +22,7 @@ import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import { encodeAttempt } from "../wire/attempt-message.js";
 import { type InvocationId, operationPrefix, placementOf } from "../wire/invocation-id.js";
 import { decodeRun, type RunMessage } from "../wire/message.js";
-import { anyAttempt, encodeQuestion, passedOnId } from "../wire/question-message.js";
+import { encodeQuestion } from "../wire/question-message.js";
 import { inAttempt } from "../wire/question-list.js";
 import { refusalBytes, staleError } from "../wire/refusal-bytes.js";
 import type { AnsweredBy, WaitPlace } from "../wire/wait-fields.js";
@@ -38,8 +38,10 @@ import {
 } from "../wire/wait-message.js";
 import { noBytes } from "../wire/wire-field.js";
 import { attemptOf, type Fences } from "./fences.js";
+import { NeighbourWatches } from "./neighbour-watches.js";
 import type { NodeQueue } from "./node-queue.js";
 import type { OpenWaits } from "./open-waits.js";
+import { PassedQuestions } from "./passed-questions.js";
 import { Pauses } from "./pauses.js";
 import { sendRequest } from "./wait-requests.js";
 import type { RestingNodes } from "./resting-nodes.js";
@@ -47,6 +49,7 @@ import type { WaitingRuns } from "./waiting-runs.js";
 import {
   type AnswerRow,
   answerKey,
+  isFor,
   decodeAnswer,
   decodeWait,
   encodeAnswer,
@@ -54,6 +57,7 @@ import {
   type WaitRow,
   type WaitedAnswer,
   placeOf,
+  takeAnswers,
   waitedForOf,
   waitKey,
   waitsRange,
@@ -70,6 +74,8 @@ export class Waits {
   readonly #pauses: Pauses;
   readonly #resting: RestingNodes;
   readonly #open: OpenWaits;
+  readonly #watches: NeighbourWatches;
+  readonly #passed: PassedQuestions;
 
   constructor(
     port: TaskPort,
@@ -81,6 +87,8 @@ export class Waits {
   ) {
     this.#port = port;
     this.#open = open;
+    this.#watches = new NeighbourWatches(port);
+    this.#passed = new PassedQuestions(port, this.#watches);
     this.#fences = fences;
     this.#queue = queue;
     this.#runs = runs;
@@ -99,6 +107,7 @@ export class Waits {
         if (rests) this.#resting.found(place);
         this.#open.add(place);
         if (wanted.kind === "pause") this.#pauses.add({ ...place, dueMs: wanted.dueMs });
+        if (wanted.kind === "neighbour") this.#passed.watch(place, wanted);
         from = new Uint8Array([...key, 0]);
       }
       if (rows.length === 0) break;
@@ -108,6 +117,7 @@ export class Waits {
 
   close(): void {
     this.#pauses.close();
+    this.#watches.close();
   }
 
   apply(turn: Turn, message: TaskWaitMessage): void {
@@ -160,6 +170,10 @@ export class Waits {
   stopped(turn: Turn, arrivalNo: number, run: RunMessage): void {
     for (const index of this.#open.of(arrivalNo)) {
       const wanted = this.#row(turn, { arrivalNo, index })?.wanted;
+      if (wanted?.kind === "neighbour" && wanted.isOwn) {
+        const child = { ...wanted, child: wanted.child.slice() };
+        turn.afterCommit(() => this.#watches.cancel(child));
+      }
       if (wanted?.kind !== "result" || !wanted.isOwn) continue;
       const { agent, child: invocationId } = wanted;
       const cancel = encodeAttempt({ kind: "cancel", agent, invocationId });
@@ -199,6 +213,9 @@ export class Waits {
       });
     }
     if (waitedFor !== undefined) this.#resting.recorded(turn, place);
+    if (waitedFor?.kind === "neighbour") {
+      turn.afterCommit(() => this.#passed.watch(place, waitedFor));
+    }
     if (waitedFor?.kind === "result") turn.afterCommit(() => this.#runs.waitsForChild(arrivalNo));
   }
 
@@ -212,15 +229,15 @@ export class Waits {
       this.#tell(turn, by, refusalBytes(staleError(by.invocationId, question)));
       return;
     }
-    const isOwn = wanted.kind === "answer" && isSame(wanted.question, question);
-    if (isOwn) this.#take(turn, place, { ...row, wanted }, run, { by, value });
-    else if (
-      origin === undefined ||
-      wanted.kind !== "result" ||
-      !isSame(wanted.child, origin.invocationId)
-    ) {
+    if (wanted.kind === "answer" && Buffer.compare(wanted.question, question) === 0) {
+      this.#take(turn, place, { ...row, wanted }, run, { by, value });
+      return;
+    }
+    if (origin === undefined || !isFor(row, origin.invocationId)) {
       this.#tell(turn, by, refusalBytes(staleError(run.invocationId, question)));
-    } else {
+    } else if (wanted.kind === "neighbour") {
+      this.#passed.answer(turn, place, { ...row, wanted }, origin.question, { by, value });
+    } else if (wanted.kind === "result") {
       const { agent, child } = wanted;
       const answer = { agent, invocationId: child, question: origin.question, by, value };
       turn.send(this.#home(child), encodeQuestion({ kind: "answer", ...answer }));
@@ -255,15 +272,23 @@ export class Waits {
     const row = this.#row(turn, place);
     const run = this.#run(turn, place.arrivalNo);
     const answer = turn.get(waitTable, answerKey(place, answerNo));
-    if (row?.wanted.kind !== "answer" || run === undefined || answer === undefined) return;
-    const by = decodeAnswer(answer).by;
+    if (row === undefined || run === undefined || answer === undefined) return;
+    const { wanted } = row;
+    const { by } = decodeAnswer(answer);
     turn.delete(waitTable, answerKey(place, answerNo));
+    if (wanted.kind === "neighbour") {
+      if (!isTaken) this.#tell(turn, by, bytes);
+      const wait = { place, row: { ...row, wanted }, run };
+      this.#passed.settled(turn, wait, answerNo, decodeAnswer(answer), isTaken);
+      return;
+    }
+    if (wanted.kind !== "answer") return;
     if (isTaken) {
       this.#end(turn, place, row, run, bytes, by);
       return;
     }
-    const firstAnswer = Math.max(row.wanted.firstAnswer, answerNo + 1);
-    this.#put(turn, place, { ...row, wanted: { ...row.wanted, firstAnswer } });
+    const firstAnswer = Math.max(wanted.firstAnswer, answerNo + 1);
+    this.#put(turn, place, { ...row, wanted: { ...wanted, firstAnswer } });
     this.#tell(turn, by, bytes);
     this.#resting.again(turn, place.arrivalNo);
   }
@@ -290,19 +315,8 @@ export class Waits {
     const place = { arrivalNo, index };
     const row = this.#row(turn, place);
     const run = this.#run(turn, arrivalNo);
-    if (row?.wanted.kind !== "result" || run === undefined || !isFor(row, origin.invocationId)) {
-      return;
-    }
-    if (!row.wanted.passesOn) {
-      this.#put(turn, place, { ...row, wanted: { ...row.wanted, passesOn: true } });
-    }
-    const { invocationId, node } = run;
-    const question = passedOnId(run.nodeInvocationId, place, origin);
-    const asked = { node, task: this.#port.taskId, ...place, attempt: anyAttempt, origin, prompt };
-    turn.send(
-      this.#home(invocationId),
-      encodeQuestion({ kind: "asked", invocationId, question, ...asked }),
-    );
+    if (row === undefined || run === undefined || !isFor(row, origin.invocationId)) return;
+    this.#passed.asked(turn, { place, row, run }, origin, prompt);
   }
 
   #childClosed(turn: Turn, { origin, by, arrivalNo, index }: ChildClosedMessage): void {
@@ -312,12 +326,8 @@ export class Waits {
       if (by !== undefined) this.#tell(turn, by, noBytes);
       return;
     }
-    const { invocationId } = run;
-    const question = passedOnId(run.nodeInvocationId, { arrivalNo, index }, origin);
-    turn.send(
-      this.#home(invocationId),
-      encodeQuestion({ kind: "closed", invocationId, question, by }),
-    );
+    const place = { arrivalNo, index };
+    this.#passed.closed(turn, place, this.#row(turn, place), run, { origin, by });
   }
 
   /** A wait has come to its outcome (O1). */
@@ -344,25 +354,24 @@ export class Waits {
   #close(
     turn: Turn,
     place: WaitPlace,
-    { wanted }: WaitRow,
+    row: WaitRow,
     run: RunMessage,
     by: AnsweredBy | undefined,
   ): void {
+    const { wanted } = row;
     const { invocationId } = run;
-    const home = this.#home(invocationId);
     if (wanted.kind === "answer") {
-      const { question, firstAnswer, nextAnswer } = wanted;
+      const { question } = wanted;
+      const home = this.#home(invocationId);
       turn.send(home, encodeQuestion({ kind: "closed", invocationId, question, by }));
-      for (let no = firstAnswer; no < nextAnswer; no += 1) {
-        const answer = turn.get(waitTable, answerKey(place, no));
-        if (answer === undefined) continue;
-        this.#tell(turn, decodeAnswer(answer).by, refusalBytes(staleError(invocationId, question)));
-        turn.delete(waitTable, answerKey(place, no));
-      }
-    } else if (wanted.kind === "result" && wanted.passesOn) {
-      const { taskId: task } = this.#port;
-      turn.send(home, encodeQuestion({ kind: "withdrawn", invocationId, task, ...place }));
     }
+    if (wanted.kind === "answer" || wanted.kind === "neighbour") {
+      for (const answer of takeAnswers(turn, place, wanted)) {
+        const question = this.#passed.askedAs(run, place, wanted, answer);
+        this.#tell(turn, answer.by, refusalBytes(staleError(invocationId, question)));
+      }
+    }
+    this.#passed.withdraw(turn, place, row, run);
     turn.delete(waitTable, waitKey(place));
   }
 
@@ -388,12 +397,4 @@ export class Waits {
   #home(of: InvocationId): number {
     return this.#port.ownerOf(placementOf(of));
   }
-}
-
-function isFor({ wanted }: WaitRow, child: InvocationId): boolean {
-  return "child" in wanted && isSame(wanted.child, child);
-}
-
-function isSame(one: Uint8Array, other: Uint8Array): boolean {
-  return Buffer.compare(one, other) === 0;
 }

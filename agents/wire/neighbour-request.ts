@@ -5,13 +5,7 @@
 import { decodeValue, encodeValue } from "../../store/value.js";
 
 /** What can be asked of an invocation that has begun. */
-export type NeighbourQuestion =
-  | "result"
-  | "isComplete"
-  | "cancel"
-  | "nextStep"
-  | "humanInputs"
-  | "hasFailed";
+export type NeighbourQuestion = "isComplete" | "cancel" | "nextStep" | "humanInputs";
 
 /** One request. */
 export type NeighbourRequest =
@@ -27,6 +21,13 @@ export type NeighbourRequest =
       readonly agent: string;
       readonly invocationId: string;
       readonly question: NeighbourQuestion;
+    }
+  | {
+      readonly op: "watch";
+      readonly agent: string;
+      readonly invocationId: string;
+      /** The questions of it that the node has passed on. */
+      readonly known: readonly Uint8Array[];
     }
   | {
       readonly op: "answer";
@@ -61,3 +62,12 @@ export type FoundValues = readonly (readonly [] | readonly [unknown])[];
 
 /** The answer to `entries`. */
 export type FoundEntries = readonly (readonly [unknown, unknown])[];
+
+/** An open question; with its prompt when the node does not know it. */
+export interface FoundQuestion {
+  readonly question: Uint8Array;
+  readonly prompt?: Uint8Array;
+}
+
+/** The answer to `watch`: how it ended (question-list.ts), or all questions that are open. */
+export type Watched = { readonly ended: Uint8Array } | { readonly open: readonly FoundQuestion[] };

@@ -129,6 +129,8 @@ export interface QuestionsMessage {
   readonly invocationId: InvocationId;
   /** From this number on. */
   readonly from: number;
+  /** The client's thread is told, once, when the questions have changed. */
+  readonly subscribe: boolean;
 }
 
 export type QuestionMessage =
@@ -195,6 +197,7 @@ function writeOfAgent(
       return;
     case "questions":
       writer.u32(message.from);
+      writer.u8(message.subscribe ? 1 : 0);
       return;
     case "step":
   }
@@ -247,8 +250,10 @@ function readOfAgent(kind: number, reader: ByteReader): QuestionMessage {
       const key = readKey(reader);
       return { kind: "begin", agent, invocationId, caller, carried, key, input: reader.rest() };
     }
-    case kinds.questions:
-      return { kind: "questions", agent, invocationId, from: reader.u32() };
+    case kinds.questions: {
+      const from = reader.u32();
+      return { kind: "questions", agent, invocationId, from, subscribe: reader.u8() === 1 };
+    }
     default:
       return { kind: "step", agent, invocationId };
   }

@@ -39,6 +39,15 @@ export interface Beginning {
   readonly input: Uint8Array;
 }
 
+/** An invocation of another topology, which has begun. */
+export interface NeighbourChild {
+  readonly topology: string;
+  readonly agent: string;
+  readonly child: InvocationId;
+  /** The node has begun it: it is cancelled with it. */
+  readonly isOwn: boolean;
+}
+
 /** What a node waits for. */
 export type Wanted =
   /** A human's answer. `isChecked`: the node has a schema for it. */
@@ -58,6 +67,8 @@ export type Wanted =
       readonly isOwn: boolean;
       readonly beginning: Beginning | undefined;
     }
+  /** The outcome of an invocation of another topology of the process. */
+  | ({ readonly kind: "neighbour" } & NeighbourChild)
   /** Its outcome, or that it asks a human. */
   | { readonly kind: "step"; readonly agent: string; readonly child: InvocationId }
   /** That an answer to its question was taken. */
@@ -82,7 +93,15 @@ export interface QuestionOrigin {
   readonly question: QuestionId;
 }
 
-const wantedKinds = { answer: 1, pause: 2, result: 3, step: 4, receipt: 5, nothing: 6 } as const;
+const wantedKinds = {
+  answer: 1,
+  pause: 2,
+  result: 3,
+  step: 4,
+  receipt: 5,
+  nothing: 6,
+  neighbour: 7,
+} as const;
 const answererKinds = { client: 1, node: 2 } as const;
 
 export function writeWanted(writer: ByteWriter, wanted: Wanted): void {
@@ -95,6 +114,9 @@ export function writeWanted(writer: ByteWriter, wanted: Wanted): void {
       return;
     case "pause":
       writer.uint64(wanted.dueMs);
+      return;
+    case "neighbour":
+      writeNeighbourChild(writer, wanted);
       return;
     default:
       writeName(writer, wanted.agent);
@@ -121,6 +143,7 @@ export function readWanted(reader: ByteReader): Wanted {
     return { kind: "answer", question, isChecked: reader.u8() === 1, prompt: reader.rest() };
   }
   if (kind === wantedKinds.pause) return { kind: "pause", dueMs: reader.uint64() };
+  if (kind === wantedKinds.neighbour) return { kind: "neighbour", ...readNeighbourChild(reader) };
   const agent = readName(reader);
   const child = readId(reader);
   if (kind === wantedKinds.step) return { kind: "step", agent, child };
@@ -139,6 +162,19 @@ export function readWanted(reader: ByteReader): Wanted {
   const isNothing = kind === wantedKinds.nothing && beginning !== undefined;
   assert(isNothing, () => `what is waited for, ${kind}, is not in the protocol`);
   return { kind: "nothing", agent, child, beginning };
+}
+
+export function writeNeighbourChild(writer: ByteWriter, of: NeighbourChild): void {
+  writeName(writer, of.topology);
+  writeName(writer, of.agent);
+  writer.bytes(of.child);
+  writer.u8(of.isOwn ? 1 : 0);
+}
+
+export function readNeighbourChild(reader: ByteReader): NeighbourChild {
+  const topology = readName(reader);
+  const agent = readName(reader);
+  return { topology, agent, child: readId(reader), isOwn: reader.u8() === 1 };
 }
 
 function readBeginning(reader: ByteReader): Beginning {

@@ -51,6 +51,32 @@ describe("neighbours — on threads", () => {
   });
 });
 
+describe("questions of another topology — on threads", () => {
+  it("surface here, are answered here, and survive deaths of threads of either", async () => {
+    const options = { directory: tempDirectory(), tasks: 2, threads: 1 } as const;
+    await using bank = await launch(accounts, {
+      ...options,
+      onThreadExit: "restart",
+      closeTimeoutMs: 500,
+    });
+    await using runtime = await launchSavings();
+    const top = await runtime.agent("teller").initiate("ann");
+    const first = await untilServed(() => top.nextStep());
+    if (first.kind !== "question") throw new Error("it asked nothing");
+    expect(first.question).toMatchObject({ invocationId: top.id, prompt: "is it ann?" });
+    for (const killed of [bank, runtime]) {
+      const { id } = await killed.agent("killer").initiate(join(tempDirectory(), "died"));
+      const dead = killed.agent("killer").get(id);
+      expect(await untilServed(() => dead.result())).toBe("died");
+    }
+    const same = await untilServed(() => top.humanInputs());
+    expect(same).toEqual([first.question]);
+    await untilServed(() => top.answer(first.question, "yes"));
+    expect(await untilServed(() => top.result())).toBe("ann: yes");
+    expect(await untilServed(() => top.humanInputs())).toEqual([]);
+  });
+});
+
 describe("objects — on threads", () => {
   it("are closed on shutdown, on the thread that has built them", async () => {
     const runtime = await launchSavings();

@@ -32,9 +32,45 @@ const deposit = agent({
   },
 });
 
+/** Asks a human. */
+const confirm = agent({
+  entry: "ask",
+  result: type<string>(),
+  nodes: { ask: node({ input: type<string>() }) },
+}).implement({
+  async ask(ctx, owner) {
+    ctx.result(await ctx.askHuman<string>(`is it ${owner}?`));
+  },
+});
+
+/** Ends its thread, unless there is the file that it makes before. */
+const killer = agent({
+  entry: "kill",
+  result: type<string>(),
+  nodes: { kill: node({ input: type<string>() }) },
+}).implement({
+  kill(ctx, file) {
+    if (existsSync(file)) return ctx.result("died");
+    writeFileSync(file, "");
+    process.exit(7);
+  },
+});
+
 export const accounts = topology("accounts", import.meta.url, {
   stores: { balances },
-  agents: { deposit },
+  agents: { deposit, confirm, killer },
+});
+
+/** Waits for the other topology, which waits for a human. */
+const teller = agent({
+  agents: { confirm: agentRef(accounts, "confirm") },
+  entry: "ask",
+  result: type<string>(),
+  nodes: { ask: node({ input: type<string>() }) },
+}).implement({
+  async ask(ctx, owner) {
+    ctx.result(`${owner}: ${await ctx.agents.confirm.invoke(owner)}`);
+  },
 });
 
 /** Deposits, ends its thread the first time when there is a file for that, reads, and tells. */
@@ -115,6 +151,6 @@ const lender = agent({
 });
 
 export const savings = topology("savings", import.meta.url, {
-  agents: { saver, lender, writer },
+  agents: { saver, lender, writer, teller, killer },
   objects: { sharedObject, pooled, notebook },
 });

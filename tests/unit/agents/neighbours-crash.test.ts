@@ -6,6 +6,7 @@ import { agent } from "../../../agents/agent.js";
 import { agentRef } from "../../../agents/declare/agent-ref.js";
 import { node } from "../../../agents/declare/node.js";
 import { decodeNeighbourRequest } from "../../../agents/wire/neighbour-request.js";
+import { encodeStep } from "../../../agents/wire/question-list.js";
 import { decodeMessage, encodeMessage } from "../../../agents/wire/wire-field.js";
 import type { NeighbourCall } from "../../../runtime/task-program.js";
 import { type } from "../../../store/schema.js";
@@ -26,12 +27,14 @@ class OtherTopology {
       const { call, input } = request;
       const no = this.begun.get(call)?.no ?? this.begun.size + 1;
       this.begun.set(call, { no, input: decodeMessage(input) });
-      return encodeMessage(`invocation ${no}`, "answer");
+      return encodeMessage(`00000000-000000000000-${no.toString(16).padStart(12, "0")}`, "answer");
     }
-    if (request.op !== "ask") throw new Error(`nobody asks for ${request.op}`);
+    if (request.op !== "watch") throw new Error(`nobody asks for ${request.op}`);
     this.asked += 1;
-    if (request.question === "hasFailed") return encodeMessage(false, "answer");
-    return encodeMessage([request.invocationId, this.asked], "answer");
+    const number = Number.parseInt(request.invocationId.slice(-4), 16);
+    const value = encodeMessage([`invocation ${number}`, this.asked], "result");
+    const ended = encodeStep({ kind: "ended", outcome: { kind: "result", value } });
+    return encodeMessage({ ended }, "answer");
   };
 }
 

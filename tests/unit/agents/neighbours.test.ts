@@ -251,10 +251,10 @@ describe("agents of another launched topology", () => {
     const invocation = await runtime.agent("caller").initiate("ann");
     await began.opened;
     await invocation.cancel();
-    gate.open();
     await expect(served.agent("deposit").get(child).result()).rejects.toMatchObject({
       code: "INVOCATION_CANCELLED",
     });
+    gate.open();
   });
 });
 

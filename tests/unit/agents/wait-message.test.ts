@@ -59,6 +59,7 @@ const child = { agent, child: id };
 const wanted: fc.Arbitrary<Wanted> = fc.oneof(
   fc.record({ kind: kind("answer"), question, isChecked: fc.boolean(), prompt: bytes }),
   fc.record({ kind: kind("pause"), dueMs: number }),
+  fc.record({ kind: kind("neighbour"), topology: agent, ...child, isOwn: fc.boolean() }),
   fc.record({
     kind: kind("result"),
     ...child,
@@ -126,7 +127,7 @@ const questionMessage: fc.Arbitrary<QuestionMessage> = fc.oneof(
     input: bytes,
   }),
   fc.record({ kind: kind("step"), ...of }),
-  fc.record({ kind: kind("questions"), ...of, from: word }),
+  fc.record({ kind: kind("questions"), ...of, from: word, subscribe: fc.boolean() }),
 );
 
 describe("messages of waits — there and back", () => {
@@ -156,6 +157,15 @@ describe("messages of waits — there and back", () => {
         nextAnswer: word,
       }),
       fc.record({ kind: kind("pause"), dueMs: number }),
+      fc.record({
+        kind: kind("neighbour"),
+        topology: agent,
+        ...child,
+        isOwn: fc.boolean(),
+        asked: fc.array(question),
+        firstAnswer: word,
+        nextAnswer: word,
+      }),
       fc.record({
         kind: fc.constantFrom("result", "step", "receipt"),
         ...child,

@@ -1,0 +1,21 @@
+// Child outcome — what the recorded outcome of a wait for an invocation says.
+
+import { assert } from "../../base/invariant.js";
+import { resultOf } from "../client/outcome-question.js";
+import type { InvocationId } from "../wire/invocation-id.js";
+import { readInAttempt } from "../wire/question-list.js";
+
+/** @throws PartitaError INVOCATION_FAILED, INVOCATION_CANCELLED, INVOCATION_UNKNOWN */
+export function resultIn(agent: string, child: InvocationId, outcome: Uint8Array): unknown {
+  const { reply } = readInAttempt(outcome);
+  assert(reply.kind !== "asks", "who waits for a result is not told of questions");
+  return resultOf(agent, child, reply);
+}
+
+/** Whether an invocation had come to something else than a result in an attempt before. */
+export function failedBefore(outcome: Uint8Array | undefined, attempt: number): boolean {
+  if (outcome === undefined) return false;
+  const { attempt: then, reply } = readInAttempt(outcome);
+  const isResult = reply.kind === "ended" && reply.outcome.kind === "result";
+  return then < attempt && reply.kind !== "asks" && !isResult;
+}
