@@ -86,7 +86,7 @@ const questions: readonly BrokenRule[] = [
   {
     name: "not-withdrawn",
     rule: "questions that were passed on go with the node that waits",
-    file: "agents/node/waits.js",
+    file: "agents/node/passed-questions.js",
     find: 'wanted.kind === "result" && wanted.passesOn',
     replace: 'wanted.kind === "never" && wanted.passesOn',
   },
