@@ -3,6 +3,7 @@
 import type { Run, SlotInput } from "./run.js";
 import type { Scenario } from "./scenario.js";
 import { abandon, family, inquiry, story } from "./waiting-actions.js";
+import { errand, knot } from "./driving-actions.js";
 import { tell } from "./tell.js";
 
 /** Who calls: calls of one client are numbered in order. */
@@ -342,6 +343,8 @@ const weighted: readonly (readonly [number, Action])[] = [
   [4, inquiry],
   [2, abandon],
   [4, story],
+  [2, errand],
+  [2, knot],
 ];
 const weights = weighted.reduce((sum, [weight]) => sum + weight, 0);
 

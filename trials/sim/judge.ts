@@ -12,7 +12,7 @@ import type { DeadLetter } from "../../index.js";
 import { checkLinearizable, type SequentialModel } from "../../testing/index.js";
 import type { Run, SlotInput } from "./run.js";
 import type { Letter, Split } from "./topology.js";
-import { isWaiting, judgeWaiting } from "./waiting-judge.js";
+import { isForgotten, judgeWaiting } from "./waiting-judge.js";
 
 const slotModel: SequentialModel<string | undefined, SlotInput, unknown> = {
   init: undefined,
@@ -60,10 +60,10 @@ export async function replayLetters(run: Run): Promise<void> {
     if (!given.has(invocationId))
       run.violations.push(`L1: ${invocationId} failed without a letter`);
   }
-  for (const { id, agent, node, message, invocationId } of letters) {
+  for (const { id, agent, node, message, reason, invocationId } of letters) {
     // cast: what the node `split` of this topology is given.
     const isGhost = node === "split" && (message as Split).targets.length === 0;
-    if (isWaiting(agent)) run.giveUp(invocationId, message);
+    if (isForgotten(agent, reason)) run.giveUp(invocationId, message);
     // What was given up before it was cancelled would go on.
     if (isGhost || node === "step") continue;
     // A `send` that was given up may have taken its number already.

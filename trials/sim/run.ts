@@ -19,7 +19,7 @@ export interface Promised {
 
 /** An invocation that a node has run for. */
 export interface Begun {
-  readonly agent: "inquiries" | "offices" | "stories";
+  readonly agent: "inquiries" | "offices" | "stories" | "clerks";
   readonly invocationId: string;
 }
 
@@ -69,6 +69,8 @@ export class Run implements Stage {
   readonly begun = new Map<string, Begun[]>();
   /** Names whose invocations were cancelled while they waited. */
   readonly abandoned: { readonly id: string; readonly top: Begun }[] = [];
+  /** Names whose inquiries were cancelled by those who had begun them. */
+  readonly left: string[] = [];
   readonly told: ToldStory[] = [];
   /** Names of which some node was given up and replayed: a caller may have called again. */
   readonly givenUp = new Set<string>();

@@ -10,7 +10,11 @@ export interface Stage {
   /** A node begins an operation on a register; `name` is the same when the node runs again. */
   note(name: string, key: string, kind: "read" | "write"): NoteReturn;
   /** An invocation runs on behalf of whoever has begun `id`. */
-  began(id: string, agent: "inquiries" | "offices" | "stories", invocationId: string): void;
+  began(
+    id: string,
+    agent: "inquiries" | "offices" | "stories" | "clerks",
+    invocationId: string,
+  ): void;
   /** Functions of a task that only wait and stay in memory. */
   readonly awakeMax: number;
 }

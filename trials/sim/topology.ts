@@ -19,6 +19,7 @@ import {
 } from "../../index.js";
 import { bounded } from "../bounded-agent.js";
 import { counts } from "./counts.js";
+import { clerks, knots, loops } from "./driving-topology.js";
 import { stage } from "./stage.js";
 import {
   answers,
@@ -378,6 +379,9 @@ export const simTopology = topology("sim", import.meta.url, {
     offices,
     stories,
     relays,
+    clerks,
+    knots,
+    loops,
   },
 });
 

@@ -17,7 +17,7 @@ import {
 } from "./waiting-topology.js";
 
 /** Begins an invocation under an id, as often as it takes. */
-async function begin<R>(
+export async function begin<R>(
   run: Run,
   what: string,
   call: (options: { readonly id: string }) => Promise<Invocation<R>>,
@@ -134,7 +134,7 @@ export const family: Action = async (run) => {
   if (count * 2 !== names.length) run.violations.push(`S2: ${id} is ${count}: ${names.length}`);
 };
 
-function inquiryOf(run: Run, scenario: Scenario, id: string, isLeft: boolean): Inquiry {
+export function inquiryOf(run: Run, scenario: Scenario, id: string, isLeft: boolean): Inquiry {
   const asks = Array.from({ length: 1 + run.pick(3) }, (_, ask) => ({
     isChecked: run.pick(2) === 0,
     throwsBelow: isLeft ? 0 : Math.max(0, run.pick(5) - 2),

@@ -9,11 +9,21 @@ import { PartitaError } from "../../index.js";
 import { follow } from "./following.js";
 import { type Begun, type Run, rootOf } from "./run.js";
 
-const agents = ["families", "cousins", "inquiries", "offices", "stories", "relays"];
+const agents = [
+  "families",
+  "cousins",
+  "inquiries",
+  "offices",
+  "stories",
+  "relays",
+  "clerks",
+  "knots",
+  "loops",
+];
 
-/** Whether it is one of the agents that wait: whoever calls it may do so again after a failure. */
-export function isWaiting(agent: string): boolean {
-  return agents.includes(agent);
+/** Whether a letter is of such an agent, and not one that was refused for ever. */
+export function isForgotten(agent: string, reason: string): boolean {
+  return agents.includes(agent) && !reason.includes("would wait for key");
 }
 
 export async function judgeWaiting(run: Run): Promise<void> {
@@ -22,6 +32,11 @@ export async function judgeWaiting(run: Run): Promise<void> {
     if (run.isGivenUp(id)) continue;
     await judgeSilent(run, id, top);
     for (const begun of [top, ...(run.begun.get(id) ?? [])]) await judgeStopped(run, id, begun);
+  }
+  for (const id of run.left) {
+    if (run.isGivenUp(id)) continue;
+    const inquiries = (run.begun.get(id) ?? []).filter(({ agent }) => agent === "inquiries");
+    for (const begun of inquiries) await judgeStopped(run, id, begun);
   }
   for (const told of run.told) {
     if (!run.isGivenUp(told.story.id)) await follow(run, told, "all", true);
@@ -76,8 +91,8 @@ async function judgeStopped(run: Run, id: string, { agent, invocationId }: Begun
  * Returns whether there were any.
  */
 export async function answerForgotten(run: Run): Promise<boolean> {
-  for await (const { agent, invocationId, message } of run.runtime.deadLetters.list()) {
-    if (isWaiting(agent)) run.giveUp(invocationId, message);
+  for await (const { agent, invocationId, message, reason } of run.runtime.deadLetters.list()) {
+    if (isForgotten(agent, reason)) run.giveUp(invocationId, message);
   }
   let wereAny = false;
   for (const [id, begun] of run.begun) {
