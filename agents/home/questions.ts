@@ -134,8 +134,8 @@ export class Questions {
       return;
     }
     const { task, arrivalNo, index, origin: passedOn } = found.row;
-    const delivered = { kind: "deliver", arrivalNo, index, question, origin: passedOn } as const;
-    turn.send(task, encodeTaskWait({ ...delivered, by, value }));
+    const asked = { arrivalNo, index, invocationId, question, origin: passedOn };
+    turn.send(task, encodeTaskWait({ kind: "deliver", ...asked, by, value }));
   }
 
   /** An answer that came in here was taken, or refused (H2). */

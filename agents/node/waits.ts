@@ -220,27 +220,31 @@ export class Waits {
   }
 
   /** An answer has come (O2). */
-  #deliver(turn: Turn, { kind: _, origin, question, by, value, ...place }: DeliverMessage): void {
+  #deliver(turn: Turn, message: DeliverMessage): void {
+    const { invocationId, origin, question, by, value, arrivalNo, index } = message;
+    const place = { arrivalNo, index };
     const row = this.#row(turn, place);
-    const run = this.#run(turn, place.arrivalNo);
-    const wanted = row?.wanted;
-    if (row === undefined || run === undefined || wanted === undefined) {
-      // The question's own invocation is not known here: it names the one he has asked.
-      this.#tell(turn, by, refusalBytes(staleError(by.invocationId, question)));
-      return;
-    }
-    if (wanted.kind === "answer" && Buffer.compare(wanted.question, question) === 0) {
+    const run = this.#run(turn, arrivalNo);
+    const wanted = run === undefined ? undefined : row?.wanted;
+    const isPassedOn = row && origin && isFor(row, origin.invocationId);
+    if (
+      row &&
+      run &&
+      wanted?.kind === "answer" &&
+      Buffer.compare(wanted.question, question) === 0
+    ) {
       this.#take(turn, place, { ...row, wanted }, run, { by, value });
-      return;
-    }
-    if (origin === undefined || !isFor(row, origin.invocationId)) {
-      this.#tell(turn, by, refusalBytes(staleError(run.invocationId, question)));
-    } else if (wanted.kind === "neighbour") {
+    } else if (isPassedOn && wanted?.kind === "neighbour") {
       this.#passed.answer(turn, place, { ...row, wanted }, origin.question, { by, value });
-    } else if (wanted.kind === "result") {
+    } else if (isPassedOn && wanted?.kind === "result") {
       const { agent, child } = wanted;
       const answer = { agent, invocationId: child, question: origin.question, by, value };
       turn.send(this.#home(child), encodeQuestion({ kind: "answer", ...answer }));
+    } else {
+      // Closed already; unless a power cut has taken the wait, and left the question.
+      const closed = { kind: "closed", invocationId, question, by: undefined } as const;
+      turn.send(this.#home(invocationId), encodeQuestion(closed));
+      this.#tell(turn, by, refusalBytes(staleError(invocationId, question)));
     }
   }
 

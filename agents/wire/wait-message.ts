@@ -66,6 +66,8 @@ export interface RestMessage {
 /** Home of the asker to its task: an answer. */
 export interface DeliverMessage extends WaitPlace {
   readonly kind: "deliver";
+  /** The asker's. */
+  readonly invocationId: InvocationId;
   readonly question: QuestionId;
   /** Whose question was passed on; `undefined` for the node's own. */
   readonly origin: QuestionOrigin | undefined;
@@ -138,6 +140,7 @@ function writeRest(
       writer.bytes(message.bytes);
       return;
     case "deliver":
+      writer.bytes(message.invocationId);
       writer.bytes(message.question);
       writeOrigin(writer, message.origin);
       writeAnsweredBy(writer, message.by);
@@ -188,11 +191,13 @@ export function readTaskWait(kind: number, reader: ByteReader): TaskWaitMessage 
     }
     case kinds.deliver: {
       const place = readPlace(reader);
+      const invocationId = readId(reader);
       const question = readQuestionId(reader);
       const origin = readOriginIfAny(reader);
       const by = readAnsweredBy(reader);
       assert(by !== undefined, "somebody answers");
-      return { kind: "deliver", ...place, question, origin, by, value: reader.rest() };
+      const asked = { ...place, invocationId, question, origin };
+      return { kind: "deliver", ...asked, by, value: reader.rest() };
     }
     case kinds.outcome:
       return {

@@ -82,12 +82,6 @@ export const mutants: readonly Mutant[] = [
     replace: "if (invocationId[15] % 8 > 0) addCaller(turn, invocationId, caller);",
   },
   {
-    name: "answerers of one life are taken for those of another",
-    file: "agents/client/outcome-waiters.js",
-    find: "this.#token = Math.floor(port.random() * tokensMax);",
-    replace: "this.#token = 0;",
-  },
-  {
     name: "a node ends before its chunks are durable",
     file: "agents/node/active-node.js",
     find: "await this.#chunks?.drained();",

@@ -4,6 +4,10 @@ import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
 import type { HumanQuestion, Invocation } from "../../../agents/client/invocation.js";
 import { node } from "../../../agents/declare/node.js";
+import { parseInvocationId } from "../../../agents/wire/invocation-id.js";
+import { newQuestionId } from "../../../agents/wire/question-id.js";
+import { encodeQuestion } from "../../../agents/wire/question-message.js";
+import { encodeMessage, noBytes } from "../../../agents/wire/wire-field.js";
 import { PartitaError } from "../../../base/errors.js";
 import { type Schema, type } from "../../../store/schema.js";
 import { clientsOf } from "../../support/agent-clients.js";
@@ -201,6 +205,29 @@ describe("human input — answers", () => {
 });
 
 describe("human input — retries and crashes", () => {
+  it("a question whose wait a power cut has taken is stale, and shown no more", async () => {
+    const { harness, client } = asking(async (ctx) => ctx.result(await ctx.askHuman("?")), {
+      tasks: 1,
+    });
+    const invocation = await harness.until(client.initiate(""));
+    const real = await questionOf(harness, invocation);
+    // What home keeps of a question of a row that is gone.
+    const place = { arrivalNo: 99, index: 0 };
+    const nodeInvocationId = { high: 1, low: 2 };
+    const asker = { nodeInvocationId, attempt: 0, passedOn: noBytes, askedMs: 1, ...place };
+    const invocationId = parseInvocationId("asks", invocation.id);
+    const row = { node: "ask", task: 0, ...place, attempt: 0, origin: undefined };
+    const asked = { invocationId, question: newQuestionId(asker), prompt: encodeMessage("?", "") };
+    const lost = encodeQuestion({ kind: "asked", ...asked, ...row });
+    await harness.until(harness.clientPort().request(0, lost));
+    const shown = await harness.until(invocation.humanInputs());
+    const [ghost] = shown.filter(({ id }) => id !== real.id);
+    if (ghost === undefined) throw new Error("it is listed");
+    const answer = invocation.answer(ghost, "no");
+    await expect(harness.until(answer)).rejects.toSatisfy(isCode("QUESTION_STALE"));
+    expect(await harness.until(invocation.humanInputs())).toEqual([real]);
+  });
+
   it("a re-run node asks again under a new id", async () => {
     let runs = 0;
     const { harness, client } = asking(

@@ -79,6 +79,7 @@ const taskWait: fc.Arbitrary<TaskWaitMessage> = fc.oneof(
   fc.record({
     kind: kind("deliver"),
     ...place,
+    invocationId: id,
     question,
     origin: fc.option(origin, { nil: undefined }),
     by,
