@@ -300,8 +300,8 @@ const scopes: readonly BrokenRule[] = [
     name: "scope-of-the-scatter",
     rule: "what a scatter emits is in the scope that it opens",
     file: "agents/node/completion.js",
-    find: "scope: inner }",
-    replace: "scope }",
+    find: "scope: inner, key",
+    replace: "scope, key",
   },
 ];
 
