@@ -207,6 +207,14 @@ export function answerKey(place: WaitPlace, answerNo: number): Uint8Array {
   return key;
 }
 
+/** Whether a wait is one for an answer to that question. */
+export function asks(
+  row: WaitRow,
+  question: QuestionId,
+): row is WaitRow & { readonly wanted: WaitedAnswer } {
+  return row.wanted.kind === "answer" && Buffer.compare(row.wanted.question, question) === 0;
+}
+
 /** Whether it is a wait for this invocation. */
 export function isFor({ wanted }: WaitRow, child: InvocationId): boolean {
   return "child" in wanted && Buffer.compare(wanted.child, child) === 0;

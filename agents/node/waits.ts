@@ -49,6 +49,7 @@ import type { WaitingRuns } from "./waiting-runs.js";
 import {
   type AnswerRow,
   answerKey,
+  asks,
   isFor,
   decodeAnswer,
   decodeWait,
@@ -227,13 +228,8 @@ export class Waits {
     const run = this.#run(turn, arrivalNo);
     const wanted = run === undefined ? undefined : row?.wanted;
     const isPassedOn = row && origin && isFor(row, origin.invocationId);
-    if (
-      row &&
-      run &&
-      wanted?.kind === "answer" &&
-      Buffer.compare(wanted.question, question) === 0
-    ) {
-      this.#take(turn, place, { ...row, wanted }, run, { by, value });
+    if (row && run && asks(row, question)) {
+      this.#take(turn, place, row, run, { by, value });
     } else if (isPassedOn && wanted?.kind === "neighbour") {
       this.#passed.answer(turn, place, { ...row, wanted }, origin.question, { by, value });
     } else if (isPassedOn && wanted?.kind === "result") {
