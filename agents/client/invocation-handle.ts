@@ -166,7 +166,7 @@ export class InvocationHandle implements Invocation<unknown> {
       const known = [...definition.nodes.keys()];
       throw new PartitaError("NODE_UNKNOWN", { agent, node: String(node), known });
     }
-    return chunkStream(this.#calls, this.#id, subject, options.signal);
+    return chunkStream(() => this.#calls, this.#id, subject, options.signal);
   }
 }
 

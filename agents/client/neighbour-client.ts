@@ -37,5 +37,16 @@ export interface NeighbourAgentClient<Input, Result> {
 /** An invocation in another topology, as a node sees it. */
 export type NeighbourInvocation<Result> = Pick<
   Invocation<Result>,
-  "id" | "result" | "isComplete" | "cancel" | "nextStep" | "humanInputs" | "answer"
+  | "id"
+  | "result"
+  | "isComplete"
+  | "cancel"
+  | "nextStep"
+  | "humanInputs"
+  | "answer"
+  | "stream"
+  | "streamSpecific"
+  | "streamAll"
+  | "metadata"
+  | "setMetadata"
 >;

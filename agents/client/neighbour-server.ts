@@ -7,6 +7,7 @@
 import { PartitaError } from "../../base/errors.js";
 import type { ProgramClientPort, ProgramEntry, TaskPort } from "../../runtime/task-program.js";
 import { storesOf, type Topology } from "../../runtime/topology.js";
+import type { MetadataChanges } from "../declare/metadata.js";
 import { definitionOf } from "../declare/definition.js";
 import { parseInvocationId } from "../wire/invocation-id.js";
 import {
@@ -19,6 +20,7 @@ import {
 import { decodeMessage, encodeMessage } from "../wire/wire-field.js";
 import type { AgentClient } from "./client.js";
 import type { Invocation } from "./invocation.js";
+import { answerFromAfar } from "./neighbour-streams.js";
 import { unknownInvocation, watchInvocation } from "./neighbour-watch.js";
 import type { OutcomeWaiters } from "./outcome-waiters.js";
 
@@ -62,10 +64,27 @@ async function answerTo(
     }
     case "watch": {
       const { agent, invocationId, known } = request;
+      if (!parts.entries.has(agent)) return unknownInvocation;
+      return await watchInvocation(
+        { agent, ...parts },
+        parseInvocationId(agent, invocationId),
+        known,
+        signal,
+      );
+    }
+    case "follow": {
+      const { agent, message } = request;
       const entry = parts.entries.get(agent);
-      if (entry === undefined) return unknownInvocation;
-      const calls = { agent, definition: definitionOf(entry), ...parts };
-      return await watchInvocation(calls, parseInvocationId(agent, invocationId), known, signal);
+      if (entry === undefined) throw unknownAgent(parts, agent);
+      const { nodes } = definitionOf(entry);
+      const stop = signal ?? new AbortController().signal;
+      return await answerFromAfar({ agent, ...parts }, nodes, message, stop);
+    }
+    case "metadata": {
+      const { agent, invocationId, changes } = request;
+      // cast: `setMetadata` checks what it is given
+      const given = changes as MetadataChanges;
+      return await clientOf(parts, agent).get(invocationId).setMetadata(given);
     }
     case "answer": {
       const { agent, invocationId, question, value } = request;
@@ -83,7 +102,11 @@ async function answerTo(
 function clientOf(parts: NeighbourServerParts, agent: string): AgentClient<unknown, unknown> {
   const client = parts.agents.get(agent);
   if (client !== undefined) return client;
-  throw new PartitaError("AGENT_UNKNOWN", { agent, known: [...parts.agents.keys()] });
+  throw unknownAgent(parts, agent);
+}
+
+function unknownAgent({ agents }: NeighbourServerParts, agent: string): PartitaError {
+  return new PartitaError("AGENT_UNKNOWN", { agent, known: [...agents.keys()] });
 }
 
 async function ask(

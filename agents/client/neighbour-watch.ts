@@ -10,12 +10,12 @@ import { type InvocationId, placementOf } from "../wire/invocation-id.js";
 import type { FoundQuestion, Watched } from "../wire/neighbour-request.js";
 import type { QuestionId } from "../wire/question-id.js";
 import { encodeStep, type ListedQuestion } from "../wire/question-list.js";
-import { type AgentCalls, askOutcome } from "./outcome-question.js";
+import { type AgentLine, askOutcome } from "./outcome-question.js";
 import { listQuestions } from "./questions.js";
 
 /** `known`: the questions that are told of already. Of many that are open, the oldest are told. */
 export async function watchInvocation(
-  calls: AgentCalls,
+  calls: AgentLine,
   id: InvocationId,
   known: readonly QuestionId[],
   signal: AbortSignal | undefined,
@@ -39,13 +39,13 @@ export async function watchInvocation(
 /** What is told of an invocation that the topology does not know. */
 export const unknownInvocation: Watched = { ended: encodeStep({ kind: "unknown" }) };
 
-async function endOf(calls: AgentCalls, id: InvocationId, signal: AbortSignal): Promise<Watched> {
+async function endOf(calls: AgentLine, id: InvocationId, signal: AbortSignal): Promise<Watched> {
   const answer = await askOutcome(calls, id, signal);
   return answer.kind === "ended" ? { ended: encodeStep(answer) } : unknownInvocation;
 }
 
 async function changedQuestions(
-  calls: AgentCalls,
+  calls: AgentLine,
   id: InvocationId,
   known: readonly QuestionId[],
   signal: AbortSignal,

@@ -22,9 +22,12 @@ export interface AgentCalls {
   readonly waiters: OutcomeWaiters;
 }
 
+/** The same without the agent's definition. */
+export type AgentLine = Omit<AgentCalls, "definition">;
+
 /** Asks the home task how an invocation stands; resolves when it has ended. */
 export function askOutcome(
-  calls: AgentCalls,
+  calls: AgentLine,
   id: InvocationId,
   signal: AbortSignal | undefined,
 ): Promise<Answer> {
@@ -69,7 +72,7 @@ export async function askStop(
 
 /** How an invocation stands; `waits`: not before it has ended. */
 function ask(
-  { agent, port, waiters }: AgentCalls,
+  { agent, port, waiters }: AgentLine,
   id: InvocationId,
   signal: AbortSignal | undefined,
   waits: boolean,

@@ -24,7 +24,7 @@ import { encodeQuestion } from "../wire/question-message.js";
 import { refusalOf } from "../wire/refusal-bytes.js";
 import { decodeMessage, encodeMessage } from "../wire/wire-field.js";
 import type { HumanQuestion } from "./invocation.js";
-import type { AgentCalls } from "./outcome-question.js";
+import type { AgentCalls, AgentLine } from "./outcome-question.js";
 import type { Answer } from "./outcome-waiters.js";
 
 /** What is next for an invocation: an answer of the home task about it, or a question. */
@@ -42,7 +42,7 @@ export async function openQuestions(
 
 /** The same as they are listed; `subscribe`: whoever waits for a step hears when they change. */
 export async function listQuestions(
-  { agent, port }: AgentCalls,
+  { agent, port }: AgentLine,
   id: InvocationId,
   how: {
     readonly subscribe: boolean;

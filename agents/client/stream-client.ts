@@ -22,14 +22,18 @@ import {
 import {
   decodeFollowReply,
   decodeStreamsReply,
+  encodeFollowReply,
   encodeStream,
+  encodeStreamsReply,
+  type FollowMessage,
   type FollowReply,
   type StreamMessage,
+  type StreamsMessage,
   type StreamState,
   type StreamsReply,
 } from "../wire/stream-message.js";
 import { decodeMessage } from "../wire/wire-field.js";
-import { type AgentCalls, askOutcome, resultOf } from "./outcome-question.js";
+import { type AgentLine, askOutcome, resultOf } from "./outcome-question.js";
 import { type Following, merged, type StreamEnd } from "./merged-streams.js";
 import type { ChunkStream, StreamEvent } from "./stream.js";
 import { waited } from "./waiting.js";
@@ -40,17 +44,29 @@ export type StreamSubject =
   | { readonly kind: "one"; readonly node: string; readonly id: NodeInvocationId }
   | { readonly kind: "all"; readonly node: string };
 
-/** The stream of an invocation; nothing is asked before it is iterated. */
+/**
+ * The stream of an invocation; nothing is asked before it is iterated. `lineOf`: the way to its
+ * home for one iteration, until that is over.
+ */
 export function chunkStream(
-  calls: AgentCalls,
+  lineOf: (over: AbortSignal) => AgentLine,
   id: InvocationId,
   subject: StreamSubject,
   signal: AbortSignal | undefined,
 ): ChunkStream {
   return new ProgramChunkStream((closed) => {
-    const signals = signal === undefined ? [closed] : [closed, signal];
-    return new Follower(calls, id, subject.node, AbortSignal.any(signals)).events(subject);
+    const over = AbortSignal.any(signal === undefined ? [closed] : [closed, signal]);
+    return new Follower(lineOf(over), id, subject.node, over).events(subject);
   });
+}
+
+/** The answer to what a follower elsewhere asks, as soon as it says more than to wait. */
+export async function answerFollower(
+  line: AgentLine,
+  message: FollowMessage | StreamsMessage,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  return await new Follower(line, message.invocationId, message.node, signal).answer(message);
 }
 
 class ProgramChunkStream implements ChunkStream {
@@ -93,7 +109,7 @@ class ProgramChunkStream implements ChunkStream {
 
 /** One iteration. */
 class Follower {
-  readonly #calls: AgentCalls;
+  readonly #calls: AgentLine;
   readonly #id: InvocationId;
   readonly #node: string;
   readonly #home: number;
@@ -101,7 +117,7 @@ class Follower {
   /** What waits: one listener of the signal for all, since there can be thousands. */
   readonly #waiting = new Set<{ reject(error: unknown): void }>();
 
-  constructor(calls: AgentCalls, id: InvocationId, node: string, signal: AbortSignal) {
+  constructor(calls: AgentLine, id: InvocationId, node: string, signal: AbortSignal) {
     this.#calls = calls;
     this.#id = id;
     this.#node = node;
@@ -133,6 +149,15 @@ class Follower {
       }
       default:
     }
+  }
+
+  /** See `answerFollower`. */
+  async answer(message: FollowMessage | StreamsMessage): Promise<Uint8Array> {
+    if (message.kind === "streams") {
+      return encodeStreamsReply(await this.#ask(noScope, message, decodeStreamsReply));
+    }
+    const { nodeInvocationId: topic } = message;
+    return encodeFollowReply(await this.#ask(topic, message, decodeFollowReply));
   }
 
   #following(subject: StreamSubject): Following {

@@ -23,7 +23,9 @@ import type { TaskPort } from "../../runtime/task-program.js";
 import { checksum } from "../../store/checksum.js";
 import type { NeighbourAgentClient, NeighbourInvocation } from "../client/neighbour-client.js";
 import type { HumanQuestion, NextStep } from "../client/invocation.js";
+import { neighbourStreams } from "../client/neighbour-streams.js";
 import { checkWaitOptions, unlessAborted, type WaitOptions, waited } from "../client/waiting.js";
+import type { Metadata, MetadataChanges } from "../declare/metadata.js";
 import type { NeighbourTarget } from "../declare/definition.js";
 import { formatInvocationId, type InvocationId, parseInvocationId } from "../wire/invocation-id.js";
 import type { RunMessage } from "../wire/message.js";
@@ -107,6 +109,10 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
   #invocation(id: string, isOwn: boolean): NeighbourInvocation<unknown> {
     return Object.freeze({
       id,
+      ...this.#streams(id),
+      metadata: (options: WaitOptions = {}) => this.#metadata("metadata", id, {}, options),
+      setMetadata: (changes: MetadataChanges, options: WaitOptions = {}) =>
+        this.#metadata("setMetadata", id, changes, options),
       result: (options: WaitOptions = {}) =>
         this.#waiting("result", [id], (waits) => {
           checkWaitOptions("result", options);
@@ -142,6 +148,32 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
 
   get #name(): string {
     return `${this.#target.topology}/${this.#target.agent}`;
+  }
+
+  /** Chunks over there; a later run of the node follows them from the first one again. */
+  #streams(id: string): ReturnType<typeof neighbourStreams> {
+    const { agent } = this.#target;
+    const ask = async (message: Uint8Array, over: AbortSignal): Promise<Uint8Array> => {
+      const signal = AbortSignal.any([this.#active.signal, over]);
+      // cast: the server answers `follow` with the bytes of home's answer
+      return (await this.#send({ op: "follow", agent, message }, signal)) as Uint8Array;
+    };
+    const following = { agent, port: this.#port, ask };
+    return neighbourStreams(following, parseInvocationId(agent, id), id);
+  }
+
+  #metadata(
+    call: string,
+    id: string,
+    changes: MetadataChanges,
+    options: WaitOptions,
+  ): Promise<Metadata> {
+    return this.#operation(call, [id], options, async (signal) => {
+      const { agent } = this.#target;
+      const asked = { op: "metadata", agent, invocationId: id, changes } as const;
+      // cast: the server answers so
+      return (await this.#send(asked, signal)) as Metadata;
+    });
   }
 
   #resultName(id: string): NameWriter {

@@ -30,6 +30,19 @@ export type NeighbourRequest =
       readonly known: readonly Uint8Array[];
     }
   | {
+      readonly op: "follow";
+      readonly agent: string;
+      /** What a follower asks: a message to a home task. */
+      readonly message: Uint8Array;
+    }
+  | {
+      readonly op: "metadata";
+      readonly agent: string;
+      readonly invocationId: string;
+      /** To be made before; none when it is only read. */
+      readonly changes: unknown;
+    }
+  | {
       readonly op: "answer";
       readonly agent: string;
       readonly invocationId: string;
