@@ -36,7 +36,7 @@ type Faulty = Runtime<{ readonly stores: { readonly faults: typeof faults } }>;
 export const stageTasks = 4;
 
 /** Of a stage that is shared: both threads die each time, and a launch allows ten deaths. */
-const crashesMax = 3;
+const crashesMax = 4;
 
 /** A launched topology that can be cut off. */
 export class Stage<Parts extends TopologyParts> {
