@@ -114,6 +114,28 @@ const failing = agent({
   },
 });
 
+/** Asks in one node, while another fails in the first attempt. */
+const interrupted = agent({
+  entry: "start",
+  result: text,
+  nodes: {
+    start: node({ input: text, to: ["ask", "fail"] }),
+    ask: node({ input: text }),
+    fail: node({ input: text }),
+  },
+}).implement({
+  start(ctx, prompt) {
+    ctx.emit("ask", prompt);
+    ctx.emit("fail", prompt);
+  },
+  ask: async (ctx, prompt) => ctx.result(await ctx.askHuman<string>(prompt)),
+  async fail(ctx) {
+    await noted(ctx, "asked");
+    if (ctx.attempt === 0) throw new Error("the first attempt fails");
+    await place(ctx, "second attempt");
+  },
+});
+
 /** Asks in several of its nodes at once. */
 const polling = agent({
   entry: "start",
@@ -213,5 +235,5 @@ const top = agent({
 
 export default topology("agents-talks", import.meta.url, {
   stores: { counts, faults },
-  agents: { streaming, choir, flooding, asking, failing, polling, child, middle, top },
+  agents: { streaming, choir, flooding, asking, failing, interrupted, polling, child, middle, top },
 });

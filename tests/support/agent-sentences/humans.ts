@@ -15,6 +15,7 @@ export function humanSentences(implementation: Implementation): void {
   questions(told);
   answers(told);
   reruns(told);
+  interruptions(told);
   children(told);
   ways(told);
 }
@@ -115,6 +116,26 @@ function reruns({ both }: Told): void {
       expect([second.prompt, second.id === first.id]).toEqual(["sure?", false]);
       await errorOf("QUESTION_STALE", invocation.answer(first, "one"));
       await invocation.answer(second, "two");
+      expect(await invocation.result()).toBe("two");
+    });
+  });
+}
+
+function interruptions({ both }: Told): void {
+  describe("human input — a retry while a question is open", () => {
+    both("asks again under a new id; the old question is stale", async (scene) => {
+      const begun = await scene.runtime.agent("interrupted").initiate("sure?", scene.given);
+      const first = await questionOf(begun);
+      scene.note("asked");
+      await scene.cut("second attempt");
+      const invocation = scene.runtime.agent("interrupted").get(begun.id);
+      let open: readonly HumanQuestion[] = [];
+      await until(async () => {
+        open = await invocation.humanInputs();
+        return open.length === 1 && open[0]?.id !== first.id;
+      });
+      await errorOf("QUESTION_STALE", invocation.answer(first, "one"));
+      for (const question of open) await invocation.answer(question, "two");
       expect(await invocation.result()).toBe("two");
     });
   });
