@@ -112,8 +112,8 @@ export function removeQuestion(turn: Turn, of: InvocationId, { no, question }: O
     turn.delete(treeTable, keyOf(of, parts.question, question));
     turn.delete(treeTable, keyOf(of, parts.questionNo, numberBytes(no)));
   }
-  const isThere = (other: number): boolean =>
-    other === inline?.no || questionOfNo(turn, of, other) !== undefined;
+  // The one in the desk has the smallest number: it was asked when no other was open.
+  const isThere = (other: number): boolean => questionOfNo(turn, of, other) !== undefined;
   writeDesk(turn, of, { ...desk, inline, questions: removed(desk.questions, no, isThere) });
 }
 

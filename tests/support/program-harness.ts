@@ -276,7 +276,7 @@ export class ProgramHarness {
           if (life.alive) this.#task(id).mailbox.push(request);
         });
       },
-      recall: (prefix) => this.#tasks.flatMap((other) => recalled(other.id, other.rows, prefix)),
+      recall: (from, prefix) => recalled(from, this.#task(from).rows, prefix),
       clients: () => life.clientsFrom(() => this.clientPort()),
       enqueue: (action) => this.#enqueue(`task ${id} store`, action),
       request: (to, message) => task.thread.request(to, message),

@@ -58,7 +58,7 @@ export interface HarnessPortParts {
   request(task: number, message: Uint8Array): Promise<Uint8Array>;
   /** Sends a message to the task itself that is recorded; resolves with its reply. */
   applied(message: Uint8Array, stamp: HarnessStamp): Promise<Uint8Array>;
-  recall(prefix: Uint8Array): readonly RecalledRow[];
+  recall(task: number, prefix: Uint8Array): readonly RecalledRow[];
   readonly clients: () => ProgramClientPort;
   /** Queues what a store or a compute function does. */
   enqueue(action: () => void): void;
@@ -113,7 +113,7 @@ export function harnessPort(parts: HarnessPortParts): TaskPort {
     page: (table, range, limit) => rows.page(table, range, limit),
     note: noteOf(parts, later),
     ask: (task, message) => askedAgain(parts, task, message),
-    recall: (prefix) => later(() => parts.recall(prefix)),
+    recall: (prefix) => recalledOf(parts, prefix, later),
     applied: async (journal, step, name, message) => {
       const digest = appliedDigest(name);
       const reply = await journal.write(parts.id, step, async ({ id, reads }) => {
@@ -142,6 +142,19 @@ export function harnessPort(parts: HarnessPortParts): TaskPort {
       return await (await later(() => ({ returned: call(...args) }))).returned;
     },
   };
+}
+
+/** One task after the other: what is recorded meanwhile may be missed. */
+async function recalledOf(
+  { taskCount, recall }: HarnessPortParts,
+  prefix: Uint8Array,
+  later: <T>(action: () => T) => Promise<T>,
+): Promise<readonly RecalledRow[]> {
+  const found: RecalledRow[] = [];
+  for (let task = 0; task < taskCount; task += 1) {
+    found.push(...(await later(() => recall(task, prefix))));
+  }
+  return found;
 }
 
 /** Sends a message until it is answered. */

@@ -168,6 +168,34 @@ describe("resting nodes — functions that are given up", () => {
     expect(await harness.until(invocation.result())).toBe("without an answer");
     expect(runs).toBe(2);
   });
+
+  it("nor is it on record as resting any more: after a death it is run again", async () => {
+    let goOn: () => void = () => {};
+    let runs = 0;
+    const { harness, client } = waiting(
+      async (ctx) => {
+        runs += 1;
+        const outside = new Promise<void>((resolve) => {
+          goOn = resolve;
+        });
+        await Promise.race([ctx.askHuman("?"), outside]);
+        ctx.result("without an answer");
+      },
+      { awakeWaitingMax: 0 },
+    );
+    const invocation = await harness.until(client.initiate(""));
+    await harness.run();
+    goOn();
+    await harness.run();
+    for (let task = 0; task < 3; task += 1) harness.crash(task);
+    await harness.run();
+    expect(runs).toBe(3);
+    // It has rested again in this life.
+    goOn();
+    await harness.run();
+    goOn();
+    expect(await harness.until(invocation.result())).toBe("without an answer");
+  });
 });
 
 describe("resting nodes — pauses", () => {

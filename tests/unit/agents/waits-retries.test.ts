@@ -37,12 +37,15 @@ describe("waits — while another node fails", () => {
         },
       }).implement({
         begin: (ctx, message) => {
-          ctx.emit("ask", message);
+          // The first one stays with its home task.
+          if (seed % 3 === 0) ctx.emit("ask", message);
           ctx.emit("fail", message);
+          if (seed % 3 !== 0) ctx.emit("ask", message);
         },
         ask: async (ctx) => ctx.result(await ctx.askHuman<string>("?")),
         fail: async (ctx) => {
-          await ctx.sleep(1);
+          // Before the question is known, or when it is.
+          if (seed % 2 === 0) await ctx.sleep(1);
           failures += 1;
           if (failures <= 2) throw new Error("fails twice");
         },
@@ -106,7 +109,11 @@ describe("waits — while another node fails", () => {
   });
 
   it("whoever answers is told, though the invocation that asks has ended meanwhile", async () => {
-    for (let seed = 1; seed < 80; seed += 1) {
+    for (let seed = 1; seed < 90; seed += 1) {
+      let end: () => void = () => {};
+      const ends = new Promise<void>((resolve) => {
+        end = resolve;
+      });
       const asks = agent({
         entry: "begin",
         result: type<string>(),
@@ -124,7 +131,7 @@ describe("waits — while another node fails", () => {
           await ctx.askHuman("?");
         },
         end: async (ctx) => {
-          await ctx.sleep(1);
+          await ends;
           ctx.result("ended");
         },
       });
@@ -144,6 +151,8 @@ describe("waits — while another node fails", () => {
         () => "taken",
         (error: unknown) => (PartitaError.is(error, "QUESTION_STALE") ? "stale" : "other"),
       );
+      for (let at = 0; at < seed % 30; at += 1) await harness.stepNow();
+      end();
       expect(["taken", "stale"]).toContain(await harness.until(told));
       expect(await harness.until(top.result())).toBe("ended");
       expect(await harness.until(top.humanInputs())).toEqual([]);
@@ -212,10 +221,39 @@ describe("waits — several at a time, under crashes", () => {
       const harness = new ProgramHarness({ agents: { work, child }, seed, program });
       const top = await harness.until(clientsOf(harness).agent(work).initiate(""));
       while (await harness.step()) {
-        if (random() < 0.05) harness.crash(Math.floor(random() * harness.taskCount));
+        if (random() < 0.02) harness.crash(Math.floor(random() * harness.taskCount));
       }
       expect(await harness.until(top.result())).toMatch(/, , child after 2, , child after 1$/);
       for (const table of [6, 13]) expect(harness.rowCount(table)).toBe(0);
+    }
+  });
+
+  it("is run after a death when something has ended, whatever it began then", async () => {
+    for (let at = 0; at < 400; at += 1) {
+      let goOn: () => void = () => {};
+      const outside = new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+      const work = agent({
+        agents: { child },
+        entry: "act",
+        result: type<string>(),
+        nodes: { act: node({ input: type<string>() }) },
+      }).implement({
+        async act(ctx) {
+          const first = ctx.agents.child.invoke(0);
+          await outside;
+          const second = ctx.askHuman("never answered");
+          ctx.result(String(await Promise.race([first, second])));
+        },
+      });
+      const harness = new ProgramHarness({ agents: { work, child }, seed: 1 + (at % 7) });
+      const top = await harness.until(clientsOf(harness).agent(work).initiate(""));
+      for (let step = 0; step < at / 5; step += 1) await harness.step();
+      goOn();
+      for (let step = 0; step < at % 5; step += 1) await harness.stepNow();
+      for (let task = 0; task < harness.taskCount; task += 1) harness.crash(task);
+      expect(await harness.until(top.result())).toBe("child after 0");
     }
   });
 
