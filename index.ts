@@ -2,7 +2,7 @@
 
 export { agent, type AgentDeclaration } from "./agents/agent.js";
 export type { AgentClient, InvokeOptions } from "./agents/client/client.js";
-export type { ForkChanges } from "./agents/client/fork-client.js";
+export type { ForkChanges, ForkOptions } from "./agents/client/fork-client.js";
 export type { HumanQuestion, Invocation, NextStep } from "./agents/client/invocation.js";
 export type {
   NestedOperation,

@@ -6,12 +6,14 @@
 
 import { PartitaError } from "../../base/errors.js";
 import { optionInvalid } from "../../base/options.js";
+import { parseCallId } from "../../runtime/call-id.js";
 import { encodeDynamicKey } from "../../store/tuple-key.js";
 import type { NodeDefinition } from "../declare/node-definition.js";
 import { encodeForkMessage, type ForkChange } from "../wire/fork-message.js";
 import {
   formatInvocationId,
   type InvocationId,
+  invocationIdOfCall,
   newInvocationId,
   type NodeInvocationId,
   parseNodeId,
@@ -20,7 +22,7 @@ import {
 import { encodeMessage } from "../wire/wire-field.js";
 import type { AgentCalls } from "./outcome-question.js";
 import { traceOf } from "./trace-client.js";
-import { unlessAborted, type WaitOptions, waited } from "./waiting.js";
+import { checkWaitOptions, unlessAborted, type WaitOptions, waited } from "./waiting.js";
 
 /**
  * New messages by node invocation; of a gather `{ state, carry }`. All that was downstream of these
@@ -28,21 +30,40 @@ import { unlessAborted, type WaitOptions, waited } from "./waiting.js";
  */
 export type ForkChanges = Readonly<Record<string, unknown>>;
 
+/** Options of calls that begin a fork. */
+export interface ForkOptions extends WaitOptions {
+  /**
+   * Names the call, as in `InvokeOptions`: calls with the same id begin one fork. So what was cut
+   * off by TASK_EXITED can be called again.
+   */
+  readonly id?: string;
+}
+
+/** @throws PartitaError OPTION_INVALID, OPTION_UNKNOWN; or the signal's reason */
+export function checkForkOptions(operation: string, options: ForkOptions): void {
+  checkWaitOptions(operation, options, ["signal", "id"]);
+}
+
 /** Begins a fork; resolves with its id when it is durable. */
 export async function beginFork(
   calls: AgentCalls,
   parent: InvocationId,
   changes: ForkChanges,
-  options: WaitOptions,
+  options: ForkOptions,
 ): Promise<InvocationId> {
   const { agent, port } = calls;
+  const { id } = options;
+  const call =
+    id === undefined ? undefined : parseCallId(`fork of agent "${agent}"`, id, port.now());
   const wanted = wantedOf(calls, parent, changes);
   const found = await foundIn(calls, parent, wanted, options.signal);
   options.signal?.throwIfAborted();
   port.assertWritable();
-  const invocationId = newInvocationId(placementOf(parent), port);
+  const placement = placementOf(parent);
+  const invocationId =
+    call === undefined ? newInvocationId(placement, port) : invocationIdOfCall(placement, call);
   const message = encodeForkMessage({ kind: "fork", agent, parent, invocationId, changes: found });
-  const asked = port.request(port.ownerOf(placementOf(parent)), message);
+  const asked = port.request(port.ownerOf(placement), message, call);
   await waited(unlessAborted(asked, options));
   return invocationId;
 }

@@ -24,7 +24,7 @@ import { type AgentCalls, askComplete, askOutcome, askStop, resultOf } from "./o
 import { answerQuestion, nextStepOf, openQuestions, type Step } from "./questions.js";
 import type { ChunkStream } from "./stream.js";
 import { chunkStream, type StreamSubject } from "./stream-client.js";
-import { beginFork, type ForkChanges } from "./fork-client.js";
+import { beginFork, checkForkOptions, type ForkChanges, type ForkOptions } from "./fork-client.js";
 import { decodeKin, encodeForkMessage, type Kin } from "../wire/fork-message.js";
 import type { NodeTrace } from "./trace.js";
 import { traceOf } from "./trace-client.js";
@@ -57,17 +57,18 @@ export class InvocationHandle implements Invocation<unknown> {
     await waited(askStop(this.#calls, this.#id, options.signal));
   }
 
-  async fork(changes: ForkChanges, options: WaitOptions = {}): Promise<unknown> {
-    checkWaitOptions("fork", options);
+  async fork(changes: ForkChanges, options: ForkOptions = {}): Promise<unknown> {
+    checkForkOptions("fork", options);
     const id = await beginFork(this.#calls, this.#id, changes, options);
-    return await new InvocationHandle(this.#calls, id).result(options);
+    const { signal } = options;
+    return await new InvocationHandle(this.#calls, id).result(signal && { signal });
   }
 
   async initiateFork(
     changes: ForkChanges,
-    options: WaitOptions = {},
+    options: ForkOptions = {},
   ): Promise<Invocation<unknown>> {
-    checkWaitOptions("initiateFork", options);
+    checkForkOptions("initiateFork", options);
     return new InvocationHandle(
       this.#calls,
       await beginFork(this.#calls, this.#id, changes, options),

@@ -4,7 +4,7 @@
 
 import type { Metadata, MetadataChanges } from "../declare/metadata.js";
 import type { ChunkStream } from "./stream.js";
-import type { ForkChanges } from "./fork-client.js";
+import type { ForkChanges, ForkOptions } from "./fork-client.js";
 import type { NodeTrace } from "./trace.js";
 import type { WaitOptions } from "./waiting.js";
 
@@ -73,15 +73,15 @@ export interface Invocation<Result> {
    * @throws PartitaError INVOCATION_UNKNOWN, NODE_INVOCATION_UNKNOWN
    * @throws PartitaError FORK_OUTDATED when the agent's graph has changed since
    * @throws PartitaError SCHEMA_INVALID and other refusals of a message, OPTION_INVALID
-   * @throws PartitaError as `AgentClient.invoke`
+   * @throws PartitaError as `AgentClient.invoke`; with an `id`, calling it again is safe
    */
-  fork(changes: ForkChanges, options?: WaitOptions): Promise<Result>;
+  fork(changes: ForkChanges, options?: ForkOptions): Promise<Result>;
 
   /**
    * Begins a fork and resolves when it is durable.
    * @throws PartitaError as `fork`, but for INVOCATION_FAILED
    */
-  initiateFork(changes: ForkChanges, options?: WaitOptions): Promise<Invocation<Result>>;
+  initiateFork(changes: ForkChanges, options?: ForkOptions): Promise<Invocation<Result>>;
 
   /** The id of the invocation that it is a fork of. @throws PartitaError as `metadata` */
   parent(options?: WaitOptions): Promise<string | undefined>;

@@ -17,7 +17,7 @@ import { checksum } from "../../store/checksum.js";
 import { hashKey } from "../../store/key-hash.js";
 import { encodeDynamicKey } from "../../store/tuple-key.js";
 import { type AgentClient, checkInvokeOptions, type InvokeOptions } from "../client/client.js";
-import type { ForkChanges } from "../client/fork-client.js";
+import type { ForkChanges, ForkOptions } from "../client/fork-client.js";
 import type { HumanQuestion, Invocation, NextStep } from "../client/invocation.js";
 import { InvocationHandle, stepOf } from "../client/invocation-handle.js";
 import type { AgentCalls } from "../client/outcome-question.js";
@@ -286,13 +286,13 @@ class SubInvocation extends InvocationHandle {
     return this.#looks("setMetadata", () => super.setMetadata(changes, options));
   }
 
-  override fork(changes: ForkChanges, options: WaitOptions = {}): Promise<unknown> {
+  override fork(changes: ForkChanges, options: ForkOptions = {}): Promise<unknown> {
     return this.#looks("fork", () => super.fork(changes, options));
   }
 
   override initiateFork(
     changes: ForkChanges,
-    options: WaitOptions = {},
+    options: ForkOptions = {},
   ): Promise<Invocation<unknown>> {
     return this.#looks("initiateFork", () => super.initiateFork(changes, options));
   }
