@@ -87,11 +87,17 @@ export class Invocations {
     id: InvocationId,
     given: Pick<InvocationRecord, "agent" | "outstanding" | "extras" | "copying">,
   ): void {
-    const nothing = { failures: [], failuresLost: 0, state: pending };
+    const { agent, outstanding, extras, copying } = given;
     this.#records.create(turn, id, {
-      ...given,
-      ...nothing,
-      ...this.#attempts.first(turn, given.agent),
+      // First in the literal: that is how the engine copies all of it at once.
+      ...this.#attempts.first(turn, agent),
+      agent,
+      outstanding,
+      extras,
+      copying,
+      failures: [],
+      failuresLost: 0,
+      state: pending,
     });
   }
 
@@ -102,7 +108,8 @@ export class Invocations {
     // Forgotten: only a dead letter that is replayed long afterwards comes home to no record.
     if (before === undefined) return;
     if (isDone(end)) {
-      turn.put(treeTable, nodeKey(invocationId, nodeInvocationId), recordBytesOf(bytes));
+      const key = nodeKey(invocationId, nodeInvocationId);
+      turn.put(treeTable, key, recordBytesOf(bytes), false, true);
     }
     const isFirst = end.kind === "result" && before.state.kind === "pending";
     const accounts = this.accountsOf(
