@@ -99,8 +99,33 @@ const questions: readonly BrokenRule[] = [
   },
 ];
 
+/** Keys that are held, lent and waited for meanwhile. */
+const keys: readonly BrokenRule[] = [
+  {
+    name: "circles-wait",
+    rule: "who waits for a key that its own caller holds is refused",
+    file: "agents/node/key-deadlocks.js",
+    find: "if (from === -1)",
+    replace: "if (from >= -1)",
+  },
+  {
+    name: "keys-not-lent",
+    rule: "a reentrant node lends its key while it waits",
+    file: "agents/node/key-lines.js",
+    find: "return this.#gates.yield(gate, arrivalNo);",
+    replace: "return undefined;",
+  },
+];
+
 /** Agents that call agents. */
 const subAgents: readonly BrokenRule[] = [
+  {
+    name: "steps-not-told",
+    rule: "who drives an invocation by its steps is told of its questions",
+    file: "agents/home/questions.js",
+    find: `if (caller.until === "step") {`,
+    replace: `if (caller.until === "never") {`,
+  },
   {
     name: "children-by-chance",
     rule: "a node that is run again has the same child",
@@ -152,6 +177,7 @@ const chunks: readonly BrokenRule[] = [
 export const waitingMutants: readonly BrokenRule[] = [
   ...waits,
   ...questions,
+  ...keys,
   ...subAgents,
   ...chunks,
 ];
