@@ -39,6 +39,7 @@ export interface Question extends Begin {
 export interface CheckChunk {
   readonly step: number;
   readonly index: number;
+  readonly attempt: number;
   readonly body: Uint8Array;
 }
 
@@ -100,7 +101,7 @@ export const survey = agent({
   async check(ctx, { of, call, step, place }) {
     for (let index = 0; index < checkChunks; index += 1) {
       const body = chunkBody(call, step, index);
-      void ctx.chunk({ step, index, body } satisfies CheckChunk);
+      void ctx.chunk({ step, index, attempt: ctx.attempt, body } satisfies CheckChunk);
       if (index === 0) {
         await ctx.stores.effects.update("note", place, { of, call }, ctx.nodeInvocationId);
       }

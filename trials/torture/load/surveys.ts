@@ -64,6 +64,7 @@ export async function answerAll(
 /** Follows all that the checks of a survey stream, to the end; what it sees must be as they do. */
 export async function follow({ runtime, report, id, of }: Survey, call: string): Promise<void> {
   const lists = new Map<string, number>();
+  const attempts = new Map<string, number>();
   const steps = new Set<number>();
   const what = `survey ${id}`;
   for await (const event of runtime.agent("survey").get(id).streamAll("check")) {
@@ -74,12 +75,16 @@ export async function follow({ runtime, report, id, of }: Survey, call: string):
       if (next < checkChunks) report.bad("lost", `${what}: a check ended with ${next} chunks`);
     } else {
       // cast: what checks stream.
-      const { step, index, body } = event.value as CheckChunk;
+      const { step, index, attempt, body } = event.value as CheckChunk;
       if (event.index !== next || index > next) {
         report.bad("lost", `${what}: chunk ${index} came for ${next}`);
       } else if (index < next) report.bad("duplicated", `${what}: chunk ${index} came for ${next}`);
       if (Buffer.compare(chunkBody(call, step, index), body) !== 0) {
         report.bad("torn", `${what}: chunk ${index} of ${step} is not whole`);
+      }
+      if (index === 0) attempts.set(nodeInvocationId, attempt);
+      else if (attempts.get(nodeInvocationId) !== attempt) {
+        report.bad("torn", `${what}: chunks of two attempts of ${step} are one list`);
       }
       steps.add(step);
       lists.set(nodeInvocationId, next + 1);
