@@ -38,8 +38,6 @@ export interface Row {
   value: unknown;
   dirty: boolean;
   fresh: boolean;
-  /** Not looked at again for long: the cache does not keep it beyond its commit. */
-  cold: boolean;
   /** The cache's own. */
   next: Row | undefined;
 }
@@ -114,7 +112,6 @@ export class Overlay {
       value: notDecoded,
       dirty: false,
       fresh: stored === undefined,
-      cold: false,
       next: undefined,
     });
   }
@@ -189,16 +186,15 @@ export class Overlay {
   }
 
   /** As `setBytes`, and the bytes are kept, not copied: they do not change any more. */
-  adoptBytes(row: Row, bytes: Uint8Array, cold: boolean): void {
+  adoptBytes(row: Row, bytes: Uint8Array): void {
     this.#fitting(bytes);
-    row.cold = cold;
     this.#adopt(row, bytes);
   }
 
-  /** The same for a key that was never used. */
-  adopt(table: TableId, key: Uint8Array, bytes: Uint8Array, cold: boolean): void {
+  /** As `overwrite`, and the bytes are kept, not copied: they do not change any more. */
+  adopt(table: TableId, key: Uint8Array, bytes: Uint8Array, fresh: boolean): void {
     this.#fitting(bytes);
-    this.adoptBytes(this.#blindRow(table, key, true, hashKey(key)), bytes, cold);
+    this.#adopt(this.#blindRow(table, key, fresh, hashKey(key)), bytes);
   }
 
   /**
@@ -286,8 +282,6 @@ export class Overlay {
     for (const row of this.#dirty) {
       row.dirty = false;
       row.fresh = !row.present;
-      // Most keys that are deleted never come again: kept, they would crowd out those that do.
-      if (!row.present || row.cold) this.#cache.forget(row);
     }
     this.#cache.grew(this.#dirtyBytes);
     this.#dirty = [];
@@ -316,7 +310,6 @@ export class Overlay {
       value: notDecoded,
       dirty: false,
       fresh,
-      cold: false,
       next: undefined,
     });
   }

@@ -5,8 +5,7 @@
 //
 // Invariants:
 //   R1. Of one key there is at most one row, in one of the two generations.
-//   R2. Nothing is forgotten but by `forgetOld`, which its owner calls when no row is dirty, and by
-//       `forget`.
+//   R2. Nothing is forgotten but by `forgetOld`, which its owner calls when no row is dirty.
 //   R3. After `forgetOld` at most about `rowsMax` rows and `bytesMax` bytes are kept.
 
 import type { TableId } from "../store/storage.js";
@@ -65,23 +64,6 @@ export class RowCache<R extends CachedRow<R>> {
     this.#youngRows += 1;
     this.#youngBytes += bytes;
     return row;
-  }
-
-  /** Forgets one row, as `forgetOld` does: its owner calls it when the row is not dirty. */
-  forget(row: R): void {
-    const rows = this.#young.get(row.table);
-    let before: R | undefined;
-    for (let one = rows?.get(row.keyHash | 0); one !== undefined; one = one.next) {
-      if (one === row) {
-        if (before !== undefined) before.next = row.next;
-        else if (row.next !== undefined) rows?.set(row.keyHash | 0, row.next);
-        else rows?.delete(row.keyHash | 0);
-        row.next = undefined;
-        this.#youngRows -= 1;
-        return;
-      }
-      before = one;
-    }
   }
 
   /** Every row of a table. */

@@ -38,9 +38,9 @@ export interface Turn {
   get(table: TableId, key: Uint8Array): Uint8Array | undefined;
   /**
    * `fresh`: the caller knows that no row of this key exists (a number never used before). `value`
-   * may be kept: it does not change any more. `cold`: it is not looked at again for long.
+   * may be kept: it does not change any more.
    */
-  put(table: TableId, key: Uint8Array, value: Uint8Array, fresh?: boolean, cold?: boolean): void;
+  put(table: TableId, key: Uint8Array, value: Uint8Array, fresh?: boolean): void;
   delete(table: TableId, key: Uint8Array): void;
   /**
    * Durable message to a task, applied there exactly once, in order per (this task, that task).

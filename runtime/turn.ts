@@ -48,12 +48,12 @@ export class TaskTurn implements Turn {
     return this.#overlay.encoded(this.#overlay.row(table, key));
   }
 
-  put(table: TableId, key: Uint8Array, value: Uint8Array, fresh = false, cold = false): void {
+  put(table: TableId, key: Uint8Array, value: Uint8Array, fresh = false): void {
     this.#assertAlive();
     // A part of a packet must not keep the packet; what stands almost alone is kept as it is.
     const bytes = value.buffer.byteLength - value.length <= slackBytes ? value : value.slice();
-    if (fresh) this.#overlay.adopt(table, key, bytes, cold);
-    else this.#overlay.adoptBytes(this.#overlay.row(table, key), bytes, cold);
+    if (fresh) this.#overlay.adopt(table, key, bytes, true);
+    else this.#overlay.adoptBytes(this.#overlay.row(table, key), bytes);
   }
 
   delete(table: TableId, key: Uint8Array): void {

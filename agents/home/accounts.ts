@@ -33,8 +33,7 @@ export class Accounts {
   readonly invocationId: InvocationId;
   readonly #judge: Judge;
   #record: InvocationRecord;
-  /** Made when there is one: most invocations have no scopes. */
-  #touched: Map<string, Touched> | undefined;
+  readonly #touched = new Map<string, Touched>();
 
   constructor(turn: Turn, invocationId: InvocationId, record: InvocationRecord, judge: Judge) {
     this.turn = turn;
@@ -66,7 +65,6 @@ export class Accounts {
 
   /** A scope that has not been there before. */
   open(id: NodeInvocationId, scope: ScopeRecord): void {
-    this.#touched ??= new Map();
     this.#touched.set(formatNodeId(id), { id, isNew: true, scope });
   }
 
@@ -104,7 +102,7 @@ export class Accounts {
 
   /** Puts what was touched into the frame in hand. */
   write(): void {
-    for (const { id, isNew, scope } of this.#touched?.values() ?? []) {
+    for (const { id, isNew, scope } of this.#touched.values()) {
       this.turn.put(treeTable, scopeKey(this.invocationId, id), encodeScope(scope), isNew);
     }
   }
@@ -117,12 +115,11 @@ export class Accounts {
 
   #find(id: NodeInvocationId): Touched | undefined {
     const name = formatNodeId(id);
-    const known = this.#touched?.get(name);
+    const known = this.#touched.get(name);
     if (known !== undefined) return known;
     const row = this.turn.get(treeTable, scopeKey(this.invocationId, id));
     if (row === undefined) return undefined;
     const touched = { id, isNew: false, scope: decodeScope(row) };
-    this.#touched ??= new Map();
     this.#touched.set(name, touched);
     return touched;
   }

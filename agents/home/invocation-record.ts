@@ -122,7 +122,7 @@ export function encodeRecord(record: InvocationRecord): Uint8Array {
 export function decodeRecord(bytes: Uint8Array): InvocationRecord {
   const reader = new ByteReader(bytes);
   const kind = reader.u8();
-  const head = {
+  return {
     outstanding: readNodeId(reader),
     extras: reader.u8() === 1,
     copying: reader.u8() === 1,
@@ -135,10 +135,9 @@ export function decodeRecord(bytes: Uint8Array): InvocationRecord {
     stop: readStop(reader),
     version: reader.u32(),
     rootAttempt: reader.u32(),
+    ...readFailures(reader),
+    state: readState(kind, reader),
   };
-  const { failures, failuresLost } = readFailures(reader);
-  // The spread first: that is how the engine copies all of it at once.
-  return { ...head, failures, failuresLost, state: readState(kind, reader) };
 }
 
 /**

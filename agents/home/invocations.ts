@@ -87,17 +87,11 @@ export class Invocations {
     id: InvocationId,
     given: Pick<InvocationRecord, "agent" | "outstanding" | "extras" | "copying">,
   ): void {
-    const { agent, outstanding, extras, copying } = given;
+    const nothing = { failures: [], failuresLost: 0, state: pending };
     this.#records.create(turn, id, {
-      // First in the literal: that is how the engine copies all of it at once.
-      ...this.#attempts.first(turn, agent),
-      agent,
-      outstanding,
-      extras,
-      copying,
-      failures: [],
-      failuresLost: 0,
-      state: pending,
+      ...given,
+      ...nothing,
+      ...this.#attempts.first(turn, given.agent),
     });
   }
 
@@ -108,8 +102,7 @@ export class Invocations {
     // Forgotten: only a dead letter that is replayed long afterwards comes home to no record.
     if (before === undefined) return;
     if (isDone(end)) {
-      const key = nodeKey(invocationId, nodeInvocationId);
-      turn.put(treeTable, key, recordBytesOf(bytes), false, true);
+      turn.put(treeTable, nodeKey(invocationId, nodeInvocationId), recordBytesOf(bytes));
     }
     const isFirst = end.kind === "result" && before.state.kind === "pending";
     const accounts = this.accountsOf(

@@ -31,7 +31,7 @@ export function startRoot(turn: Turn, port: TaskPort, origin: Origin, attempt: n
     message,
   };
   const bytes = encodeRun(run);
-  turn.put(treeTable, originKey(invocationId, nodeInvocationId), bytes, true, true);
+  turn.put(treeTable, originKey(invocationId, nodeInvocationId), bytes, true);
   turn.send(key === undefined ? port.taskId : port.ownerOf(hashKey(key)), bytes);
 }
 

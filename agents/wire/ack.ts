@@ -124,21 +124,8 @@ export function encodeAck(message: AckMessage): Uint8Array {
 export function readAck(reader: ByteReader): AckMessage {
   const invocationId = readId(reader);
   const nodeInvocationId = readNodeId(reader);
-  const { node, scope, attempt, task, end, emits, gather, carry, trace } = readRecord(reader);
-  return {
-    kind: "ack",
-    invocationId,
-    nodeInvocationId,
-    node,
-    scope,
-    attempt,
-    task,
-    end,
-    emits,
-    gather,
-    carry,
-    trace,
-  };
+  // The spread first: that is how the engine copies all of it at once.
+  return { ...readRecord(reader), kind: "ack", invocationId, nodeInvocationId };
 }
 
 /** The bytes of the record in an ack (A1). */

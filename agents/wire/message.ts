@@ -317,14 +317,12 @@ function readCompleted(reader: ByteReader): CompletedMessage {
   const arrivalNo = reader.uint64();
   const attempt = reader.u32();
   const end = readEnd(reader);
-  const emits: Emit[] = [];
-  for (let left = reader.u32(); left > 0; left -= 1) {
-    emits.push({
-      node: readName(reader),
-      key: readKey(reader),
-      message: reader.lengthPrefixed(),
-    });
-  }
+  const count = reader.u32();
+  const emits = Array.from({ length: count }, () => ({
+    node: readName(reader),
+    key: readKey(reader),
+    message: reader.lengthPrefixed(),
+  }));
   const carry = reader.lengthPrefixed();
   const trace = reader.lengthPrefixed();
   const recorded = readRecorded(reader);

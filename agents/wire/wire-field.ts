@@ -48,9 +48,8 @@ export function writeList(writer: ByteWriter, items: readonly Uint8Array[]): voi
 }
 
 export function readList(reader: ByteReader): Uint8Array[] {
-  const items: Uint8Array[] = [];
-  for (let left = reader.u32(); left > 0; left -= 1) items.push(reader.lengthPrefixed());
-  return items;
+  const count = reader.u32();
+  return Array.from({ length: count }, () => reader.lengthPrefixed());
 }
 
 /** Appends the name of an agent or node: at most 64 ASCII characters, as names are. */
