@@ -114,6 +114,12 @@ export class NodeRun {
     return !this.#isOver && this.#active?.isResting === true;
   }
 
+  /** Whether its time is limited: it has to stay in memory for that. */
+  get isLimited(): boolean {
+    const { agent, node } = this.row.run;
+    return this.#services.agents.get(agent)?.nodes.get(node)?.nodeTimeoutMs !== undefined;
+  }
+
   /** Calls the function, unless the invocation was stopped meanwhile. */
   start(): void {
     const { run } = this.row;

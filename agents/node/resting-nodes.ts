@@ -21,7 +21,9 @@ export interface Rested {
   recorded(place: WaitPlace): void;
   /** Whether all that a row's function does is to wait for what is on record. */
   isResting(arrivalNo: number): boolean;
-  /** A row is on record as resting. */
+  /** Whether its function need not stay in memory. */
+  mayBeGivenUp(arrivalNo: number): boolean;
+  /** A row is on record as resting, or need not be. */
   rested(arrivalNo: number): void;
 }
 
@@ -94,16 +96,20 @@ export class RestingNodes {
     const isKnown = this.isNoted(arrivalNo);
     if (functions === undefined || isKnown || this.#stirred.has(arrivalNo)) return;
     if (!functions.isResting(arrivalNo)) return;
-    const index = this.#open.of(arrivalNo).find((at) => {
-      return this.#say(turn, { arrivalNo, index: at }, true);
-    });
-    if (index === undefined) return;
-    this.#fresh.set(arrivalNo, index);
     // It has lived long enough to be no suspect.
     const { deaths } = this.#queue.stateOf(arrivalNo);
     if (deaths > 0) {
       this.#queue.store(turn, arrivalNo, { ...this.#queue.stored(turn, arrivalNo), deaths: 0 });
     }
+    if (!functions.mayBeGivenUp(arrivalNo)) {
+      turn.afterCommit(() => functions.rested(arrivalNo));
+      return;
+    }
+    const index = this.#open.of(arrivalNo).find((at) => {
+      return this.#say(turn, { arrivalNo, index: at }, true);
+    });
+    if (index === undefined) return;
+    this.#fresh.set(arrivalNo, index);
     turn.afterCommit(() => {
       if (!this.#fresh.delete(arrivalNo)) return;
       this.#resting.set(arrivalNo, index);

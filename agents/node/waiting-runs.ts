@@ -10,6 +10,7 @@
 //   L2. A row is asleep only while it is on record that it rests. One whose function has gone on
 //       by itself stays awake: there is something else that it waits for.
 //   L3. A row that gave its key up hears nothing until it has it again.
+//   L4. One whose time is limited is neither given up nor on record: it only holds no place.
 
 import type { TaskPort } from "../../runtime/task-program.js";
 import type { WaitPlace } from "../wire/wait-fields.js";
@@ -41,6 +42,8 @@ export class WaitingRuns implements Rested {
   readonly #hooks: WaitingHooks;
   /** In the order in which they began to wait. */
   readonly #awake = new Map<number, NodeRun>();
+  /** The same of those whose time is limited (L4). */
+  readonly #limited = new Map<number, NodeRun>();
   readonly #asleep = new Set<number>();
   /** What rows are to hear when they have their keys again (L3). */
   readonly #unheard = new Map<number, ((run: NodeRun) => void)[]>();
@@ -63,7 +66,7 @@ export class WaitingRuns implements Rested {
 
   /** Functions in memory that only wait. */
   get awake(): number {
-    return this.#awake.size;
+    return this.#awake.size + this.#limited.size;
   }
 
   /** The row of a wait is in the frame in hand. */
@@ -98,11 +101,15 @@ export class WaitingRuns implements Rested {
     return run?.isResting === true && !this.#restless.has(arrivalNo);
   }
 
+  mayBeGivenUp(arrivalNo: number): boolean {
+    return this.#running.get(arrivalNo)?.isLimited === false;
+  }
+
   rested(arrivalNo: number): void {
     const run = this.#running.get(arrivalNo);
     if (run === undefined || !this.isResting(arrivalNo)) return;
     this.#hooks.rested(run);
-    this.#awake.set(arrivalNo, run);
+    (run.isLimited ? this.#limited : this.#awake).set(arrivalNo, run);
     for (const [longest, tired] of this.#awake) {
       if (this.#awake.size <= this.#awakeMax) break;
       this.#awake.delete(longest);
@@ -118,13 +125,18 @@ export class WaitingRuns implements Rested {
     const isOnRecord = this.#resting.has(arrivalNo);
     if (!run.isResting) {
       this.#awake.delete(arrivalNo);
+      this.#limited.delete(arrivalNo);
       if (isOnRecord) this.#stirred(arrivalNo);
-    } else if (!isOnRecord && !this.#restless.has(arrivalNo)) this.#submit(arrivalNo, true);
+      return;
+    }
+    const isKnown = isOnRecord || this.#limited.has(arrivalNo);
+    if (!isKnown && !this.#restless.has(arrivalNo)) this.#submit(arrivalNo, true);
   }
 
   /** The run of a row is over. */
   leave(arrivalNo: number): void {
     this.#awake.delete(arrivalNo);
+    this.#limited.delete(arrivalNo);
     this.#unheard.delete(arrivalNo);
   }
 
@@ -147,6 +159,7 @@ export class WaitingRuns implements Rested {
 
   clear(): void {
     this.#awake.clear();
+    this.#limited.clear();
     this.#unheard.clear();
     this.#asleep.clear();
   }

@@ -198,6 +198,32 @@ describe("resting nodes — functions that are given up", () => {
   });
 });
 
+describe("resting nodes — time limits", () => {
+  it("a limit holds for a node that only waits, however many do, and over restarts", async () => {
+    const limited = agent({
+      entry: "act",
+      result: type<string>(),
+      maxRetries: 0,
+      nodes: { act: node({ input: type<string>(), nodeTimeoutMs: 60_000 }) },
+    }).implement({ act: async (ctx) => ctx.result(await ctx.askHuman<string>("?")) });
+    for (const crashes of [false, true]) {
+      const program = agentProgram({ awakeWaitingMax: 0, runningNodesMax: 1 });
+      const harness = new ProgramHarness({ agents: { limited }, program });
+      const client = clientsOf(harness).agent(limited);
+      const all = ["a", "b", "c"].map((message) => client.initiate(message));
+      const invocations = await harness.until(Promise.all(all));
+      await harness.runNow();
+      for (const invocation of invocations) {
+        expect(await harness.until(invocation.humanInputs())).toHaveLength(1);
+      }
+      if (crashes) for (let task = 0; task < 3; task += 1) harness.crash(task);
+      for (const invocation of invocations) {
+        await expect(harness.until(invocation.result())).rejects.toThrow(/took more than 60000 ms/);
+      }
+    }
+  });
+});
+
 describe("resting nodes — pauses", () => {
   it("`sleep` ends when its time has come, over restarts", async () => {
     for (let seed = 1; seed < 20; seed += 1) {
