@@ -3,7 +3,7 @@
 // look like a log that is shorter than what was acknowledged, or one that noticed a gap.
 
 import { describe, expect, it } from "vitest";
-import { type Durability, launch } from "../../dist/index.js";
+import { type Durability, launch, PartitaError, type Runtime } from "../../dist/index.js";
 import { windowCalls, writerCount } from "../../dist/tests/topologies/child.js";
 import survivors from "../../dist/tests/topologies/survivors.js";
 import { startChild } from "../support/child-process.js";
@@ -55,6 +55,24 @@ function expectRecovered(key: string, count: number, gaps: number, known: Known)
   known.acknowledged.set(key, count);
 }
 
+/**
+ * The result of a chain. A node that was killed with its process at the worst moments, four times,
+ * is a dead letter: it has not failed, and is to be replayed.
+ */
+async function resultOf(runtime: Runtime<(typeof survivors)["parts"]>, id: string) {
+  for (;;) {
+    try {
+      return await runtime.agent("chain").get(id).result();
+    } catch (error) {
+      const isGivenUp = PartitaError.is(error) && PartitaError.is(error.cause, "NODE_DEADLY");
+      if (!isGivenUp) throw error;
+    }
+    for await (const letter of runtime.deadLetters.list({ agent: "chain" })) {
+      if (letter.invocationId === id) await runtime.deadLetters.replay(letter.id);
+    }
+  }
+}
+
 describe("kill -9 — ten times on one directory, in all modes of durability", () => {
   it("keeps acknowledged writes, in order, and finishes every chain that had begun", async () => {
     const directory = tempDirectory();
@@ -63,8 +81,10 @@ describe("kill -9 — ten times on one directory, in all modes of durability", (
     for (let cycle = 0; cycle < cycles; cycle += 1) {
       const mode = modes[cycle % modes.length] ?? "durable";
       const killAfter = 1 + Math.floor(random() ** 2 * 4_000);
+      const logs = known.acknowledged.size;
       const found = await liveAndDie(directory, mode, killAfter, known);
-      if (cycle > 0) expect(found).toBe(writerCount);
+      expect(found).toBeGreaterThanOrEqual(logs);
+      expect(found).toBeLessThanOrEqual(writerCount);
     }
     await using runtime = await launch(survivors, { directory, threads: 2 });
     const recovered = new Set<string>();
@@ -72,7 +92,7 @@ describe("kill -9 — ten times on one directory, in all modes of durability", (
       recovered.add(key);
       expectRecovered(key, count, gaps, known);
     }
-    const results = [...known.chains].map((id) => runtime.agent("chain").get(id).result());
+    const results = [...known.chains].map((id) => resultOf(runtime, id));
 
     expect([...recovered].sort()).toEqual([...known.acknowledged.keys()].sort());
     expect(known.chains.size).toBeGreaterThan(10);
