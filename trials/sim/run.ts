@@ -212,5 +212,5 @@ export class Run implements Stage {
 
 /** The name that a name was made from: `f1/0/2 began` from `f1`. */
 export function rootOf(name: string): string {
-  return name.split(/[ /](?=\d|began|ended|part)/, 1)[0] ?? name;
+  return name.split(/[ /](?=\d|began|ended|part|knot)/, 1)[0] ?? name;
 }
