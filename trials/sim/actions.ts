@@ -243,7 +243,7 @@ const tally: Action = async (run) => {
 const trial: Action = async (run) => {
   const id = run.name("r");
   const pieces = Array.from({ length: 2 + run.pick(4) }, () => {
-    return { key: run.key("k", 4), throwsBelow: Math.max(0, run.pick(5) - 1) };
+    return { key: run.key("k", 4), throwsBelow: run.throwsBelow(5, 1) };
   });
   const names = [`${id} begin`, ...pieces.map((_, piece) => `${id} piece ${piece}`), `${id} end`];
   const agent = run.runtime.agent("trials");

@@ -80,6 +80,7 @@ async function play(simulation: Simulation, run: Run, scenario: Scenario): Promi
 async function playLossy(simulation: Simulation, run: Run, scenario: Scenario): Promise<void> {
   await simulation.serving();
   const before = new Run(run.runtime, run.random, run.awakeMax, "before ");
+  before.isCutOff = true;
   enter(before);
   void playClients(before, scenario);
   await simulation.advance(1 + run.pick(15));

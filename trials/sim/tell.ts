@@ -9,7 +9,7 @@ import type { StreamedChunk } from "./tales.js";
 export const tell: Action = async (run) => {
   const id = run.name("l");
   const parts = Array.from({ length: 1 + run.pick(3) }, () => {
-    return { count: 1 + run.pick(5), throwsBelow: Math.max(0, run.pick(5) - 2) };
+    return { count: 1 + run.pick(5), throwsBelow: run.throwsBelow(5, 2) };
   });
   const promised = { names: namesOf(id, parts.length), acknowledged: false };
   run.promised.push(promised);

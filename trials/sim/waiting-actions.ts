@@ -105,7 +105,7 @@ function treeOf(run: Run, depth: number): Tree {
   const count = depth === 0 ? 0 : run.pick(3);
   return {
     children: Array.from({ length: count }, () => treeOf(run, depth - 1)),
-    throwsBelow: Math.max(0, run.pick(6) - 3),
+    throwsBelow: run.throwsBelow(6, 3),
     asks: run.pick(4) === 0,
     inTurn: run.pick(3) === 0,
   };
@@ -137,7 +137,7 @@ export const family: Action = async (run) => {
 export function inquiryOf(run: Run, scenario: Scenario, id: string, isLeft: boolean): Inquiry {
   const asks = Array.from({ length: 1 + run.pick(3) }, (_, ask) => ({
     isChecked: run.pick(2) === 0,
-    throwsBelow: isLeft ? 0 : Math.max(0, run.pick(5) - 2),
+    throwsBelow: isLeft ? 0 : run.throwsBelow(5, 2),
     once: run.pick(3) === 0,
     pauseMs: Math.max(0, run.pick(9) - 5),
     desk: isLeft ? `${id} desk ${ask}` : run.key("desk", scenario.keys),
@@ -193,7 +193,7 @@ function storyOf(run: Run, id: string): Story {
   const parts = Array.from({ length: 1 + run.pick(3) }, () => ({
     key: run.key("k", 4),
     chunks: run.pick(5),
-    throwsBelow: Math.max(0, run.pick(5) - 2),
+    throwsBelow: run.throwsBelow(5, 2),
     pauseMs: Math.max(0, run.pick(9) - 5),
   }));
   return { id, parts };
