@@ -1,4 +1,4 @@
-// Fifo — a first-in first-out queue of small things (numbers, names) without a bound of its own.
+// Fifo — a first-in first-out queue of small things (numbers, names, places) without a bound of its own.
 //
 // Its users bound what goes in: rows on disk stand behind every number and name that is queued.
 
@@ -6,7 +6,7 @@
 const spareMax = 1_024;
 
 /** A queue; push and shift cost O(1) over many calls. */
-export class Fifo<T extends number | string> {
+export class Fifo<T extends number | string | object> {
   #items: T[] = [];
   #head = 0;
 

@@ -45,8 +45,8 @@ export type InvocationState =
 
 export interface InvocationRecord extends FailureList {
   readonly agent: string;
-  /** Which of this task's invocations it is, counted in the order they began. */
-  readonly createdNo: number;
+  /** Its place in the order in which this task forgets them (retention.ts); 0 until it is over. */
+  readonly placeNo: number;
   readonly outstanding: NodeInvocationId;
   /** Its tree has rows that its node invocations do not lead to (tree.ts). */
   readonly extras: boolean;
@@ -100,7 +100,7 @@ export function encodeRecord(record: InvocationRecord): Uint8Array {
     writeNodeId(writer, record.outstanding);
     writer.u8(record.extras ? 1 : 0);
     writer.u8(record.copying ? 1 : 0);
-    writer.uint64(record.createdNo);
+    writer.uint64(record.placeNo);
     writeName(writer, record.agent);
     writer.u32(record.attempt);
     writer.u32(record.retries);
@@ -126,7 +126,7 @@ export function decodeRecord(bytes: Uint8Array): InvocationRecord {
     outstanding: readNodeId(reader),
     extras: reader.u8() === 1,
     copying: reader.u8() === 1,
-    createdNo: reader.uint64(),
+    placeNo: reader.uint64(),
     agent: readName(reader),
     attempt: reader.u32(),
     retries: reader.u32(),

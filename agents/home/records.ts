@@ -8,7 +8,7 @@
 
 import { assert } from "../../base/invariant.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
-import { type InvocationId, invocationName, isZeroId, placementOf } from "../wire/invocation-id.js";
+import { type InvocationId, isZeroId, placementOf } from "../wire/invocation-id.js";
 import { encodeNotice } from "../wire/outcome.js";
 import {
   decodeRecord,
@@ -42,7 +42,7 @@ export class Records {
   /** Threads that wait for an outcome. */
   readonly waiting = new WaitingThreads();
   readonly #stallThresholdMs: (agent: string) => number;
-  #createdLast = 0;
+  #placeLast = 0;
 
   /** `answerBytesMax`: of one answer to a question. */
   constructor(port: TaskPort, answerBytesMax: number, kept: KeptRecords) {
@@ -60,7 +60,7 @@ export class Records {
 
   /** `found` is shown every record there is. */
   start(found: (id: InvocationId, record: InvocationRecord) => void): void {
-    this.#createdLast = this.retention.start((id, record) => {
+    this.#placeLast = this.retention.start((id, record) => {
       if (!isOver(record)) this.#progressed(id, record.agent);
       found(id, record);
     });
@@ -81,20 +81,18 @@ export class Records {
   }
 
   /** The first record of an invocation. */
-  create(turn: Turn, id: InvocationId, record: Omit<InvocationRecord, "createdNo">): void {
-    this.#createdLast += 1;
-    const created = encodeRecord({ ...record, createdNo: this.#createdLast });
-    turn.put(invocationTable, id, created, true);
+  create(turn: Turn, id: InvocationId, record: Omit<InvocationRecord, "placeNo">): void {
+    turn.put(invocationTable, id, encodeRecord({ ...record, placeNo: 0 }), true);
     // A message that is taken back leaves nothing in memory either. No node can have run before.
-    turn.afterCommit(() => {
-      this.retention.began(record.agent, invocationName(id));
-      this.#progressed(id, record.agent);
-    });
+    turn.afterCommit(() => this.#progressed(id, record.agent));
   }
 
   /** A record that has changed. */
   write(turn: Turn, id: InvocationId, before: InvocationRecord, after: InvocationRecord): void {
-    turn.put(invocationTable, id, encodeRecord(after));
+    const isEnding = !isOver(before) && isOver(after);
+    if (isEnding) this.#placeLast += 1;
+    const placed = isEnding ? { ...after, placeNo: this.#placeLast } : after;
+    turn.put(invocationTable, id, encodeRecord(placed));
     const outcome = before.state.kind === "pending" ? outcomeOf(after) : undefined;
     if (outcome !== undefined) {
       const notice = encodeNotice({ kind: "outcome", invocationId: id, outcome });
@@ -106,7 +104,7 @@ export class Records {
     const isFinished = isZeroId(after.outstanding);
     const hasFailed = after.state.kind === "failed" || after.state.kind === "cancelled";
     if (isFinished || hasFailed) this.streams.ended(turn, id);
-    if (!isOver(before) && isOver(after)) this.retention.over(turn, after.agent, id);
+    if (isEnding) this.retention.over(turn, after.agent, id, this.#placeLast);
   }
 
   #progressed(id: InvocationId, agent: string): void {

@@ -1,16 +1,17 @@
-// Retention — which invocations a task may forget: the oldest beyond a number, when all of them is
-// over.
+// Retention — which invocations a task may forget: those that ended first, beyond a number.
 //
-// Owns: the order of records in memory, rebuilt from the rows at the start; the choice; deleting a
-// record with all rows of its tree. Leaves to others: what a record holds (invocation-record.ts),
+// Owns: the order of records that are over, rebuilt from the rows at the start; the choice; deleting
+// a record with all rows of its tree. Leaves to others: what a record holds (invocation-record.ts),
 // which rows a tree has (tree.ts), when an invocation is over (invocations.ts).
 //
 // Invariants:
-//   G1. Of each agent the newest `retainedMax` records stay, and all of which something runs.
+//   G1. Of each agent the `retainedMax` stay that were over last, and all of which something runs:
+//       who waited long for an invocation has as much time to ask for its outcome as anybody.
 //   G2. Rows are deleted in whatever frame is in hand, at most `deletesMax` small trees for each
 //       message; a tree with more than `smallRowsMax` rows goes page by page (leaving-trees.ts), so
 //       that no frame grows beyond a bound on its account.
 //   G3. A record goes with the last row of its tree: what a death interrupts is found again.
+//   G4. What is not over has no place in the order, and nothing in memory.
 
 import { assert } from "../../base/invariant.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
@@ -31,15 +32,17 @@ const deletesMax = 4;
 const smallRowsMax = 64;
 const pageRows = 64;
 
+/** A record in the order. One that was revived has left it: its next place is another. */
+interface Place {
+  readonly name: string;
+  readonly placeNo: number;
+}
+
 export class Retention {
   readonly #port: TaskPort;
   readonly #retainedMax: (agent: string) => number;
-  /** Names of the newest records of each agent, oldest first. */
-  readonly #newest = new Map<string, Fifo<string>>();
-  /** Records beyond the newest that are not over. */
-  readonly #overdue = new Set<string>();
-  /** Records beyond the newest that are over. */
-  readonly #doomed = new Fifo<string>();
+  /** Records of each agent that are over, the first one first. */
+  readonly #over = new Map<string, Fifo<Place>>();
   readonly #leaving: LeavingTrees;
 
   /** `retainedMax`: how many records of an agent stay. */
@@ -51,54 +54,44 @@ export class Retention {
 
   /**
    * Rebuilds the order from the rows, each of which it shows to `visit`, and returns the highest
-   * number of a record; 0 without any.
+   * place in it; 0 without any.
    */
   start(visit: (id: InvocationId, record: InvocationRecord) => void): number {
-    const found: { readonly name: string; readonly agent: string; readonly createdNo: number }[] =
-      [];
+    const found: (Place & { readonly agent: string })[] = [];
     for (let from: Uint8Array = noBytes; ; ) {
       const range = from.length === 0 ? {} : { from };
       const rows = this.#port.page(invocationTable, range, pageRows);
       for (const row of rows) {
         const record = decodeRecord(row.value);
         visit(row.key, record);
-        const { agent, createdNo } = record;
-        found.push({ name: invocationName(row.key), agent, createdNo });
+        const { agent, placeNo } = record;
+        if (isOver(row.value)) found.push({ name: invocationName(row.key), agent, placeNo });
         from = new Uint8Array([...row.key, 0]);
       }
       if (rows.length === 0) break;
     }
-    found.sort((a, b) => a.createdNo - b.createdNo);
-    for (const { agent, name } of found) this.began(agent, name);
-    return found.at(-1)?.createdNo ?? 0;
+    found.sort((a, b) => a.placeNo - b.placeNo);
+    for (const { agent, name, placeNo } of found) this.#orderOf(agent).push({ name, placeNo });
+    return found.at(-1)?.placeNo ?? 0;
   }
 
-  /** A record was written for the first time. */
-  began(agent: string, name: string): void {
-    let newest = this.#newest.get(agent);
-    if (newest === undefined) {
-      newest = new Fifo();
-      this.#newest.set(agent, newest);
-    }
-    newest.push(name);
-  }
-
-  /** An invocation is over: deletes what may be forgotten of its agent, within the bound (G2). */
-  over(turn: Turn, agent: string, id: InvocationId): void {
-    if (this.#overdue.size > 0) {
-      const own = invocationName(id);
-      if (this.#overdue.delete(own)) this.#doomed.push(own);
-    }
-    const newest = this.#newest.get(agent);
+  /**
+   * An invocation is over, and its record has the place that is the last: deletes what may be
+   * forgotten of its agent, within the bound (G2).
+   */
+  over(turn: Turn, agent: string, id: InvocationId, placeNo: number): void {
+    const order = this.#orderOf(agent);
+    order.push({ name: invocationName(id), placeNo });
     for (let looked = 0; looked < deletesMax; looked += 1) {
-      const beyond = newest !== undefined && newest.length > this.#retainedMax(agent);
-      const name = this.#doomed.shift() ?? (beyond ? newest.shift() : undefined);
-      if (name === undefined) return;
-      const oldest = invocationIdOf(name);
+      if (order.length <= this.#retainedMax(agent)) return;
+      const first = order.shift();
+      assert(first !== undefined, "an order beyond a number is not empty");
+      const oldest = invocationIdOf(first.name);
       const row = turn.get(invocationTable, oldest);
       assert(row !== undefined, "a record is forgotten once, and only here");
-      if (isOver(row)) this.#forget(turn, oldest, decodeRecord(row).extras);
-      else this.#overdue.add(name);
+      if (!isOver(row)) continue;
+      const record = decodeRecord(row);
+      if (record.placeNo === first.placeNo) this.#forget(turn, oldest, record.extras);
     }
   }
 
@@ -116,5 +109,14 @@ export class Retention {
     }
     for (const key of keys) turn.delete(treeTable, key);
     turn.delete(invocationTable, id);
+  }
+
+  #orderOf(agent: string): Fifo<Place> {
+    let order = this.#over.get(agent);
+    if (order === undefined) {
+      order = new Fifo();
+      this.#over.set(agent, order);
+    }
+    return order;
   }
 }

@@ -29,7 +29,7 @@ const state: fc.Arbitrary<InvocationState> = fc.oneof(
 );
 const record: fc.Arbitrary<InvocationRecord> = fc.record({
   agent: fc.stringMatching(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/),
-  createdNo: fc.maxSafeNat(),
+  placeNo: fc.maxSafeNat(),
   outstanding: fc.oneof(fc.record({ high: word, low: word }), fc.constant({ high: 0, low: 0 })),
   extras: fc.boolean(),
   copying: fc.boolean(),
@@ -47,7 +47,7 @@ const record: fc.Arbitrary<InvocationRecord> = fc.record({
 
 const empty: InvocationRecord = {
   agent: "a",
-  createdNo: 1,
+  placeNo: 1,
   outstanding: { high: 1, low: 2 },
   extras: false,
   copying: false,

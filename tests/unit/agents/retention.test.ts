@@ -10,7 +10,7 @@ import { node } from "../../../agents/declare/node.js";
 import { gather, scatter } from "../../../agents/declare/scatter-gather.js";
 import type { TaskProgramFactory } from "../../../runtime/task-program.js";
 import { type } from "../../../store/schema.js";
-import { clientsOf } from "../../support/agent-clients.js";
+import { clientsOf, lettersOf } from "../../support/agent-clients.js";
 import { latch } from "../../support/latch.js";
 import { ProgramHarness } from "../../support/program-harness.js";
 
@@ -112,22 +112,62 @@ describe("retention — ended records", () => {
 });
 
 describe("retention — pending records", () => {
-  it("skips them, and forgets them when they have ended and are beyond the newest", async () => {
+  it("skips them; one that ends at last is the newest, also after a restart", async () => {
     const { declared, hold } = heldAgent();
     const harness = new ProgramHarness({ agents: { declared }, tasks: 1, program });
     const client = clientsOf(harness).agent(declared);
     const pending = await harness.until(client.initiate(0));
-    const waiting = pending.result();
-    for (let n = 1; n <= 20; n += 1) {
-      await harness.until(client.initiate(n));
-      await harness.run();
-    }
+    const more = async (count: number) => {
+      for (let n = 1; n <= count; n += 1) {
+        await harness.until(client.initiate(n));
+        await harness.run();
+      }
+    };
+    await more(20);
     expect(harness.rowCount(invocationTable)).toBe(retained + 1);
     hold.open();
-    expect(await harness.until(waiting)).toBe(0);
-    await harness.run();
+    expect(await harness.until(pending.result())).toBe(0);
+    expect(harness.rowCount(invocationTable)).toBe(retained);
+    await more(retained - 2);
+    harness.crash(0);
+    await more(1);
+    expect(await harness.until(pending.result())).toBe(0);
+    await more(1);
     expect(harness.rowCount(invocationTable)).toBe(retained);
     await expect(harness.until(pending.result())).rejects.toMatchObject({
+      code: "INVOCATION_UNKNOWN",
+    });
+  });
+
+  it("judges one that was replayed by when it was over last", async () => {
+    let isBroken = true;
+    const broken = agent({
+      entry: "a",
+      result: type<number>(),
+      maxRetries: 0,
+      nodes: { a: node({ input: type<number>() }) },
+    }).implement({
+      a(ctx, n) {
+        if (n === 0 && isBroken) throw new Error("broken");
+        ctx.result(n);
+      },
+    });
+    const harness = new ProgramHarness({ agents: { broken }, tasks: 1, program });
+    const clients = clientsOf(harness);
+    const client = clients.agent(broken);
+    const failed = await harness.until(client.initiate(0));
+    const more = async (count: number) => {
+      for (let n = 1; n <= count; n += 1) await harness.until(client.invoke(n));
+    };
+    await more(retained - 1);
+    isBroken = false;
+    const [letter] = await lettersOf(harness);
+    await harness.until(clients.deadLetters.replay(letter?.id ?? ""));
+    expect(await harness.until(failed.result())).toBe(0);
+    await more(retained - 1);
+    expect(await harness.until(failed.result())).toBe(0);
+    await more(1);
+    await expect(harness.until(failed.result())).rejects.toMatchObject({
       code: "INVOCATION_UNKNOWN",
     });
   });
