@@ -1,4 +1,4 @@
-// Fifo — a first-in first-out queue of small things (numbers, names, places) without a bound of its own.
+// Fifo — a first-in first-out queue of small things (numbers, names, places), without a bound.
 //
 // Its users bound what goes in: rows on disk stand behind every number and name that is queued.
 

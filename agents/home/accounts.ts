@@ -66,6 +66,7 @@ export class Accounts {
   /** A scope that has not been there before. */
   open(id: NodeInvocationId, scope: ScopeRecord): void {
     this.#touched.set(formatNodeId(id), { id, isNew: true, scope });
+    this.#record = { ...this.#record, isSpread: true };
   }
 
   /** Whether an account is known: a power cut in a weak mode may have taken a scope. */

@@ -15,7 +15,6 @@
 import { assert } from "../../base/invariant.js";
 import { limits } from "../../base/limits.js";
 import { ByteReader } from "../../base/byte-reader.js";
-import type { Turn } from "../../runtime/task-program.js";
 import { type AggregatorDefinition, isFinished } from "../declare/aggregator.js";
 import { decodeNodeRecord } from "../wire/ack.js";
 import {
@@ -26,7 +25,8 @@ import {
 } from "../wire/invocation-id.js";
 import { decodeMessage, readNodeId } from "../wire/wire-field.js";
 import type { Accounts } from "./accounts.js";
-import { inputKey, nodeKey, treeTable } from "./tree.js";
+import { nodeOf } from "./parts.js";
+import { inputKey, treeTable } from "./tree.js";
 
 /** A state: with all inputs so far, or complete before its time; or what its making has thrown. */
 export type Folded =
@@ -48,7 +48,7 @@ export class Folding {
 
   /** The state with all inputs that a scope has been given (F1). */
   fold(accounts: Accounts, scope: NodeInvocationId, aggregator: AggregatorDefinition): Folded {
-    const { turn, invocationId: of, attempt } = accounts;
+    const { invocationId: of, attempt } = accounts;
     const { producers } = accounts.scope(scope);
     const name = nameOf(of, scope);
     const found = this.#take(name);
@@ -60,7 +60,7 @@ export class Folding {
       return { kind: "threw", error };
     }
     for (; kept.producers < producers; kept.producers += 1) {
-      const inputs = inputsOf(turn, of, scope, kept.producers);
+      const inputs = inputsOf(accounts, scope, kept.producers);
       const ended = foldInto(kept, inputs, aggregator);
       if (ended !== undefined) return ended;
     }
@@ -114,14 +114,13 @@ function foldInto(
 
 /** The inputs of the `no`-th node invocation that has given some. */
 function inputsOf(
-  turn: Turn,
-  of: InvocationId,
+  { turn, invocationId: of, record: { parts } }: Accounts,
   scope: NodeInvocationId,
   no: number,
 ): readonly Uint8Array[] {
   const producer = turn.get(treeTable, inputKey(of, scope, no));
   assert(producer !== undefined, () => `input ${no} of scope ${formatNodeId(scope)} is gone`);
-  const record = turn.get(treeTable, nodeKey(of, readNodeId(new ByteReader(producer))));
+  const record = nodeOf(turn, of, readNodeId(new ByteReader(producer)), parts);
   assert(record !== undefined, () => `who gave input ${no} to a scope has no record`);
   const { emits } = decodeNodeRecord(record);
   return emits.flatMap(({ task, message }) => (task === undefined ? [message] : []));

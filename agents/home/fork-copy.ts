@@ -49,6 +49,7 @@ import {
   type ForkJob,
   lastIdOf,
 } from "./fork-rows.js";
+import { nodeOf, originOf } from "./parts.js";
 import { forkPartKey, forkPartRange, inputKey, nodeKey, originKey, treeTable } from "./tree.js";
 
 /** Node invocations, or producers of a scope, that one step looks at. */
@@ -99,7 +100,7 @@ export class ForkCopy {
   /** Begins with the root of the parent. */
   begin(old: NodeInvocationId, id: NodeInvocationId): void {
     const place = { old, id, scope: noScope, isOrigin: true };
-    const origin = this.#turn.get(treeTable, originKey(this.#job.parent, place.old));
+    const origin = originOf(this.#turn, this.#job.parent, place.old);
     assert(origin !== undefined, "an invocation keeps what it began with");
     const run = decodeRun(origin);
     this.#place(place, { ...run, task: this.#port.taskId });
@@ -131,7 +132,7 @@ export class ForkCopy {
       if (given === undefined) break;
       const copied = this.#turn.get(treeTable, forkPartKey(this.#id, "producer", idOf(given)));
       if (copied === undefined) continue;
-      const record = this.#turn.get(treeTable, nodeKey(this.#id, idOf(copied)));
+      const record = nodeOf(this.#turn, this.#id, idOf(copied));
       assert(record !== undefined, "who has given inputs to a scope has a record");
       this.#turn.put(treeTable, inputKey(this.#id, scope, producers), copied);
       producers += 1;
@@ -145,7 +146,7 @@ export class ForkCopy {
 
   /** Returns about how large it was. */
   #copy(place: Place): number {
-    const row = this.#turn.get(treeTable, nodeKey(this.#job.parent, place.old));
+    const row = nodeOf(this.#turn, this.#job.parent, place.old);
     assert(row !== undefined, "only what has finished is visited");
     const old = decodeNodeRecord(row);
     const emits = old.emits.map((emit, index): EmitRecord => {
@@ -173,7 +174,7 @@ export class ForkCopy {
   /** What stands for a node invocation in the fork: a copy, or a run. */
   #place(place: Place, emitted: Runnable): void {
     const change = this.#changeOf(place.old);
-    const isKnown = this.#turn.get(treeTable, nodeKey(this.#job.parent, place.old)) !== undefined;
+    const isKnown = nodeOf(this.#turn, this.#job.parent, place.old) !== undefined;
     const given = change === undefined ? emitted : { ...emitted, ...change };
     const run = encodeRun(this.#runOf(place, given));
     const isToRun = change !== undefined || !isKnown;
@@ -232,7 +233,7 @@ export class ForkCopy {
     if (phase === "collecting") {
       const old = this.#scopeOf(id);
       const gathered = gatherPlace(old, id, parent);
-      const origin = this.#turn.get(treeTable, originKey(this.#job.parent, gathered.old));
+      const origin = originOf(this.#turn, this.#job.parent, gathered.old);
       if (origin === undefined) {
         // It has not begun: it does as if a part of it were still to come, until all is copied.
         this.#accounts.enter(id, id);

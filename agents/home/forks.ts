@@ -115,7 +115,8 @@ export class Forks {
     const metadata = metadataOf(turn, parent);
     const carried = encodeCarried({ metadata, callers: [] });
     const root = rootNodeId(id, 0);
-    this.#invocations.create(turn, id, { agent, outstanding: root, extras: true, copying: true });
+    const tree = { parts: noBytes, isSpread: true, extras: true };
+    this.#invocations.create(turn, id, { agent, outstanding: root, copying: true, ...tree });
     for (const change of changes) {
       const { id: nodeInvocationId, ...given } = change;
       const ids = { invocationId: id, nodeInvocationId, scope: noScope, attempt: 0 };

@@ -48,6 +48,10 @@ export interface InvocationRecord extends FailureList {
   /** Its place in the order in which this task forgets them (retention.ts); 0 until it is over. */
   readonly placeNo: number;
   readonly outstanding: NodeInvocationId;
+  /** What of its tree is kept here (parts.ts). */
+  readonly parts: Uint8Array;
+  /** Its tree has rows beside this one, to which its node invocations lead. */
+  readonly isSpread: boolean;
   /** Its tree has rows that its node invocations do not lead to (tree.ts). */
   readonly extras: boolean;
   /** It is a fork, and what it has of its parent is still being copied (forks.ts). */
@@ -90,6 +94,7 @@ export function firstAttempt(version: number): Attempt {
   };
 }
 
+const lengthBytes = 4;
 const states = { pending: 0, result: 1, failed: 2, cancelled: 3 } as const;
 const stops = [undefined, "cancel", "restart", "drop"] as const;
 
@@ -98,6 +103,7 @@ export function encodeRecord(record: InvocationRecord): Uint8Array {
   return written((writer) => {
     writer.u8(states[state.kind]);
     writeNodeId(writer, record.outstanding);
+    writer.u8(record.isSpread ? 1 : 0);
     writer.u8(record.extras ? 1 : 0);
     writer.u8(record.copying ? 1 : 0);
     writer.uint64(record.placeNo);
@@ -110,11 +116,13 @@ export function encodeRecord(record: InvocationRecord): Uint8Array {
     writer.u32(record.version);
     writer.u32(record.rootAttempt);
     writeFailures(writer, record);
-    if (state.kind === "result") writer.bytes(state.value);
+    if (state.kind === "result") writer.lengthPrefixed(state.value);
     if (state.kind === "failed") {
       writer.u32(state.failuresThen);
       writeText(writer, state.reason);
     }
+    writer.bytes(record.parts);
+    writer.u32(record.parts.length);
   });
 }
 
@@ -124,6 +132,7 @@ export function decodeRecord(bytes: Uint8Array): InvocationRecord {
   const kind = reader.u8();
   return {
     outstanding: readNodeId(reader),
+    isSpread: reader.u8() === 1,
     extras: reader.u8() === 1,
     copying: reader.u8() === 1,
     placeNo: reader.uint64(),
@@ -137,7 +146,14 @@ export function decodeRecord(bytes: Uint8Array): InvocationRecord {
     rootAttempt: reader.u32(),
     ...readFailures(reader),
     state: readState(kind, reader),
+    parts: partsOf(bytes),
   };
+}
+
+/** The parts in a row of which nothing else is read: they come last, their length behind them. */
+export function partsOf(row: Uint8Array): Uint8Array {
+  const end = row.length - lengthBytes;
+  return row.subarray(end - new ByteReader(row, end).u32(), end);
 }
 
 /**
@@ -171,7 +187,7 @@ export function outcomeOf(record: InvocationRecord): Outcome | undefined {
 
 function readState(kind: number, reader: ByteReader): InvocationState {
   if (kind === states.pending) return { kind: "pending" };
-  if (kind === states.result) return { kind: "result", value: reader.rest() };
+  if (kind === states.result) return { kind: "result", value: reader.lengthPrefixed() };
   if (kind === states.cancelled) return { kind: "cancelled" };
   assert(kind === states.failed, () => `invocation state ${kind} is not in the format`);
   return { kind: "failed", failuresThen: reader.u32(), reason: readText(reader) };

@@ -26,9 +26,16 @@ import type { Attempts } from "./attempts.js";
 import type { Records } from "./records.js";
 import { startRoot } from "./roots.js";
 import { Scopes } from "./scopes.js";
-import { givenUp, givenUpKey, leavingKey, nodeKey, treeTable } from "./tree.js";
+import { firstParts, withNode } from "./parts.js";
+import { givenUp, givenUpKey, leavingKey, treeTable } from "./tree.js";
 
 const pending: InvocationState = { kind: "pending" };
+
+/** What differs between invocations that begin. */
+type FirstRecord = Pick<
+  InvocationRecord,
+  "agent" | "outstanding" | "parts" | "isSpread" | "extras" | "copying"
+>;
 
 export class Invocations {
   readonly #port: TaskPort;
@@ -75,18 +82,16 @@ export class Invocations {
       throw new PartitaError("MESSAGE_TOO_LARGE", { where, messageBytes, messageBytesMax });
     }
     const outstanding = rootNodeId(invocationId, 0);
-    this.create(turn, invocationId, { agent, outstanding, extras: false, copying: false });
     const node = definition.entry.name;
     const origin = { agent, invocationId, node, carried, key, message: input };
-    startRoot(turn, this.#port, origin, 0);
+    const run = startRoot(turn, this.#port, origin, 0);
+    const tree = firstParts(turn, invocationId, outstanding, run);
+    const given = { agent, outstanding, extras: false, copying: false, ...tree };
+    this.create(turn, invocationId, given);
   }
 
   /** The first record of an invocation. */
-  create(
-    turn: Turn,
-    id: InvocationId,
-    given: Pick<InvocationRecord, "agent" | "outstanding" | "extras" | "copying">,
-  ): void {
+  create(turn: Turn, id: InvocationId, given: FirstRecord): void {
     const nothing = { failures: [], failuresLost: 0, state: pending };
     this.#records.create(turn, id, {
       ...given,
@@ -101,14 +106,17 @@ export class Invocations {
     const before = this.#records.read(turn, invocationId);
     // Forgotten: only a dead letter that is replayed long afterwards comes home to no record.
     if (before === undefined) return;
-    if (isDone(end)) {
-      turn.put(treeTable, nodeKey(invocationId, nodeInvocationId), recordBytesOf(bytes));
-    }
     const isFirst = end.kind === "result" && before.state.kind === "pending";
+    const settling = isFirst ? { ...before, state: end } : before;
     const accounts = this.accountsOf(
       turn,
       invocationId,
-      isFirst ? { ...before, state: end } : before,
+      isDone(end)
+        ? {
+            ...settling,
+            ...withNode(turn, invocationId, before, nodeInvocationId, recordBytesOf(bytes)),
+          }
+        : settling,
     );
     this.#scopes.settle(accounts, ack);
     this.conclude(turn, before, accounts, ack);

@@ -11,8 +11,9 @@ import { decodeCarried } from "../wire/carried.js";
 import { decodeRun } from "../wire/message.js";
 import type { MetadataMessage } from "../wire/metadata-message.js";
 import { noBytes } from "../wire/wire-field.js";
+import { originOf } from "./parts.js";
 import { noteExtras, standingOf } from "./standing.js";
-import { metadataKey, originKey, treeTable } from "./tree.js";
+import { metadataKey, treeTable } from "./tree.js";
 
 /**
  * Changes it, if there are changes, and returns it.
@@ -37,6 +38,6 @@ export function applyMetadata(
 export function metadataOf(turn: Turn, id: InvocationId): Uint8Array {
   const changed = turn.get(treeTable, metadataKey(id));
   if (changed !== undefined) return changed;
-  const entry = turn.get(treeTable, originKey(id, entryNodeId(id)));
+  const entry = originOf(turn, id, entryNodeId(id));
   return entry === undefined ? noBytes : decodeCarried(decodeRun(entry).carried).metadata;
 }

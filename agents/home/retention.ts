@@ -1,8 +1,9 @@
 // Retention — which invocations a task may forget: those that ended first, beyond a number.
 //
-// Owns: the order of records that are over, rebuilt from the rows at the start; the choice; deleting
-// a record with all rows of its tree. Leaves to others: what a record holds (invocation-record.ts),
-// which rows a tree has (tree.ts), when an invocation is over (invocations.ts).
+// Owns: the order of records that are over, rebuilt from the rows at the start; the choice;
+// deleting a record with all rows of its tree. Leaves to others: what a record holds
+// (invocation-record.ts), which rows a tree has (small-tree.ts), when an invocation is over
+// (invocations.ts).
 //
 // Invariants:
 //   G1. Of each agent the `retainedMax` stay that were over last, and all of which something runs:
@@ -25,7 +26,8 @@ import {
   isOver,
 } from "./invocation-record.js";
 import { LeavingTrees } from "./leaving-trees.js";
-import { smallTree, treeTable } from "./tree.js";
+import { smallTree } from "./small-tree.js";
+import { treeTable } from "./tree.js";
 
 /** Records looked at for one message: more than one begins with it, so that a backlog shrinks. */
 const deletesMax = 4;
@@ -91,7 +93,7 @@ export class Retention {
       assert(row !== undefined, "a record is forgotten once, and only here");
       if (!isOver(row)) continue;
       const record = decodeRecord(row);
-      if (record.placeNo === first.placeNo) this.#forget(turn, oldest, record.extras);
+      if (record.placeNo === first.placeNo) this.#forget(turn, oldest, record);
     }
   }
 
@@ -100,9 +102,9 @@ export class Retention {
     this.#leaving.collect(turn);
   }
 
-  #forget(turn: Turn, id: InvocationId, extras: boolean): void {
-    const isLarge = extras || this.#leaving.has(turn, id);
-    const keys = isLarge ? undefined : smallTree(turn, id, smallRowsMax);
+  #forget(turn: Turn, id: InvocationId, { isSpread, extras }: InvocationRecord): void {
+    const isLarge = extras || (isSpread && this.#leaving.has(turn, id));
+    const keys = isLarge ? undefined : isSpread ? smallTree(turn, id, smallRowsMax) : [];
     if (keys === undefined) {
       this.#leaving.add(turn, id);
       return;

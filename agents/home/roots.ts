@@ -8,13 +8,14 @@ import type { AgentDefinition } from "../declare/definition.js";
 import { type InvocationId, noScope, rootNodeId } from "../wire/invocation-id.js";
 import { decodeRun, encodeRun, type RunMessage } from "../wire/message.js";
 import { decodeMessage } from "../wire/wire-field.js";
+import { originOf } from "./parts.js";
 import { originKey, treeTable } from "./tree.js";
 
 /** What an invocation begins with. */
 type Origin = Pick<RunMessage, "agent" | "invocationId" | "node" | "carried" | "key" | "message">;
 
-/** Sends the entry its message, and keeps that: the original input. */
-export function startRoot(turn: Turn, port: TaskPort, origin: Origin, attempt: number): void {
+/** Sends the entry its message and returns it, to be kept: it has the original input. */
+export function startRoot(turn: Turn, port: TaskPort, origin: Origin, attempt: number): Uint8Array {
   const { invocationId, key } = origin;
   const nodeInvocationId = rootNodeId(invocationId, attempt);
   const { agent, node, carried, message } = origin;
@@ -31,8 +32,8 @@ export function startRoot(turn: Turn, port: TaskPort, origin: Origin, attempt: n
     message,
   };
   const bytes = encodeRun(run);
-  turn.put(treeTable, originKey(invocationId, nodeInvocationId), bytes, true);
   turn.send(key === undefined ? port.taskId : port.ownerOf(hashKey(key)), bytes);
+  return bytes;
 }
 
 /**
@@ -46,9 +47,10 @@ export function restartRoot(
   id: InvocationId,
   attempt: number,
 ): void {
-  const origin = turn.get(treeTable, originKey(id, rootNodeId(id, 0)));
+  const origin = originOf(turn, id, rootNodeId(id, 0));
   if (origin === undefined) throw new Error("its input is gone");
   const first = decodeRun(origin);
   const key = entry.key && encodeDynamicKey(entry.key(decodeMessage(first.message)));
-  startRoot(turn, port, { ...first, node: entry.name, key }, attempt);
+  const run = startRoot(turn, port, { ...first, node: entry.name, key }, attempt);
+  turn.put(treeTable, originKey(id, rootNodeId(id, attempt)), run, true);
 }

@@ -43,7 +43,8 @@ import type { MessageBounds } from "../wire/message-bounds.js";
 import { decodeMessage, encodeMessage, writeNodeId, written } from "../wire/wire-field.js";
 import type { Accounts } from "./accounts.js";
 import { Folding } from "./folding.js";
-import { inputKey, nodeKey, originKey, treeTable } from "./tree.js";
+import { nodeOf, originOf } from "./parts.js";
+import { inputKey, originKey, treeTable } from "./tree.js";
 
 /** Where the making of a gather's message has got to. */
 type Made =
@@ -195,7 +196,8 @@ export class Scopes {
 
   /** A GatherMessage in bytes. */
   #message(accounts: Accounts, id: NodeInvocationId, state: unknown): Made {
-    const scattered = accounts.turn.get(treeTable, nodeKey(accounts.invocationId, id));
+    const { turn, invocationId, record } = accounts;
+    const scattered = nodeOf(turn, invocationId, id, record.parts);
     assert(scattered !== undefined, "a scope is named by a scatter that has finished");
     const where = `state of gather "${accounts.scope(id).gather}"`;
     const { messageBytesMax } = this.#bounds;
@@ -213,7 +215,7 @@ export class Scopes {
   #start(accounts: Accounts, id: NodeInvocationId, message: Uint8Array): void {
     const { turn, invocationId, agent } = accounts;
     const { gather, parent } = accounts.scope(id);
-    const entry = turn.get(treeTable, originKey(invocationId, entryNodeId(invocationId)));
+    const entry = originOf(turn, invocationId, entryNodeId(invocationId));
     assert(entry !== undefined, "an invocation keeps what it began with");
     const nodeInvocationId = gatherNodeId(id);
     const run: RunMessage = {

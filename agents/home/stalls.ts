@@ -26,7 +26,8 @@ import { decodeRun, type RunMessage } from "../wire/message.js";
 import { encodeStall, type MissingMessage } from "../wire/stall-message.js";
 import type { Records } from "./records.js";
 import { decodeScope } from "./scope-record.js";
-import { givenUp, givenUpKey, nodeKey, originKey, scopeKey, treeTable } from "./tree.js";
+import { nodeOf, originOf } from "./parts.js";
+import { givenUp, givenUpKey, scopeKey, treeTable } from "./tree.js";
 
 /** A node invocation that was started, as far as the tree tells. */
 interface Started {
@@ -81,14 +82,14 @@ export class Stalls {
   /** What a node invocation that is missing was to be run with; `undefined` when it is not lost. */
   lost(turn: Turn, missing: MissingMessage, rootAttempt: number): Lost | undefined {
     const { invocationId: of, nodeInvocationId: id, parent } = missing;
-    if (turn.get(treeTable, nodeKey(of, id)) !== undefined) return undefined;
+    if (nodeOf(turn, of, id) !== undefined) return undefined;
     if (turn.get(treeTable, givenUpKey(of, id))?.[0] === givenUp.waits) return undefined;
     const own = this.#sent(turn, of, id);
     // It was sent again since it was asked for.
     if (sentIn(own) !== missing.sent) return undefined;
     if (own !== undefined && isZeroId(parent)) return { run: own, task: this.#taskOf(own.key) };
-    const row = turn.get(treeTable, nodeKey(of, parent));
-    const root = turn.get(treeTable, originKey(of, rootNodeId(of, rootAttempt)));
+    const row = nodeOf(turn, of, parent);
+    const root = originOf(turn, of, rootNodeId(of, rootAttempt));
     if (row === undefined || root === undefined) return undefined;
     const { emits, scope, gather } = decodeNodeRecord(row);
     const emit = emits.find((one) => isSameNode(one.id, id));
@@ -113,7 +114,7 @@ export class Stalls {
     for (let looked = 0; looked < limits.stallNodesMax; looked += 1) {
       const node = nodes.pop();
       if (node === undefined || open.length >= limits.stallProbesMax) break;
-      const row = turn.get(treeTable, nodeKey(of, node.id));
+      const row = nodeOf(turn, of, node.id);
       if (row === undefined) {
         const given = turn.get(treeTable, givenUpKey(of, node.id))?.[0];
         if (given === givenUp.waits) continue;
@@ -136,7 +137,7 @@ export class Stalls {
 
   /** What home itself has sent to a node invocation. */
   #sent(turn: Turn, of: InvocationId, id: NodeInvocationId): RunMessage | undefined {
-    const row = turn.get(treeTable, originKey(of, id));
+    const row = originOf(turn, of, id);
     return row === undefined ? undefined : decodeRun(row);
   }
 

@@ -50,7 +50,7 @@ import {
   writeChunk,
   writeHead,
 } from "./stream-rows.js";
-import { nodeKey, treeTable } from "./tree.js";
+import { nodeOf } from "./parts.js";
 
 export class Streams {
   readonly #followers = new Followers();
@@ -175,7 +175,7 @@ function pageOf(
 
 /** The node of a node invocation that has finished. */
 function nodeThatEnded(turn: Turn, id: InvocationId, node: NodeInvocationId): string | undefined {
-  const row = turn.get(treeTable, nodeKey(id, node));
+  const row = nodeOf(turn, id, node);
   return row === undefined ? undefined : decodeNodeRecord(row).node;
 }
 

@@ -25,7 +25,8 @@ import { noBytes, readNodeId } from "../wire/wire-field.js";
 import { decodeRecord, invocationTable } from "./invocation-record.js";
 import { decodeScope } from "./scope-record.js";
 import { noteExtras, standingOf } from "./standing.js";
-import { failedRunKey, inputKey, nodeKey, originKey, scopeKey, treeTable } from "./tree.js";
+import { nodeOf, originOf } from "./parts.js";
+import { failedRunKey, inputKey, scopeKey, treeTable } from "./tree.js";
 
 /** Inputs of a gather that a trace shows. */
 const inputsShown = 10;
@@ -71,8 +72,8 @@ function knownNode(
   { id: node, gathered }: AskedNode,
   attempt: number,
 ): KnownNode {
-  const record = turn.get(treeTable, nodeKey(id, node)) ?? noBytes;
-  const origin = turn.get(treeTable, originKey(id, node)) ?? noBytes;
+  const record = nodeOf(turn, id, node) ?? noBytes;
+  const origin = originOf(turn, id, node) ?? noBytes;
   const failed: Uint8Array[] = [];
   for (let no = 0; no <= attempt; no += 1) {
     const trace = turn.get(treeTable, failedRunKey(id, node, no));
@@ -94,7 +95,7 @@ function firstInputs(
   for (let no = 0; no < producers && inputs.length < inputsShown; no += 1) {
     const producer = turn.get(treeTable, inputKey(id, scope, no));
     if (producer === undefined) break;
-    const record = turn.get(treeTable, nodeKey(id, readNodeId(new ByteReader(producer))));
+    const record = nodeOf(turn, id, readNodeId(new ByteReader(producer)));
     if (record === undefined) continue;
     for (const { task, message } of decodeNodeRecord(record).emits) {
       if (task === undefined && inputs.length < inputsShown) inputs.push(message);

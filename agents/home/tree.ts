@@ -14,8 +14,8 @@
 //   [invocation 16][11][node invocation 8][attempt 4]   what a run did that failed (traces.ts)
 //   [invocation 16][12][node invocation 8]   one that was given up: 0, or 1 when it runs again
 //
-// Owns: the keys, and finding all rows of a tree that is to be forgotten. Leaves to others: what
-// the rows hold, and when a tree is forgotten (retention.ts).
+// Owns: the keys. Leaves to others: what the rows hold, what a record keeps instead of a row
+// (parts.ts), finding all rows of a tree that is to be forgotten (small-tree.ts, leaving-trees.ts).
 //
 // Invariants:
 //   T1. Every row of an invocation begins with its id: whoever adds a kind of row lets `smallTree`
@@ -24,11 +24,7 @@
 //       behind a power cut in a weak mode one may finish a second time.
 
 import type { KeyRange } from "../../store/storage.js";
-import type { Turn } from "../../runtime/task-program.js";
-import { decodeNodeRecord } from "../wire/ack.js";
 import {
-  entryNodeId,
-  gatherNodeId,
   type InvocationId,
   invocationIdBytes,
   type NodeInvocationId,
@@ -36,7 +32,6 @@ import {
   putU32,
 } from "../wire/invocation-id.js";
 import { writeName, written } from "../wire/wire-field.js";
-import { decodeScope } from "./scope-record.js";
 
 /** Table of these rows. Part of the on-disk format. */
 export const treeTable = 11;
@@ -175,43 +170,6 @@ export function treeRange(of: InvocationId): KeyRange {
   const to = leavingKey(of);
   to[invocationIdBytes] = 0xff;
   return { from, to };
-}
-
-/**
- * The keys of all rows of a finished tree, found by walking it: a table's pages cost more than a
- * few looks. `undefined` when there are more than `rowsMax`.
- */
-export function smallTree(
-  turn: Turn,
-  of: InvocationId,
-  rowsMax: number,
-): readonly Uint8Array[] | undefined {
-  const entry = entryNodeId(of);
-  const keys = [originKey(of, entry)];
-  const nodes = [entry];
-  for (let node = nodes.pop(); node !== undefined; node = nodes.pop()) {
-    if (keys.length > rowsMax) return undefined;
-    const key = nodeKey(of, node);
-    const row = turn.get(treeTable, key);
-    // Given up: it has no record.
-    if (row === undefined) continue;
-    keys.push(key);
-    const { emits, gather } = decodeNodeRecord(row);
-    for (const { id, task } of emits) if (task !== undefined) nodes.push(id);
-    if (gather === "") continue;
-    const scope = scopeKey(of, node);
-    const scopeRow = turn.get(treeTable, scope);
-    if (scopeRow === undefined) continue;
-    keys.push(scope);
-    const { producers, phase } = decodeScope(scopeRow);
-    if (producers > rowsMax) return undefined;
-    for (let no = 0; no < producers; no += 1) keys.push(inputKey(of, node, no));
-    if (phase !== "started") continue;
-    const started = gatherNodeId(node);
-    keys.push(originKey(of, started));
-    nodes.push(started);
-  }
-  return keys.length > rowsMax ? undefined : keys;
 }
 
 /** Of a row of which an invocation has one. */

@@ -13,6 +13,7 @@ import {
   outcomeOf,
   withFailure,
 } from "../../../agents/home/invocation-record.js";
+import { noBytes } from "../../../agents/wire/wire-field.js";
 import { check } from "../../support/property.js";
 
 const bytes = fc.uint8Array({ maxLength: 30 });
@@ -30,6 +31,8 @@ const state: fc.Arbitrary<InvocationState> = fc.oneof(
 const record: fc.Arbitrary<InvocationRecord> = fc.record({
   agent: fc.stringMatching(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/),
   placeNo: fc.maxSafeNat(),
+  parts: fc.uint8Array({ maxLength: 40 }),
+  isSpread: fc.boolean(),
   outstanding: fc.oneof(fc.record({ high: word, low: word }), fc.constant({ high: 0, low: 0 })),
   extras: fc.boolean(),
   copying: fc.boolean(),
@@ -48,6 +51,8 @@ const record: fc.Arbitrary<InvocationRecord> = fc.record({
 const empty: InvocationRecord = {
   agent: "a",
   placeNo: 1,
+  parts: noBytes,
+  isSpread: false,
   outstanding: { high: 1, low: 2 },
   extras: false,
   copying: false,

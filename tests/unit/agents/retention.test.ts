@@ -4,7 +4,6 @@ import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
 import { agentProgram } from "../../../agents/execution.js";
 import { invocationTable } from "../../../agents/home/invocation-record.js";
-import { treeTable } from "../../../agents/home/tree.js";
 import { sum } from "../../../agents/declare/aggregators.js";
 import { node } from "../../../agents/declare/node.js";
 import { gather, scatter } from "../../../agents/declare/scatter-gather.js";
@@ -13,6 +12,7 @@ import { type } from "../../../store/schema.js";
 import { clientsOf, lettersOf } from "../../support/agent-clients.js";
 import { latch } from "../../support/latch.js";
 import { ProgramHarness } from "../../support/program-harness.js";
+import { treesSize } from "../../support/tree-rows.js";
 
 const retained = 5;
 const program: TaskProgramFactory = agentProgram({ invocationsRetainedMax: retained });
@@ -233,7 +233,7 @@ describe("retention — whole trees", () => {
     }
     expect(harness.rowCount(invocationTable)).toBe(retained);
     // Beside the records of its node invocations a tree has its input.
-    expect(harness.rowCount(treeTable)).toBe(retained * (nodes + 1));
+    expect(treesSize(harness, 0)).toBe(retained * (nodes + 1));
   });
 
   it("forgets many large ones that are over at once", async () => {
@@ -244,7 +244,7 @@ describe("retention — whole trees", () => {
       await harness.until(Promise.all(Array.from({ length: 9 }, () => client.initiate([2, 30]))));
       await harness.run();
       expect(harness.rowCount(invocationTable)).toBe(retained);
-      expect(harness.rowCount(treeTable)).toBe(retained * (3 + 90 + 1));
+      expect(treesSize(harness, 0)).toBe(retained * (3 + 90 + 1));
     }
   });
 
@@ -281,7 +281,7 @@ describe("retention — whole trees", () => {
     // 3 leaves; for each of 4 scopes two nodes, the scope, what the gather was run with; of rows
     // two that gave inputs each, of the table three; the input of it all.
     expect(harness.rowCount(invocationTable)).toBe(retained);
-    expect(harness.rowCount(treeTable)).toBe(retained * (3 + 4 * 4 + 3 * 2 + 3 + 1));
+    expect(treesSize(harness, 0)).toBe(retained * (3 + 4 * 4 + 3 * 2 + 3 + 1));
   });
 
   it("keeps as many of an agent as it says", async () => {
@@ -296,7 +296,7 @@ describe("retention — whole trees", () => {
       await harness.until(clientsOf(harness).agent(declared).invoke(null));
     }
     expect(harness.rowCount(invocationTable)).toBe(2);
-    expect(harness.rowCount(treeTable)).toBe(2 * 2);
+    expect(treesSize(harness, 0)).toBe(2 * 2);
   });
 
   it("goes on behind a crash: no row of a tree outlives its record", async () => {
@@ -310,14 +310,14 @@ describe("retention — whole trees", () => {
       for (let n = 0; n < retained; n += 1) await harness.until(client.initiate([0, 0]));
       for (let n = 0; n < steps; n += 1) await harness.stepNow();
       harness.crash(0);
-      const left = harness.rowCount(treeTable) - 2 * retained;
+      const left = treesSize(harness, 0) - 2 * retained;
       if (left > 0 && left < 125) cutShort += 1;
       const isKept = harness.rowCount(invocationTable) > retained;
       if (left > 0) expect(isKept).toBe(true);
       await harness.until(client.initiate([0, 0]));
       await harness.run();
       expect(harness.rowCount(invocationTable)).toBe(retained);
-      expect(harness.rowCount(treeTable)).toBe(2 * retained);
+      expect(treesSize(harness, 0)).toBe(2 * retained);
       await expect(harness.until(large.result())).rejects.toMatchObject({
         code: "INVOCATION_UNKNOWN",
       });

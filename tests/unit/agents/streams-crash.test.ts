@@ -10,6 +10,7 @@ import type { StreamEvent } from "../../../agents/client/stream.js";
 import { type } from "../../../store/schema.js";
 import { clientsOf, lettersOf } from "../../support/agent-clients.js";
 import { ProgramHarness } from "../../support/program-harness.js";
+import { treesSize } from "../../support/tree-rows.js";
 import { followed, valuesOf } from "../../support/stream-events.js";
 import { seededRandom } from "../../../testing/seeded-random.js";
 
@@ -131,7 +132,8 @@ describe("streams — retention", () => {
     await harness.until(client.initiate(0));
     await harness.run();
     // The record and the message of the entry node of the second one.
-    expect(harness.rowCount(treeTable)).toBe(2);
+    expect(harness.rowCount(treeTable)).toBe(0);
+    expect(treesSize(harness, 0)).toBe(2);
     const stream = followed(first.stream("a"));
     await expect(harness.until(stream.ended)).rejects.toMatchObject({
       code: "INVOCATION_UNKNOWN",

@@ -63,7 +63,7 @@ describe("directory — the record", () => {
   it("is made with the tasks that were asked for, and found again without asking", async () => {
     const directory = tempDirectory();
     const made = await openDirectory(directory, declared("t", { a: string }), 7);
-    expect(made).toMatchObject({ format: 3, epoch: 1, topology: "t", taskCount: 7 });
+    expect(made).toMatchObject({ format: 4, epoch: 1, topology: "t", taskCount: 7 });
     const found = await openDirectory(directory, declared("t", { a: string }), undefined);
     expect(found).toEqual(made);
     const other = await openDirectory(tempDirectory(), declared("t", { a: string }), undefined);
@@ -82,7 +82,7 @@ describe("directory — the record", () => {
   it("is written whole or not at all: a draft left behind changes nothing (I1)", async () => {
     const directory = tempDirectory();
     const made = await openDirectory(directory, declared("t", { a: string }), 3);
-    writeFileSync(join(directory, "partita.json.new"), '{"format":3,"topo');
+    writeFileSync(join(directory, "partita.json.new"), '{"format":4,"topo');
     expect(await openDirectory(directory, declared("t", { a: string }), 3)).toEqual(made);
     await openDirectory(directory, declared("t", { a: string, b: string }), 3);
     expect(existsSync(join(directory, "partita.json.new"))).toBe(false);
@@ -138,12 +138,13 @@ describe("directory — what does not fit is refused, and nothing is changed (I2
   it("a format of another time, saying both", async () => {
     const directory = await made();
     const open = () => openDirectory(directory, declared("bank", { a: string }), 4);
-    // 1 had no epoch in the streams, 2 no trees of invocations; neither was released.
-    for (const format of [99, 1, 2]) {
+    // 1 had no epoch in the streams, 2 no trees of invocations, 3 none of them in records; none of
+    // them was released.
+    for (const format of [99, 1, 2, 3]) {
       writeFileSync(join(directory, "partita.json"), `{"format":${format}}`);
       await refused(directory, open, {
         code: "FORMAT_UNKNOWN",
-        details: { recorded: `${format}`, known: ["3"] },
+        details: { recorded: `${format}`, known: ["4"] },
       });
     }
     for (const text of ["null", "[]", '"text"', "{}"]) {
@@ -154,7 +155,7 @@ describe("directory — what does not fit is refused, and nothing is changed (I2
 
   it("a record that is no JSON", async () => {
     const directory = await made();
-    writeFileSync(join(directory, "partita.json"), '{"format":3,');
+    writeFileSync(join(directory, "partita.json"), '{"format":4,');
     const open = () => openDirectory(directory, declared("bank", { a: string }), 4);
     await refused(directory, open, { code: "DIRECTORY_INVALID" });
   });
