@@ -75,10 +75,9 @@ export class TaskDriver {
 
   /** A message from this task's own program. */
   submit(message: Uint8Array): void {
-    const body = new ByteWriter();
-    body.u32(message.length);
-    body.bytes(message);
-    this.accept({ kind: "self" }, body.finish(), 0);
+    const body = new ByteWriter(4 + message.length);
+    body.lengthPrefixed(message);
+    this.accept({ kind: "self" }, body.view(), 0);
   }
 
   acknowledged(destination: number, ack: StreamAck): void {

@@ -42,12 +42,7 @@ import { encodeRun } from "../wire/message.js";
 import { encodeNotice, encodeStanding } from "../wire/outcome.js";
 import type { MissingMessage } from "../wire/stall-message.js";
 import { sendUnfinished } from "../node/failed-nodes.js";
-import {
-  firstAttempt,
-  type InvocationRecord,
-  type Stop,
-  withFailure,
-} from "./invocation-record.js";
+import { type InvocationRecord, type Stop, withFailure } from "./invocation-record.js";
 import type { Records } from "./records.js";
 import { restartRoot } from "./roots.js";
 import type { Stalls } from "./stalls.js";
@@ -91,11 +86,11 @@ export class Attempts {
     this.#stopping.threadExited(thread);
   }
 
-  /** Of an invocation that begins. */
-  first(turn: Turn, agent: string): ReturnType<typeof firstAttempt> {
+  /** The version of the graph in which an invocation of an agent begins. */
+  version(turn: Turn, agent: string): number {
     const { versions } = this.#updates;
     versions.record(turn, agent);
-    return firstAttempt(versions.current(agent) ?? 0);
+    return versions.current(agent) ?? 0;
   }
 
   /** @throws PartitaError FORK_OUTDATED when the graph of its agent has changed since */

@@ -76,14 +76,23 @@ export interface InvocationRecord extends FailureList {
 /** It was cancelled; or its graph has changed, and it begins again or has failed with that. */
 export type Stop = "cancel" | "restart" | "drop";
 
-type Attempt = Pick<
+/** What differs between invocations that begin. */
+export type FirstFields = Pick<
   InvocationRecord,
-  "attempt" | "retries" | "isAwaited" | "isFenced" | "stop" | "version" | "rootAttempt"
+  "agent" | "outstanding" | "parts" | "isSpread" | "extras" | "copying"
 >;
 
-/** Of an invocation that begins. */
-export function firstAttempt(version: number): Attempt {
+/** Of an invocation that begins, in a version of its agent's graph. */
+export function firstRecord(given: FirstFields, version: number): InvocationRecord {
+  const { agent, outstanding, parts, isSpread, extras, copying } = given;
   return {
+    outstanding,
+    parts,
+    isSpread,
+    extras,
+    copying,
+    placeNo: 0,
+    agent,
     attempt: 0,
     retries: 0,
     isAwaited: false,
@@ -91,6 +100,9 @@ export function firstAttempt(version: number): Attempt {
     stop: undefined,
     version,
     rootAttempt: 0,
+    failures: [],
+    failuresLost: 0,
+    state: { kind: "pending" },
   };
 }
 

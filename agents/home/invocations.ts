@@ -16,7 +16,13 @@ import {
   type NodeInvocationId,
   rootNodeId,
 } from "../wire/invocation-id.js";
-import { type InvocationRecord, type InvocationState, outcomeOf } from "./invocation-record.js";
+import {
+  type FirstFields,
+  firstRecord,
+  type InvocationRecord,
+  type InvocationState,
+  outcomeOf,
+} from "./invocation-record.js";
 import { type AwaitMessage, type InitiateMessage, laneOf } from "../wire/message.js";
 import type { MessageBounds } from "../wire/message-bounds.js";
 import { encodeReply } from "../wire/outcome.js";
@@ -30,12 +36,6 @@ import { firstParts, withNode } from "./parts.js";
 import { givenUp, givenUpKey, leavingKey, treeTable } from "./tree.js";
 
 const pending: InvocationState = { kind: "pending" };
-
-/** What differs between invocations that begin. */
-type FirstRecord = Pick<
-  InvocationRecord,
-  "agent" | "outstanding" | "parts" | "isSpread" | "extras" | "copying"
->;
 
 export class Invocations {
   readonly #port: TaskPort;
@@ -91,13 +91,9 @@ export class Invocations {
   }
 
   /** The first record of an invocation. */
-  create(turn: Turn, id: InvocationId, given: FirstRecord): void {
-    const nothing = { failures: [], failuresLost: 0, state: pending };
-    this.#records.create(turn, id, {
-      ...given,
-      ...nothing,
-      ...this.#attempts.first(turn, given.agent),
-    });
+  create(turn: Turn, id: InvocationId, given: FirstFields): void {
+    const version = this.#attempts.version(turn, given.agent);
+    this.#records.create(turn, id, firstRecord(given, version));
   }
 
   /** A node invocation has ended. `bytes`: the ack, whose last part is kept. */
@@ -107,17 +103,12 @@ export class Invocations {
     // Forgotten: only a dead letter that is replayed long afterwards comes home to no record.
     if (before === undefined) return;
     const isFirst = end.kind === "result" && before.state.kind === "pending";
-    const settling = isFirst ? { ...before, state: end } : before;
-    const accounts = this.accountsOf(
-      turn,
-      invocationId,
-      isDone(end)
-        ? {
-            ...settling,
-            ...withNode(turn, invocationId, before, nodeInvocationId, recordBytesOf(bytes)),
-          }
-        : settling,
-    );
+    const tree = isDone(end)
+      ? withNode(turn, invocationId, before, nodeInvocationId, recordBytesOf(bytes))
+      : before;
+    const { parts, isSpread } = tree;
+    const state = isFirst ? end : before.state;
+    const accounts = this.accountsOf(turn, invocationId, { ...before, state, parts, isSpread });
     this.#scopes.settle(accounts, ack);
     this.conclude(turn, before, accounts, ack);
     this.#records.streams.nodeEnded(turn, invocationId, nodeInvocationId);

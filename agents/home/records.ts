@@ -81,8 +81,8 @@ export class Records {
   }
 
   /** The first record of an invocation. */
-  create(turn: Turn, id: InvocationId, record: Omit<InvocationRecord, "placeNo">): void {
-    turn.put(invocationTable, id, encodeRecord({ ...record, placeNo: 0 }), true);
+  create(turn: Turn, id: InvocationId, record: InvocationRecord): void {
+    turn.put(invocationTable, id, encodeRecord(record), true);
     // A message that is taken back leaves nothing in memory either. No node can have run before.
     turn.afterCommit(() => this.#progressed(id, record.agent));
   }

@@ -6,7 +6,7 @@ import { failuresBytesMax, failuresMax } from "../../../agents/wire/failure-list
 import {
   decodeRecord,
   encodeRecord,
-  firstAttempt,
+  firstRecord,
   isOver,
   type InvocationRecord,
   type InvocationState,
@@ -48,19 +48,17 @@ const record: fc.Arbitrary<InvocationRecord> = fc.record({
   rootAttempt: word,
 });
 
-const empty: InvocationRecord = {
-  agent: "a",
-  placeNo: 1,
-  parts: noBytes,
-  isSpread: false,
-  outstanding: { high: 1, low: 2 },
-  extras: false,
-  copying: false,
-  failures: [],
-  failuresLost: 0,
-  state: { kind: "pending" },
-  ...firstAttempt(1),
-};
+const empty = firstRecord(
+  {
+    agent: "a",
+    outstanding: { high: 1, low: 2 },
+    parts: noBytes,
+    isSpread: false,
+    extras: false,
+    copying: false,
+  },
+  1,
+);
 
 describe("invocation record — the row", () => {
   it("is the same after it has been bytes, and tells undecoded whether all is over", async () => {

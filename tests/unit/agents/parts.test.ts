@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import {
   decodeRecord,
   encodeRecord,
-  firstAttempt,
+  firstRecord,
   type InvocationRecord,
   invocationTable,
 } from "../../../agents/home/invocation-record.js";
@@ -45,18 +45,8 @@ function rowsOf(): { readonly turn: Turn; readonly count: (table: number) => num
 }
 
 function recordOf(tree: Pick<InvocationRecord, "parts" | "isSpread">): InvocationRecord {
-  return {
-    agent: "a",
-    placeNo: 0,
-    outstanding: root,
-    extras: false,
-    copying: false,
-    failures: [],
-    failuresLost: 0,
-    state: { kind: "pending" },
-    ...firstAttempt(1),
-    ...tree,
-  };
+  const given = { agent: "a", outstanding: root, extras: false, copying: false, ...tree };
+  return firstRecord(given, 1);
 }
 
 const node: fc.Arbitrary<NodeInvocationId> = fc.record({ high: fc.nat(2), low: fc.nat(3) });
