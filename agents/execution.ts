@@ -44,6 +44,7 @@ import { GraphVersions } from "./home/graph-versions.js";
 import { Stalls } from "./home/stalls.js";
 import { Probes } from "./node/probes.js";
 import { Updates } from "./home/updates.js";
+import { recordBytesOf } from "./wire/ack.js";
 import { Records } from "./home/records.js";
 import { applyMetadata } from "./home/metadata.js";
 import { Desk } from "./home/desk.js";
@@ -129,7 +130,9 @@ class AgentProgram implements TaskProgram {
     const rows = [this.#queue, this.#fences, this.#waits, this.#runner] as const;
     this.#failedNodes = new FailedNodes(port, this.#agents, ...rows, this.#letters);
     const ends = [this.#queue, this.#waits, this.#runner] as const;
-    this.#completions = new Completions(port, this.#agents, ...ends);
+    this.#completions = new Completions(port, this.#agents, ...ends, (turn, ack, kept) => {
+      this.#invocations.settle(turn, ack, kept);
+    });
     const sizes = messageBounds(bounds.rowBytesMax);
     const agentOf = (name: string) => this.#agents.get(name);
     this.#records = new Records(port, sizes.messageBytesMax, {
@@ -199,7 +202,7 @@ class AgentProgram implements TaskProgram {
         this.#ended(turn, message);
         return undefined;
       case "ack":
-        this.#invocations.settle(turn, message, bytes);
+        this.#invocations.settle(turn, message, recordBytesOf(bytes));
         return undefined;
       case "collect":
         this.#invocations.collect(turn);

@@ -47,6 +47,11 @@ export interface Turn {
    * To this task itself: applied within this batch, after the message in hand, in order.
    */
   send(task: number, message: Uint8Array): void;
+  /**
+   * The same to this task itself, for what need not become bytes: `apply` is called within this
+   * batch, in order with what `send` sends to this task, with the turn that a message would have.
+   */
+  sendOwn(apply: (turn: Turn) => void): void;
   /** Deletes what this task has recorded of a node's store operation; nothing when it has none. */
   forgetOperation(id: Uint8Array): void;
   /**

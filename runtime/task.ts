@@ -300,7 +300,8 @@ export class Task {
       const reply = program.apply(turn, message);
       for (let own = turn.takeOwn(); own !== undefined; own = turn.takeOwn()) {
         turn.origin = { kind: "self" };
-        program.apply(turn, own);
+        if (typeof own === "function") own(turn);
+        else program.apply(turn, own);
       }
       this.#overlay.release();
       turn.end();

@@ -23,6 +23,9 @@ export interface TurnParts {
   readonly calls: CallRecords;
 }
 
+/** What a message sends to its own task without bytes. */
+type OwnWork = (turn: Turn) => void;
+
 export class TaskTurn implements Turn {
   origin: MessageOrigin;
   readonly #task: number;
@@ -30,7 +33,7 @@ export class TaskTurn implements Turn {
   readonly #outbox: Outbox;
   readonly #calls: CallRecords;
   readonly #batch: Batch;
-  readonly #own: Uint8Array[] = [];
+  readonly #own: (Uint8Array | OwnWork)[] = [];
   readonly #notices: { readonly thread: number; readonly notice: Uint8Array }[] = [];
   #ended = false;
 
@@ -68,6 +71,11 @@ export class TaskTurn implements Turn {
     else this.#outbox.stage(task, message);
   }
 
+  sendOwn(apply: OwnWork): void {
+    this.#assertAlive();
+    this.#own.push(apply);
+  }
+
   forgetOperation(id: Uint8Array): void {
     this.#assertAlive();
     this.#calls.forget(id);
@@ -89,7 +97,7 @@ export class TaskTurn implements Turn {
   }
 
   /** The oldest message to the task itself that was not applied yet. */
-  takeOwn(): Uint8Array | undefined {
+  takeOwn(): Uint8Array | OwnWork | undefined {
     return this.#own.shift();
   }
 

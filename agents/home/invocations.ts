@@ -9,7 +9,7 @@
 import { PartitaError } from "../../base/errors.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import type { AgentDefinition } from "../declare/definition.js";
-import { type AckMessage, isDone, recordBytesOf } from "../wire/ack.js";
+import { type AckMessage, isDone } from "../wire/ack.js";
 import {
   type InvocationId,
   isZeroId,
@@ -96,15 +96,15 @@ export class Invocations {
     this.#records.create(turn, id, firstRecord(given, version));
   }
 
-  /** A node invocation has ended. `bytes`: the ack, whose last part is kept. */
-  settle(turn: Turn, ack: AckMessage, bytes: Uint8Array): void {
+  /** A node invocation has ended. `kept`: the bytes of its record. */
+  settle(turn: Turn, ack: AckMessage, kept: Uint8Array): void {
     const { invocationId, nodeInvocationId, end } = ack;
     const before = this.#records.read(turn, invocationId);
     // Forgotten: only a dead letter that is replayed long afterwards comes home to no record.
     if (before === undefined) return;
     const isFirst = end.kind === "result" && before.state.kind === "pending";
     const tree = isDone(end)
-      ? withNode(turn, invocationId, before, nodeInvocationId, recordBytesOf(bytes))
+      ? withNode(turn, invocationId, before, nodeInvocationId, kept)
       : before;
     const { parts, isSpread } = tree;
     const state = isFirst ? end : before.state;

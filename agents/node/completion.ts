@@ -10,7 +10,7 @@
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import { hashKey } from "../../store/key-hash.js";
 import type { AgentDefinition } from "../declare/definition.js";
-import { type EmitRecord, encodeAck } from "../wire/ack.js";
+import { type AckMessage, type EmitRecord, encodeAck, encodeNodeRecord } from "../wire/ack.js";
 import { childNodeId, placementOf } from "../wire/invocation-id.js";
 import { type CompletedMessage, encodeRun, type RunMessage } from "../wire/message.js";
 import { forgetOperations } from "./failed-nodes.js";
@@ -19,12 +19,16 @@ import type { NodeRunner } from "./node-runner.js";
 import { PlainRound } from "./plain-round.js";
 import type { Waits } from "./waits.js";
 
+/** What home does with an ack; `kept`: the bytes of the record in it. */
+type Settle = (turn: Turn, ack: AckMessage, kept: Uint8Array) => void;
+
 export class Completions {
   readonly #port: TaskPort;
   readonly #agents: ReadonlyMap<string, AgentDefinition>;
   readonly #queue: NodeQueue;
   readonly #waits: Waits;
   readonly #runner: NodeRunner;
+  readonly #settle: Settle;
 
   constructor(
     port: TaskPort,
@@ -32,7 +36,9 @@ export class Completions {
     queue: NodeQueue,
     waits: Waits,
     runner: NodeRunner,
+    settle: Settle,
   ) {
+    this.#settle = settle;
     this.#port = port;
     this.#agents = agents;
     this.#queue = queue;
@@ -66,9 +72,19 @@ export class Completions {
     });
     const task = this.#port.taskId;
     const ended = { node, scope, attempt, task, end, emits, gather: gather ?? "", carry, trace };
-    turn.send(home, encodeAck({ kind: "ack", invocationId, nodeInvocationId, ...ended }));
+    this.#tell(turn, home, { kind: "ack", invocationId, nodeInvocationId, ...ended });
     forgetOperations(turn, taken, recorded);
     turn.afterCommit(() => this.#runner.completed(arrivalNo));
+  }
+
+  /** Home is this task for most: then the ack needs no bytes, but for those that are kept. */
+  #tell(turn: Turn, home: number, ack: AckMessage): void {
+    if (home !== this.#port.taskId) {
+      turn.send(home, encodeAck(ack));
+      return;
+    }
+    const kept = encodeNodeRecord(ack);
+    turn.sendOwn((own) => this.#settle(own, ack, kept));
   }
 
   #taskOf(key: Uint8Array | undefined, round: PlainRound): number {

@@ -100,24 +100,13 @@ export function encodeAck(message: AckMessage): Uint8Array {
     writer.u8(messageKinds.ack);
     writer.bytes(message.invocationId);
     writeNodeId(writer, message.nodeInvocationId);
-    const { scope, attempt, gather, carry } = message;
-    const hasScope = !isZeroId(scope);
-    writer.u8(
-      (hasScope ? parts.scope : 0) |
-        (attempt > 0 ? parts.attempt : 0) |
-        (gather === "" ? 0 : parts.gather) |
-        (carry.length > 0 ? parts.carry : 0),
-    );
-    writeName(writer, message.node);
-    if (hasScope) writeNodeId(writer, scope);
-    if (attempt > 0) writer.u32(attempt);
-    writer.u16(message.task);
-    writeEnd(writer, message.end);
-    writeEmits(writer, message.emits);
-    if (gather !== "") writeName(writer, gather);
-    if (carry.length > 0) writer.lengthPrefixed(carry);
-    writer.bytes(message.trace);
+    writeRecord(writer, message);
   });
+}
+
+/** What `recordBytesOf` an ack would give (A1). */
+export function encodeNodeRecord(record: NodeRecord): Uint8Array {
+  return written((writer) => writeRecord(writer, record));
 }
 
 /** An ack whose kind, the first byte, is read. */
@@ -164,6 +153,26 @@ export function readEnd(reader: ByteReader): NodeEnd {
   if (kind === ends.unfinished) return { kind: "unfinished" };
   assert(kind === ends.failure, () => `node end ${kind} is not in the protocol`);
   return { kind: "failure", final: reader.u8() === 1, error: reader.lengthPrefixed() };
+}
+
+function writeRecord(writer: ByteWriter, record: NodeRecord): void {
+  const { scope, attempt, gather, carry } = record;
+  const hasScope = !isZeroId(scope);
+  writer.u8(
+    (hasScope ? parts.scope : 0) |
+      (attempt > 0 ? parts.attempt : 0) |
+      (gather === "" ? 0 : parts.gather) |
+      (carry.length > 0 ? parts.carry : 0),
+  );
+  writeName(writer, record.node);
+  if (hasScope) writeNodeId(writer, scope);
+  if (attempt > 0) writer.u32(attempt);
+  writer.u16(record.task);
+  writeEnd(writer, record.end);
+  writeEmits(writer, record.emits);
+  if (gather !== "") writeName(writer, gather);
+  if (carry.length > 0) writer.lengthPrefixed(carry);
+  writer.bytes(record.trace);
 }
 
 function readRecord(reader: ByteReader): NodeRecord {

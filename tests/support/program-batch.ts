@@ -5,6 +5,9 @@ import { forget, record, recorded } from "./program-records.js";
 import { BatchRows, type CommittedRows } from "./program-rows.js";
 import type { Received } from "./program-thread.js";
 
+/** What a message sends to its own task without bytes. */
+type OwnWork = (turn: Turn) => void;
+
 /** Everything that a batch has decided and not yet revealed. */
 export class HarnessBatch {
   readonly rows: BatchRows;
@@ -35,7 +38,7 @@ export class HarnessTurns {
   readonly #task: number;
   readonly #batch: HarnessBatch;
   readonly #notify: (thread: number, notice: Uint8Array) => void;
-  readonly #own: Uint8Array[] = [];
+  readonly #own: (Uint8Array | OwnWork)[] = [];
   #ended = false;
 
   constructor(
@@ -63,6 +66,10 @@ export class HarnessTurns {
         if (destination === this.#task) this.#own.push(message);
         else this.#batch.sends.push({ destination, message: message.slice() });
       },
+      sendOwn: (apply) => {
+        rows();
+        this.#own.push(apply);
+      },
       forgetOperation: (id) => forget(rows(), id),
       recordOperation: (id, digest, outcome) => record(rows(), id, digest, outcome),
       notify: (thread, notice) => {
@@ -77,7 +84,7 @@ export class HarnessTurns {
   }
 
   /** The oldest message to the task itself that was not applied yet. */
-  takeOwn(): Uint8Array | undefined {
+  takeOwn(): Uint8Array | OwnWork | undefined {
     return this.#own.shift();
   }
 
@@ -98,7 +105,9 @@ export function applyOnce(
   if (known !== undefined) return known.slice();
   const reply = program.apply(turns.turn(origin), message)?.slice() ?? new Uint8Array(0);
   for (let own = turns.takeOwn(); own !== undefined; own = turns.takeOwn()) {
-    program.apply(turns.turn({ kind: "self" }), own);
+    const turn = turns.turn({ kind: "self" });
+    if (typeof own === "function") own(turn);
+    else program.apply(turn, own);
   }
   if (stamp !== undefined) record(rows, stamp.id, stamp.digest, reply, stamp.reads);
   return reply;

@@ -34,6 +34,7 @@ function rowsOf(): { readonly turn: Turn; readonly count: (table: number) => num
     put: (table, key, value) => void rows.set(nameOf(table, key), value),
     delete: refuse,
     send: refuse,
+    sendOwn: refuse,
     forgetOperation: refuse,
     recordOperation: refuse,
     notify: refuse,
