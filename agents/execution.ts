@@ -2,8 +2,8 @@
 //
 // An invocation in five messages. `initiate` writes its record at home and sends `run` for the
 // entry node; `run` puts a row into the queue of the task that is to run the node; when the
-// function has returned, `completed` removes the row, sends a `run` for each emit and an `ack`
-// home, all in one frame; `ack` settles the account of the record and ends it; `await` asks how
+// function has returned, its task removes the row, sends a `run` for each emit and an `ack` home,
+// all in one frame; `ack` settles the account of the record and ends it; `await` asks how
 // it stands.
 // Owns: who takes which message. Leaves to others: records and whom to tell (home/invocations.ts),
 // node invocations that finish (node/completion.ts) and that fail (node/failed-nodes.ts), what
@@ -51,14 +51,9 @@ import { Desk } from "./home/desk.js";
 import { keepFailedRun, tracePage } from "./home/traces.js";
 import { Forks } from "./home/forks.js";
 import { Invocations } from "./home/invocations.js";
-import {
-  type CompletedMessage,
-  decodeAgentMessage,
-  decodeRun,
-  laneOf,
-  type RunMessage,
-} from "./wire/message.js";
+import { decodeAgentMessage, decodeRun, laneOf, type RunMessage } from "./wire/message.js";
 import { messageBounds } from "./wire/message-bounds.js";
+import type { CompletedRun } from "./node/node-effects.js";
 import { NodeQueue } from "./node/node-queue.js";
 import { OpenWaits } from "./node/open-waits.js";
 import { RestingNodes } from "./node/resting-nodes.js";
@@ -123,7 +118,9 @@ class AgentProgram implements TaskProgram {
     const open = new OpenWaits(port);
     this.#resting = new RestingNodes(this.#queue, open);
     const lines = [this.#queue, this.#fences, this.#resting, open] as const;
-    this.#runner = new NodeRunner(port, this.#agents, ...lines, bounds);
+    this.#runner = new NodeRunner(port, this.#agents, ...lines, bounds, (turn, run) => {
+      this.#ended(turn, run);
+    });
     const { waiting } = this.#runner;
     this.#waits = new Waits(port, this.#queue, this.#fences, waiting, this.#resting, open);
     this.#letters = new DeadLetters(port, bounds.deadLettersMax);
@@ -197,9 +194,6 @@ class AgentProgram implements TaskProgram {
         return undefined;
       case "run":
         this.#accept(turn, message, bytes);
-        return undefined;
-      case "completed":
-        this.#ended(turn, message);
         return undefined;
       case "ack":
         this.#invocations.settle(turn, message, recordBytesOf(bytes));
@@ -339,7 +333,7 @@ class AgentProgram implements TaskProgram {
   }
 
   /** A run of a row is over. */
-  #ended(turn: Turn, message: CompletedMessage): void {
+  #ended(turn: Turn, message: CompletedRun): void {
     const { arrivalNo, attempt, end, recorded } = message;
     const run = this.#runner.runIn(arrivalNo);
     const fence = this.#fences.seen(turn, run.invocationId);

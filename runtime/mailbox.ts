@@ -12,15 +12,17 @@
 //   M3. `sections` never exceeds `sectionsMax`: a sender beyond its window is a broken invariant.
 
 import { Ring } from "./ring.js";
-import type { MessageOrigin } from "./task-program.js";
+import type { MessageOrigin, OwnWork } from "./task-program.js";
 
-/** Bytes of one or more messages from one sender. */
+/** One or more messages from one sender. */
 export interface ReceivedSection {
   readonly origin: MessageOrigin;
   /** A requests body (lane), or length-prefixed messages (task, self). */
   readonly body: Uint8Array;
   /** Sequence number of the first message; streams only. */
   readonly firstSequence: number;
+  /** In place of bytes; self only. */
+  readonly work?: OwnWork;
 }
 
 /** First in, first out over the sections of all senders. */

@@ -18,12 +18,14 @@ import type { RecordWrite, TaskStorage } from "../store/storage.js";
 import type { Batch } from "./batch.js";
 import { stopFor } from "./fail-stop.js";
 import type { Continuation } from "./handshake.js";
+import type { ReceivedSection } from "./mailbox.js";
 import type { Outlet } from "./outlet.js";
 import { threadOf } from "./plan.js";
 import { type StreamAck, section, streamBody } from "./protocol.js";
 import type { Task } from "./task.js";
-import type { MessageOrigin, ProgramReport, TaskProgram } from "./task-program.js";
+import type { MessageOrigin, OwnWork, ProgramReport, TaskProgram } from "./task-program.js";
 
+const noBytes = new Uint8Array(0);
 const noAcks: ReadonlyMap<number, boolean> = new Map();
 
 export class TaskDriver {
@@ -68,13 +70,21 @@ export class TaskDriver {
   }
 
   accept(origin: MessageOrigin, body: Uint8Array, firstSequence: number): void {
+    this.#accept({ origin, body, firstSequence });
+  }
+
+  #accept(section: ReceivedSection): void {
     if (this.#closed) return;
-    this.#orStop("accept", () => this.task.accept({ origin, body, firstSequence }));
+    this.#orStop("accept", () => this.task.accept(section));
     this.#schedule();
   }
 
   /** A message from this task's own program. */
-  submit(message: Uint8Array): void {
+  submit(message: Uint8Array | OwnWork): void {
+    if (typeof message === "function") {
+      this.#accept({ origin: { kind: "self" }, body: noBytes, firstSequence: 0, work: message });
+      return;
+    }
     const body = new ByteWriter(4 + message.length);
     body.lengthPrefixed(message);
     this.accept({ kind: "self" }, body.view(), 0);

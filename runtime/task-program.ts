@@ -51,7 +51,7 @@ export interface Turn {
    * The same to this task itself, for what need not become bytes: `apply` is called within this
    * batch, in order with what `send` sends to this task, with the turn that a message would have.
    */
-  sendOwn(apply: (turn: Turn) => void): void;
+  sendOwn(apply: OwnWork): void;
   /** Deletes what this task has recorded of a node's store operation; nothing when it has none. */
   forgetOperation(id: Uint8Array): void;
   /**
@@ -66,6 +66,9 @@ export interface Turn {
   /** Runs on this thread after the frame is durable and visible, in order of registration. */
   afterCommit(action: () => void): void;
 }
+
+/** What a task does in a turn without a message that says so in bytes. Throws as `apply` does. */
+export type OwnWork = (turn: Turn) => void;
 
 /** What a task runs for messages that are no store operations. One instance per task. */
 export interface TaskProgram {
@@ -119,8 +122,11 @@ export interface TaskPort {
    * for it, and the process may end before that.
    */
   after(delayMs: number, action: () => void, background?: boolean): Timer;
-  /** Puts a message into this task's own mailbox (volatile): applied in a later batch. */
-  submit(message: Uint8Array): void;
+  /**
+   * Puts a message into this task's own mailbox (volatile), or what to do when its turn comes:
+   * applied in a later batch, in order.
+   */
+  submit(message: Uint8Array | OwnWork): void;
   /** Committed row. */
   get(table: TableId, key: Uint8Array): Uint8Array | undefined;
   /** Committed rows in key order, in pages. */

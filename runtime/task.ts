@@ -38,7 +38,7 @@ import { readRequest, type StreamAck, status, writeReply } from "./protocol.js";
 import { applyRequest } from "./requests.js";
 import { checkStreamRows } from "./stream-rows.js";
 import type { System } from "./system.js";
-import type { MessageOrigin, TaskProgram } from "./task-program.js";
+import type { MessageOrigin, OwnWork, TaskProgram } from "./task-program.js";
 import { TaskTurn } from "./turn.js";
 
 /** What a task is made of. */
@@ -149,7 +149,7 @@ export class Task {
 
   /** Puts what arrived into the mailbox. The bytes are kept until they are applied. */
   accept(section: ReceivedSection): void {
-    if (section.body.length > 0) this.#mailbox.push(section);
+    if (section.body.length > 0 || section.work !== undefined) this.#mailbox.push(section);
   }
 
   /** What may be said to a source of its messages. */
@@ -234,12 +234,17 @@ export class Task {
   #applyNext(batch: Batch): boolean {
     const section = this.#mailbox.peek();
     if (section === undefined) return false;
+    const { origin, work } = section;
+    if (work !== undefined) {
+      this.#applyProgram(batch, origin, work);
+      this.#mailbox.shift();
+      return true;
+    }
     if (this.#reader === undefined) {
       this.#reader = new ByteReader(section.body);
       this.#sequence = section.firstSequence;
     }
     const reader = this.#reader;
-    const { origin } = section;
     if (origin.kind === "lane") this.#applyRequest(batch, origin, reader);
     else {
       const message = reader.bytes(reader.u32());
@@ -288,7 +293,11 @@ export class Task {
   }
 
   /** Applies a program's message and, within the same batch, what it sends to this task itself. */
-  #applyProgram(batch: Batch, origin: MessageOrigin, message: Uint8Array): Uint8Array | undefined {
+  #applyProgram(
+    batch: Batch,
+    origin: MessageOrigin,
+    message: Uint8Array | OwnWork,
+  ): Uint8Array | undefined {
     const program = this.#program;
     assert(program !== undefined, "a program's message reached a task without a program");
     const mark = this.outbox.mark();
@@ -297,11 +306,10 @@ export class Task {
     const turn = new TaskTurn(this.taskId, origin, parts, batch);
     this.#overlay.savepoint();
     try {
-      const reply = program.apply(turn, message);
+      const reply = applied(program, turn, message);
       for (let own = turn.takeOwn(); own !== undefined; own = turn.takeOwn()) {
         turn.origin = { kind: "self" };
-        if (typeof own === "function") own(turn);
-        else program.apply(turn, own);
+        applied(program, turn, own);
       }
       this.#overlay.release();
       turn.end();
@@ -314,4 +322,14 @@ export class Task {
       throw error;
     }
   }
+}
+
+function applied(
+  program: TaskProgram,
+  turn: TaskTurn,
+  message: Uint8Array | OwnWork,
+): Uint8Array | undefined {
+  if (typeof message !== "function") return program.apply(turn, message);
+  message(turn);
+  return undefined;
 }

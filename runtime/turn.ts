@@ -11,7 +11,7 @@ import type { Batch } from "./batch.js";
 import type { CallRecords } from "./call-records.js";
 import type { Outbox } from "./outbox.js";
 import type { Overlay } from "./overlay.js";
-import type { MessageOrigin, Turn } from "./task-program.js";
+import type { MessageOrigin, OwnWork, Turn } from "./task-program.js";
 
 /** What a row may keep beside its own bytes: the head of the message that it came in. */
 const slackBytes = 32;
@@ -22,9 +22,6 @@ export interface TurnParts {
   readonly outbox: Outbox;
   readonly calls: CallRecords;
 }
-
-/** What a message sends to its own task without bytes. */
-type OwnWork = (turn: Turn) => void;
 
 export class TaskTurn implements Turn {
   origin: MessageOrigin;

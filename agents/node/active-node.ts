@@ -24,7 +24,7 @@ import type { AgentDefinition, NodeDefinition } from "../declare/definition.js";
 import type { AnySchema } from "../declare/node-definition.js";
 import { operationPrefix } from "../wire/invocation-id.js";
 import type { NodeEnd } from "../wire/ack.js";
-import type { CompletedMessage, Emit, RunMessage } from "../wire/message.js";
+import type { Emit, RunMessage } from "../wire/message.js";
 import { assertFits, type MessageBounds } from "../wire/message-bounds.js";
 import { ActiveContext } from "./active-context.js";
 import { type ChunkSender, chunkSender } from "./chunk-sender.js";
@@ -32,6 +32,7 @@ import { operationOf, type Traced, TraceRecorder } from "./trace-recorder.js";
 import type { NodeOperations } from "./node-store.js";
 import type { NodeClients } from "./node-clients.js";
 import { SubAgentClient } from "./sub-agents.js";
+import type { NodeEffects } from "./node-effects.js";
 import { NodeWaits } from "./node-waits.js";
 import type { RecordedOperations } from "../wire/recorded-operations.js";
 import { decodeMessage, encodeMessage, noBytes } from "../wire/wire-field.js";
@@ -45,9 +46,6 @@ export interface RunPlace {
   readonly changed: () => void;
   readonly clients: NodeClients;
 }
-
-/** What a node function has asked for, when it has returned. */
-export type NodeEffects = Omit<CompletedMessage, "kind" | "arrivalNo">;
 
 export class ActiveNode implements NodeOperations {
   readonly #run: RunMessage;

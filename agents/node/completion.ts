@@ -12,8 +12,9 @@ import { hashKey } from "../../store/key-hash.js";
 import type { AgentDefinition } from "../declare/definition.js";
 import { type AckMessage, type EmitRecord, encodeAck, encodeNodeRecord } from "../wire/ack.js";
 import { childNodeId, placementOf } from "../wire/invocation-id.js";
-import { type CompletedMessage, encodeRun, type RunMessage } from "../wire/message.js";
+import { encodeRun, type RunMessage } from "../wire/message.js";
 import { forgetOperations } from "./failed-nodes.js";
+import type { CompletedRun } from "./node-effects.js";
 import type { NodeQueue } from "./node-queue.js";
 import type { NodeRunner } from "./node-runner.js";
 import { PlainRound } from "./plain-round.js";
@@ -47,7 +48,7 @@ export class Completions {
   }
 
   /** The function of a row, whose `run` message is `taken`, has returned, and not failed. */
-  complete(turn: Turn, taken: RunMessage, message: CompletedMessage): void {
+  complete(turn: Turn, taken: RunMessage, message: CompletedRun): void {
     const { arrivalNo, attempt, end, carry, trace, recorded } = message;
     this.#queue.take(turn, arrivalNo);
     this.#waits.drop(turn, arrivalNo, taken);

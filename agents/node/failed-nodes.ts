@@ -29,15 +29,10 @@ import { encodeAttempt } from "../wire/attempt-message.js";
 import { decodeFailure, encodeFailure, nodeFailureText } from "../wire/failure.js";
 import { withNewest } from "../wire/failure-list.js";
 import { formatNodeId, operationPrefix, placementOf } from "../wire/invocation-id.js";
-import {
-  type CompletedMessage,
-  decodeRun,
-  encodeForget,
-  encodeRun,
-  type RunMessage,
-} from "../wire/message.js";
+import { decodeRun, encodeForget, encodeRun, type RunMessage } from "../wire/message.js";
 import { attemptOf, type Fences, isStopped } from "./fences.js";
 import { declaredNode } from "./node-run.js";
+import type { CompletedRun } from "./node-effects.js";
 import type { NodeQueue } from "./node-queue.js";
 import type { NodeRunner } from "./node-runner.js";
 import { encodeNotice } from "../wire/outcome.js";
@@ -50,7 +45,7 @@ import { firstRecorded, type RecordedOperations } from "../wire/recorded-operati
 const recordedMax = 16_384;
 
 /** What a run of a row came to. */
-interface NodeFailure extends Pick<CompletedMessage, "arrivalNo" | "attempt" | "recorded"> {
+interface NodeFailure extends Pick<CompletedRun, "arrivalNo" | "attempt" | "recorded"> {
   /** failure.ts has its bytes. */
   readonly error: Uint8Array;
   readonly final: boolean;

@@ -1,6 +1,7 @@
 // Node function — one run of a user's function, and what it comes to.
 
-import type { ActiveNode, NodeEffects } from "./active-node.js";
+import type { ActiveNode } from "./active-node.js";
+import type { NodeEffects } from "./node-effects.js";
 import type { NodeDefinition } from "../declare/definition.js";
 import { encodeFailure } from "../wire/failure.js";
 import { formatNodeId } from "../wire/invocation-id.js";

@@ -20,22 +20,30 @@ import type { AgentDefinition, NodeDefinition } from "../declare/definition.js";
 import { encodeFailure } from "../wire/failure.js";
 import type { Fence } from "../wire/attempt-message.js";
 import { formatInvocationId, formatNodeId, operationPrefix } from "../wire/invocation-id.js";
-import { encodeCompleted, type RunMessage } from "../wire/message.js";
+import type { RunMessage } from "../wire/message.js";
 import { type MessageBounds, messageBounds } from "../wire/message-bounds.js";
 import { encodePoison } from "../wire/poison-message.js";
 import type { RecordedOperations } from "../wire/recorded-operations.js";
 import { noBytes } from "../wire/wire-field.js";
-import { ActiveNode, type NodeEffects } from "./active-node.js";
+import { ActiveNode } from "./active-node.js";
 import { attemptOf, type Fences, isStopped } from "./fences.js";
+import type { NodeEffects, RunEnded } from "./node-effects.js";
 import { failureOf, runFunction } from "./node-function.js";
 import { NodeClients } from "./node-clients.js";
 import type { NodeWaits } from "./node-waits.js";
+import type { RunnerBounds } from "./runner-bounds.js";
+
+/** Is told when what a run waits for has changed. */
+interface ChangesListener {
+  changed(run: NodeRun): void;
+}
 
 /** What all runs of a task share. */
 export interface RunServices {
   readonly clients: NodeClients;
-  /** What a run waits for has changed. */
-  readonly changed: (run: NodeRun) => void;
+  readonly waiting: ChangesListener;
+  /** A run is over: applied in a batch of its task. */
+  readonly completed: RunEnded;
   readonly port: TaskPort;
   readonly agents: ReadonlyMap<string, AgentDefinition>;
   readonly fences: Fences;
@@ -46,11 +54,12 @@ export function runServices(
   port: TaskPort,
   agents: ReadonlyMap<string, AgentDefinition>,
   fences: Fences,
-  rowBytesMax: number,
-  changed: (run: NodeRun) => void,
+  { rowBytesMax }: RunnerBounds,
+  waiting: ChangesListener,
+  completed: RunEnded,
 ): RunServices {
   const clients = new NodeClients(port, agents);
-  return { port, agents, fences, bounds: messageBounds(rowBytesMax), changed, clients };
+  return { port, agents, fences, bounds: messageBounds(rowBytesMax), waiting, completed, clients };
 }
 
 /** A row that may start. */
@@ -137,7 +146,7 @@ export class NodeRun {
     const { agent, node } = declared;
     const { port, bounds } = this.#services;
     const { arrivalNo } = this.row;
-    const changed = (): void => this.#services.changed(this);
+    const changed = (): void => this.#services.waiting.changed(this);
     const place = { arrivalNo, changed, clients: this.#services.clients };
     const active = new ActiveNode(this.#run, agent, node, port, bounds, place);
     this.#active = active;
@@ -307,7 +316,8 @@ export class NodeRun {
     this.#close();
     this.#hasSubmitted = true;
     const { arrivalNo } = this.row;
-    this.#services.port.submit(encodeCompleted(arrivalNo, effects));
+    const { port, completed } = this.#services;
+    port.submit((turn) => completed(turn, { arrivalNo, ...effects }));
   }
 
   #declared(): { agent: AgentDefinition; node: NodeDefinition } | PartitaError {

@@ -2,8 +2,8 @@
 //
 // Owns: the bound on what runs at once, and what a fence means for each row. Leaves to others: the
 // queue on disk (node-queue.ts), keys (key-lines.ts), who may start (start-line.ts), who is parked
-// (parked-rows.ts), what is held in memory (kept-rows.ts), functions that only wait
-// (waiting-runs.ts), running one (node-run.ts), what becomes of it (execution.ts, failed-nodes.ts).
+// (parked-rows.ts), what is in memory (kept-rows.ts), functions that only wait (waiting-runs.ts),
+// running one (node-run.ts), what follows (execution.ts).
 //
 // Invariants:
 //   R1. At most one invocation per (agent, node, key) runs. Its gate opens when its completion is
@@ -76,6 +76,7 @@ export class NodeRunner {
     resting: RestingNodes,
     open: OpenWaits,
     bounds: RunnerBounds,
+    completed: RunServices["completed"],
   ) {
     this.#port = port;
     this.#queue = queue;
@@ -90,8 +91,7 @@ export class NodeRunner {
     });
     this.#fences = fences;
     this.#bounds = bounds;
-    const changed = (run: NodeRun): void => this.waiting.changed(run);
-    this.#services = runServices(port, agents, fences, bounds.rowBytesMax, changed);
+    this.#services = runServices(port, agents, fences, bounds, this.waiting, completed);
     this.#kept = new KeptRows(bounds);
     this.#parked = new ParkedRows(port);
     this.#ready = new StartLine(port, queue);

@@ -138,7 +138,7 @@ export function isDone(end: NodeEnd): boolean {
   return end.kind === "plain" || end.kind === "result";
 }
 
-export function writeEnd(writer: ByteWriter, end: NodeEnd): void {
+function writeEnd(writer: ByteWriter, end: NodeEnd): void {
   writer.u8(ends[end.kind]);
   if (end.kind === "result") writer.lengthPrefixed(end.value);
   if (end.kind !== "failure") return;
@@ -146,7 +146,7 @@ export function writeEnd(writer: ByteWriter, end: NodeEnd): void {
   writer.lengthPrefixed(end.error);
 }
 
-export function readEnd(reader: ByteReader): NodeEnd {
+function readEnd(reader: ByteReader): NodeEnd {
   const kind = reader.u8();
   if (kind === ends.plain) return { kind: "plain" };
   if (kind === ends.result) return { kind: "result", value: reader.lengthPrefixed() };

@@ -5,7 +5,6 @@ export const messageKinds = {
   // message.ts
   initiate: 1,
   run: 2,
-  completed: 3,
   ack: 4,
   await: 5,
   forget: 6,

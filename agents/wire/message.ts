@@ -14,7 +14,7 @@ import { ByteReader } from "../../base/byte-reader.js";
 import { assert } from "../../base/invariant.js";
 import { operationPrefixBytes } from "../../runtime/operation-id.js";
 import type { MessageOrigin, Turn } from "../../runtime/task-program.js";
-import { type AckMessage, type NodeEnd, readAck, readEnd, writeEnd } from "./ack.js";
+import { type AckMessage, readAck } from "./ack.js";
 import { type InvocationId, isZeroId, type NodeInvocationId, noScope } from "./invocation-id.js";
 import { messageKinds as kinds } from "./message-kinds.js";
 import { type AttemptMessage, readAttempt } from "./attempt-message.js";
@@ -26,13 +26,7 @@ import { readTraceMessage, type TraceMessage } from "./trace-message.js";
 import { readStall, type StallMessage } from "./stall-message.js";
 import { readStream, type StreamMessage } from "./stream-message.js";
 import { readTaskWait, type TaskWaitMessage } from "./wait-message.js";
-import {
-  type RecordedOperations,
-  readIndexes,
-  readRecorded,
-  writeIndexes,
-  writeRecorded,
-} from "./recorded-operations.js";
+import { readIndexes, writeIndexes } from "./recorded-operations.js";
 import {
   noBytes,
   readId,
@@ -77,23 +71,6 @@ export interface RunMessage {
   readonly message: Uint8Array;
 }
 
-/** A task to itself: a node function has returned, or thrown. Volatile until it is applied. */
-export interface CompletedMessage {
-  readonly kind: "completed";
-  /** Which row of this task's queue. */
-  readonly arrivalNo: number;
-  /** The attempt of the invocation that the run belonged to. */
-  readonly attempt: number;
-  /** In the order of the emits; empty when there is a result or a failure. */
-  readonly emits: readonly Emit[];
-  readonly end: NodeEnd;
-  /** What a scatter returned; no bytes for other nodes, and for `undefined`. */
-  readonly carry: Uint8Array;
-  /** When it ran and what it did: opaque here. */
-  readonly trace: Uint8Array;
-  readonly recorded: readonly RecordedOperations[];
-}
-
 /** To a task that has recorded operations of a node invocation: it is done, they are not needed. */
 export interface ForgetMessage {
   readonly kind: "forget";
@@ -126,7 +103,6 @@ export interface AwaitMessage {
 export type AgentMessage =
   | InitiateMessage
   | RunMessage
-  | CompletedMessage
   | AckMessage
   | AwaitMessage
   | ForgetMessage
@@ -180,27 +156,6 @@ export function encodeRun(message: RunMessage): Uint8Array {
   });
 }
 
-export function encodeCompleted(
-  arrivalNo: number,
-  message: Omit<CompletedMessage, "kind" | "arrivalNo">,
-): Uint8Array {
-  return written((writer) => {
-    writer.u8(kinds.completed);
-    writer.uint64(arrivalNo);
-    writer.u32(message.attempt);
-    writeEnd(writer, message.end);
-    writer.u32(message.emits.length);
-    for (const emit of message.emits) {
-      writeName(writer, emit.node);
-      writeKey(writer, emit.key);
-      writer.lengthPrefixed(emit.message);
-    }
-    writer.lengthPrefixed(message.carry);
-    writer.lengthPrefixed(message.trace);
-    writeRecorded(writer, message.recorded);
-  });
-}
-
 export function encodeForget(message: ForgetMessage): Uint8Array {
   return written((writer) => {
     writer.u8(kinds.forget);
@@ -231,8 +186,6 @@ export function decodeAgentMessage(bytes: Uint8Array): AgentMessage {
       return readInitiate(reader);
     case kinds.run:
       return readRun(reader);
-    case kinds.completed:
-      return readCompleted(reader);
     case kinds.ack:
       return readAck(reader);
     case kinds.await:
@@ -311,20 +264,4 @@ function readRun(reader: ByteReader): RunMessage {
     key: there & parts.key ? readKey(reader) : undefined,
     message: reader.rest(),
   };
-}
-
-function readCompleted(reader: ByteReader): CompletedMessage {
-  const arrivalNo = reader.uint64();
-  const attempt = reader.u32();
-  const end = readEnd(reader);
-  const count = reader.u32();
-  const emits = Array.from({ length: count }, () => ({
-    node: readName(reader),
-    key: readKey(reader),
-    message: reader.lengthPrefixed(),
-  }));
-  const carry = reader.lengthPrefixed();
-  const trace = reader.lengthPrefixed();
-  const recorded = readRecorded(reader);
-  return { kind: "completed", arrivalNo, attempt, emits, end, carry, trace, recorded };
 }

@@ -1,12 +1,9 @@
 // Batch of one harness task, and the turns of the messages in it (runtime/task-program.ts).
 
-import type { MessageOrigin, TaskProgram, Turn } from "../../runtime/task-program.js";
+import type { MessageOrigin, OwnWork, TaskProgram, Turn } from "../../runtime/task-program.js";
 import { forget, record, recorded } from "./program-records.js";
 import { BatchRows, type CommittedRows } from "./program-rows.js";
 import type { Received } from "./program-thread.js";
-
-/** What a message sends to its own task without bytes. */
-type OwnWork = (turn: Turn) => void;
 
 /** Everything that a batch has decided and not yet revealed. */
 export class HarnessBatch {
@@ -99,11 +96,14 @@ export function applyOnce(
   program: TaskProgram,
   { rows }: HarnessBatch,
   turns: HarnessTurns,
-  { origin, message, stamp }: Received,
+  { origin, message, stamp, work }: Received,
 ): Uint8Array {
   const known = stamp === undefined ? undefined : recorded(rows, stamp);
   if (known !== undefined) return known.slice();
-  const reply = program.apply(turns.turn(origin), message)?.slice() ?? new Uint8Array(0);
+  const first = turns.turn(origin);
+  work?.(first);
+  const replied = work === undefined ? program.apply(first, message) : undefined;
+  const reply = replied?.slice() ?? new Uint8Array(0);
   for (let own = turns.takeOwn(); own !== undefined; own = turns.takeOwn()) {
     const turn = turns.turn({ kind: "self" });
     if (typeof own === "function") own(turn);

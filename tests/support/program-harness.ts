@@ -269,7 +269,10 @@ export class ProgramHarness {
       neighbour: this.#settings.neighbour ?? new Neighbours().callOf(this.clock),
       ownerOf: (keyHash) => this.ownerOf(keyHash),
       submit: (message) => {
-        this.#task(id).mailbox.push(received({ kind: "self" }, message.slice()));
+        const own = { kind: "self" } as const;
+        const isWork = typeof message === "function";
+        const sent = received(own, isWork ? new Uint8Array(0) : message.slice());
+        this.#task(id).mailbox.push(isWork ? { ...sent, work: message } : sent);
       },
       applied: (message, stamp) => {
         return stampedRequest(message, stamp, (request) => {

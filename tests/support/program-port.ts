@@ -10,6 +10,7 @@ import type {
   ObjectEntry,
   ProgramClientPort,
   TaskPort,
+  OwnWork,
 } from "../../runtime/task-program.js";
 import { ThreadObjects } from "../../runtime/thread-objects.js";
 import type { HarnessClock } from "./program-clock.js";
@@ -53,7 +54,7 @@ export interface HarnessPortParts {
   readonly objects: Readonly<Record<string, ObjectEntry>>;
   readonly neighbour: NeighbourCall;
   ownerOf(keyHash: number): number;
-  submit(message: Uint8Array): void;
+  submit(message: Uint8Array | OwnWork): void;
   /** Sends a message to a task; rejects when that is lost before it has answered. */
   request(task: number, message: Uint8Array): Promise<Uint8Array>;
   /** Sends a message to the task itself that is recorded; resolves with its reply. */

@@ -1,12 +1,14 @@
 // One thread of clients in the program harness: its requests on the way, and who waits for replies.
 
-import type { MessageOrigin } from "../../runtime/task-program.js";
+import type { MessageOrigin, OwnWork } from "../../runtime/task-program.js";
 import type { HarnessStamp } from "./program-records.js";
 
 /** A message in, or on its way to, a task's mailbox. */
 export interface Received {
   readonly origin: MessageOrigin;
   readonly message: Uint8Array;
+  /** In place of the message. */
+  readonly work?: OwnWork;
   /** Streams only. */
   readonly sequence: number;
   /** Of what is recorded. */

@@ -16,7 +16,6 @@ import {
   decodeRun,
   encodeAwait,
   encodeCollect,
-  encodeCompleted,
   encodeForget,
   encodeInitiate,
   encodeRun,
@@ -58,7 +57,6 @@ const end = fc.oneof(
   fc.record({ kind: fc.constant("failure" as const), error: bytes, final: fc.boolean() }),
   fc.constant({ kind: "unfinished" as const }),
 );
-const emit = fc.record({ node: name, key, message: bytes });
 const nodeRecord = {
   node: name,
   scope: nodeInvocationId,
@@ -147,16 +145,6 @@ const message: fc.Arbitrary<PlainMessage> = fc.oneof(
     carried: bytes,
     key,
     message: bytes,
-  }),
-  fc.record({
-    kind: fc.constant("completed" as const),
-    arrivalNo: fc.maxSafeNat(),
-    attempt: word,
-    emits: fc.array(emit),
-    end,
-    carry: bytes,
-    trace: bytes,
-    recorded,
   }),
   fc.record({
     kind: fc.constant("ack" as const),
@@ -252,8 +240,6 @@ function encode(sent: PlainMessage): Uint8Array {
       return encodeInitiate(sent);
     case "run":
       return encodeRun(sent);
-    case "completed":
-      return encodeCompleted(sent.arrivalNo, sent);
     case "ack":
       return encodeAck(sent);
     case "await":

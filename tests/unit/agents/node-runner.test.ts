@@ -81,14 +81,17 @@ describe("node runner — keys", () => {
 
   it("opens a gate when the completion is committed, not when the function returns", async () => {
     const { held, log, open } = heldAgent();
-    const submitted: Uint8Array[] = [];
+    const submitted: Parameters<TaskPort["submit"]>[0][] = [];
     let submit: TaskPort["submit"] = () => {};
     const harness = new ProgramHarness({
       agents: { held },
       tasks: 1,
       program: (port, entries) => {
         submit = port.submit;
-        return agentProgram()({ ...port, submit: (bytes) => void submitted.push(bytes) }, entries);
+        return agentProgram()(
+          { ...port, submit: (message) => void submitted.push(message) },
+          entries,
+        );
       },
     });
     const client = clientsOf(harness).agent(held);
@@ -98,7 +101,7 @@ describe("node runner — keys", () => {
     await harness.run();
     expect(log).toEqual(["+x0", "-x0"]);
     expect(harness.program(0).running).toBe(1);
-    for (const bytes of submitted) submit(bytes);
+    for (const message of submitted) submit(message);
     await harness.run();
     expect(log).toEqual(["+x0", "-x0", "+x1"]);
   });
