@@ -36,6 +36,7 @@ import {
   queueIn,
   type Received,
   received,
+  submitted,
   type Stream,
   stampedRequest,
 } from "./program-thread.js";
@@ -269,10 +270,7 @@ export class ProgramHarness {
       neighbour: this.#settings.neighbour ?? new Neighbours().callOf(this.clock),
       ownerOf: (keyHash) => this.ownerOf(keyHash),
       submit: (message) => {
-        const own = { kind: "self" } as const;
-        const isWork = typeof message === "function";
-        const sent = received(own, isWork ? new Uint8Array(0) : message.slice());
-        this.#task(id).mailbox.push(isWork ? { ...sent, work: message } : sent);
+        this.#task(id).mailbox.push(submitted(message));
       },
       applied: (message, stamp) => {
         return stampedRequest(message, stamp, (request) => {

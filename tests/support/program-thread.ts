@@ -68,6 +68,13 @@ export function received(origin: MessageOrigin, message: Uint8Array, sequence = 
   return { origin, message, sequence, resolve: () => {}, reject: () => {} };
 }
 
+/** What a task has sent to itself. */
+export function submitted(message: Uint8Array | OwnWork): Received {
+  const origin = { kind: "self" } as const;
+  if (typeof message !== "function") return received(origin, message.slice());
+  return { ...received(origin, new Uint8Array(0)), work: message };
+}
+
 /** The queue of that name, made when it is asked for. */
 export function queueIn<K, T>(queues: Map<K, T[]>, name: K): T[] {
   let queue = queues.get(name);
