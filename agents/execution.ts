@@ -234,7 +234,9 @@ class AgentProgram implements TaskProgram {
       case "fence": {
         const { invocationId } = message;
         const fence = this.#fences.put(turn, message);
-        for (const row of this.#runner.rowsOf(invocationId)) this.#resting.drop(turn, row);
+        const rows = this.#runner.rowsOf(invocationId);
+        for (const row of rows) this.#resting.drop(turn, row);
+        if (fence.stop === "cancelled") this.#failedNodes.cancelled(turn, rows);
         turn.afterCommit(() => this.#runner.fenced(invocationId, fence));
         return undefined;
       }
@@ -277,6 +279,9 @@ class AgentProgram implements TaskProgram {
       case "childAsked":
       case "childClosed":
         this.#waits.apply(turn, message);
+        return undefined;
+      case "childStopped":
+        this.#failedNodes.childStopped(turn, message);
         return undefined;
       case "asked":
       case "closed":

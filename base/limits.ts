@@ -158,6 +158,8 @@ export const limits = {
    * the rest sleeps, and is run again, with replay, when what it waits for is there.
    */
   awakeWaitingMax: 1_000,
+  /** Invocations that a cancelled node has begun and that are asked to stop at a time. */
+  childrenStopMax: 256,
   /** Dead letters of one page of a list: bounds what a slow consumer holds. */
   deadLettersPageRows: 64,
   /** Finished invocations whose records a task keeps. */

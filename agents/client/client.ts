@@ -67,6 +67,8 @@ export interface AgentClient<Input, Result> {
 
   /**
    * Begins an invocation and resolves when it is durable: it will run to its end, over restarts.
+   * One that a node begins is cancelled with that node (`Invocation.cancel`), as long as the node
+   * has not ended.
    * @throws PartitaError as `invoke`, but for INVOCATION_FAILED
    */
   initiate(input: Input, options?: InvokeOptions): Promise<Invocation<Result>>;

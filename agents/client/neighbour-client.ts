@@ -9,10 +9,10 @@ import type { WaitOptions } from "./waiting.js";
 export interface NeighbourAgentClient<Input, Result> {
   /**
    * Runs the agent once and resolves with its result, which is recorded: a later run of this node
-   * gets it without asking. When the invocation of this node is cancelled, so is the one that it
-   * waits for. Each question that a human is asked there is a question of this node too, and so of
-   * its invocation, up to the top: `limits.neighbourQuestionsMax` of one invocation at a time. It
-   * is answered here or there.
+   * gets it without asking. When this node is cancelled, so is what it has begun there, waited for
+   * or not (`Invocation.cancel`). Each question that a human is asked there is a question of this
+   * node too, and so of its invocation, up to the top: `limits.neighbourQuestionsMax` of one
+   * invocation at a time. It is answered here or there.
    *
    * Once it has begun, this node waits for it however long the other topology is away, and costs no
    * memory meanwhile, like every node that only waits.

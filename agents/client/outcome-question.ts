@@ -59,14 +59,16 @@ export async function askStop(
 ): Promise<void> {
   const home = port.ownerOf(placementOf(id));
   const waiter = waiters.openStop(id, home, signal);
-  port.request(home, encodeAttempt({ kind: "cancel", agent, invocationId: id })).then(
-    (bytes) => {
-      const standing = decodeStanding(bytes);
-      if (standing === "stopped") waiter.resolve({ kind: "stopped" });
-      if (standing === "unknown") waiter.reject(unknown(agent, id));
-    },
-    (error: unknown) => waiter.reject(error),
-  );
+  port
+    .request(home, encodeAttempt({ kind: "cancel", agent, invocationId: id, by: undefined }))
+    .then(
+      (bytes) => {
+        const standing = decodeStanding(bytes);
+        if (standing === "stopped") waiter.resolve({ kind: "stopped" });
+        if (standing === "unknown") waiter.reject(unknown(agent, id));
+      },
+      (error: unknown) => waiter.reject(error),
+    );
   await waiter.answer;
 }
 

@@ -18,7 +18,8 @@
 //   T2. There is no retry after the invocation has ended, or once it is to stop.
 //   T3. Fences are lifted when nothing runs any more, and what begins afterwards belongs to a later
 //       attempt than they were about.
-//   T4. A stop is told once to each thread that asked for it, when nothing runs any more.
+//   T4. A stop is told once to each thread, and to each row of a task, that asked for it, when
+//       nothing runs any more.
 
 import { PartitaError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
@@ -198,10 +199,15 @@ export class Attempts {
   /**
    * Stops an invocation: replies how it stands, and a notice follows when nothing runs any more.
    */
-  cancel(turn: Turn, { agent, invocationId }: CancelMessage): Uint8Array {
+  cancel(turn: Turn, { agent, invocationId, by }: CancelMessage): Uint8Array {
     const before = this.#records.read(turn, invocationId);
-    if (before === undefined || before.agent !== agent) return encodeStanding("unknown");
-    if (isZeroId(before.outstanding)) return encodeStanding("stopped");
+    const { questions } = this.#records;
+    const isKnown = before !== undefined && before.agent === agent;
+    if (!isKnown || isZeroId(before.outstanding)) {
+      if (by !== undefined) questions.tellStopped(turn, invocationId, by);
+      return encodeStanding(isKnown ? "stopped" : "unknown");
+    }
+    if (by !== undefined) questions.attachStopping(turn, invocationId, by);
     if (turn.origin.kind === "lane") this.#stopping.add(turn.origin.thread, invocationId);
     if (before.stop === "cancel") return encodeStanding("stopping");
     const isPending = before.state.kind === "pending";
@@ -224,6 +230,7 @@ export class Attempts {
   #ended(turn: Turn, invocationId: InvocationId, record: InvocationRecord): InvocationRecord {
     const notice = encodeNotice({ kind: "stopped", invocationId });
     for (const thread of this.#stopping.take(invocationId)) turn.notify(thread, notice);
+    if (record.stop === "cancel") this.#records.questions.stopped(turn, invocationId);
     const isPending = record.state.kind === "pending";
     const ended = isPending ? failedFor(record, "Agent completed without result") : record;
     if (!ended.isFenced) return ended;

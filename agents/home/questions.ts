@@ -21,6 +21,7 @@ import { limits } from "../../base/limits.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import { type InvocationId, invocationName, placementOf } from "../wire/invocation-id.js";
 import { laneOf } from "../wire/message.js";
+import type { StoppingRow } from "../wire/attempt-message.js";
 import { encodeNotice, type Outcome } from "../wire/outcome.js";
 import type { QuestionId } from "../wire/question-id.js";
 import {
@@ -85,8 +86,8 @@ export class Questions {
     for (const { no, caller } of callersOf(turn, invocationId)) {
       if (caller.until === "result") {
         this.#passOn(turn, caller, invocationId, question, row.prompt);
-        continue;
       }
+      if (caller.until !== "step") continue;
       removeCaller(turn, invocationId, no);
       this.#tellCaller(turn, caller, invocationId, { kind: "asks", asked: listed(question, row) });
     }
@@ -198,9 +199,33 @@ export class Questions {
   /** The invocation has an outcome: its callers are told (H3). */
   ended(turn: Turn, invocationId: InvocationId, outcome: Outcome): void {
     for (const { no, caller } of callersOf(turn, invocationId)) {
+      if (caller.until === "stopped") continue;
       removeCaller(turn, invocationId, no);
       this.#tellCaller(turn, caller, invocationId, { kind: "ended", outcome });
     }
+  }
+
+  /** A row of a task waits until nothing of the invocation runs any more. */
+  attachStopping(turn: Turn, invocationId: InvocationId, row: StoppingRow): void {
+    const isThere = callersOf(turn, invocationId).some(({ caller }) => {
+      const { until, task, arrivalNo } = caller;
+      return until === "stopped" && task === row.task && arrivalNo === row.arrivalNo;
+    });
+    if (!isThere) addCaller(turn, invocationId, { ...row, index: wholeRow, until: "stopped" });
+  }
+
+  /** Nothing of the invocation runs any more: rows that wait for that are told. */
+  stopped(turn: Turn, invocationId: InvocationId): void {
+    for (const { no, caller } of callersOf(turn, invocationId)) {
+      if (caller.until !== "stopped") continue;
+      removeCaller(turn, invocationId, no);
+      this.tellStopped(turn, invocationId, caller);
+    }
+  }
+
+  tellStopped(turn: Turn, child: InvocationId, { task, arrivalNo }: StoppingRow): void {
+    const place = { arrivalNo, index: wholeRow };
+    turn.send(task, encodeTaskWait({ kind: "childStopped", ...place, child }));
   }
 
   /** Closes a question, also where it was passed on to; returns whether it was. */

@@ -257,6 +257,10 @@ export class ActiveNode implements NodeOperations {
     return this.#controller.signal;
   }
 
+  get isAborted(): boolean {
+    return this.#aborted !== undefined;
+  }
+
   abort(reason: unknown): void {
     this.#aborted ??= { reason };
     this.#controller?.abort(reason);

@@ -52,6 +52,7 @@ export class Completions {
     const { arrivalNo, attempt, end, carry, trace, recorded } = message;
     this.#queue.take(turn, arrivalNo);
     this.#waits.drop(turn, arrivalNo, taken);
+    this.#waits.children.forget(turn, arrivalNo);
     const { agent, invocationId, nodeInvocationId, node, scope } = taken;
     const nodes = this.#agents.get(agent)?.nodes;
     const gather = nodes?.get(node)?.kind === "scatter" ? nodes.get(node)?.gather : undefined;

@@ -37,6 +37,7 @@ import type { NodeQueue } from "./node-queue.js";
 import type { NodeRunner } from "./node-runner.js";
 import { encodeNotice } from "../wire/outcome.js";
 import { type BuryMessage, encodePoison, type RevivedMessage } from "../wire/poison-message.js";
+import type { ChildStoppedMessage } from "../wire/wait-message.js";
 import type { Waits } from "./waits.js";
 import { noBytes } from "../wire/wire-field.js";
 import { firstRecorded, type RecordedOperations } from "../wire/recorded-operations.js";
@@ -65,6 +66,8 @@ export class FailedNodes {
   readonly #letters: DeadLetters;
   /** By number of a letter that is being replayed: threads that are told when it runs again. */
   readonly #replaying = new Map<number, readonly number[]>();
+  /** What is recorded of cancelled rows that only wait for their children to stop. */
+  readonly #lingering = new Map<number, readonly RecordedOperations[]>();
 
   constructor(
     port: TaskPort,
@@ -113,15 +116,59 @@ export class FailedNodes {
     turn.afterCommit(() => this.#runner.parked(arrivalNo));
   }
 
-  /** A row goes, and its invocation does not wait for it any more (P4). */
+  /** Rows of a cancelled invocation: what their nodes have begun is to stop, whatever these do. */
+  cancelled(turn: Turn, arrivalNos: readonly number[]): void {
+    const { children } = this.#waits;
+    for (const arrivalNo of arrivalNos) {
+      const row = this.#queue.find(turn, arrivalNo);
+      const run = row === undefined ? undefined : decodeRun(row);
+      if (run === undefined || !isStopped(run, this.#fences.seen(turn, run.invocationId))) continue;
+      children.adopt(turn, arrivalNo);
+      children.cancel(turn, arrivalNo);
+    }
+  }
+
+  /**
+   * A row goes, and its invocation does not wait for it any more (P4): when it was cancelled, not
+   * before its children have stopped.
+   */
   stopped(
     turn: Turn,
     run: RunMessage,
     arrivalNo: number,
     recorded: readonly RecordedOperations[],
   ): void {
+    const { children } = this.#waits;
+    children.adopt(turn, arrivalNo);
+    this.#waits.drop(turn, arrivalNo, run);
+    if (this.#fences.seen(turn, run.invocationId)?.stop === "cancelled") {
+      children.cancel(turn, arrivalNo);
+    } else children.abandon(turn, arrivalNo);
+    if (!children.has(arrivalNo)) {
+      this.#leave(turn, run, arrivalNo, recorded);
+      return;
+    }
+    this.#lingering.set(arrivalNo, recorded);
+    turn.afterCommit(() => this.#runner.waiting.linger(arrivalNo));
+  }
+
+  /** A child of a row that is cancelled has stopped. */
+  childStopped(turn: Turn, message: ChildStoppedMessage): void {
+    const { arrivalNo } = message;
+    this.#waits.children.stopped(turn, message);
+    const recorded = this.#lingering.get(arrivalNo);
+    if (recorded === undefined || this.#waits.children.has(arrivalNo)) return;
+    this.#lingering.delete(arrivalNo);
+    this.#leave(turn, decodeRun(this.#queue.look(turn, arrivalNo)), arrivalNo, recorded);
+  }
+
+  #leave(
+    turn: Turn,
+    run: RunMessage,
+    arrivalNo: number,
+    recorded: readonly RecordedOperations[],
+  ): void {
     this.#queue.take(turn, arrivalNo);
-    this.#waits.stopped(turn, arrivalNo, run);
     sendUnfinished(turn, this.#port, run);
     forgetOperations(turn, run, recorded);
     turn.afterCommit(() => this.#runner.completed(arrivalNo));
@@ -168,7 +215,10 @@ export class FailedNodes {
     const reason = nodeFailureText(decodeFailure(newest));
     const at = this.#port.now();
     const info = { agent, replaying: false, attempts, at, reason, recorded, ...failures };
-    if (!this.#letters.add(turn, arrivalNo, info, bytes)) forgetOperations(turn, run, recorded);
+    if (!this.#letters.add(turn, arrivalNo, info, bytes)) {
+      forgetOperations(turn, run, recorded);
+      this.#waits.children.forget(turn, arrivalNo);
+    }
     sendUnfinished(turn, this.#port, run);
     turn.afterCommit(() => this.#runner.completed(arrivalNo));
   }
@@ -205,6 +255,7 @@ export class FailedNodes {
     const run = encodeRun({ ...letter, attempt });
     this.#letters.remove(turn, letterNo);
     const arrivalNo = this.#queue.appendReplayed(turn, run);
+    this.#waits.children.move(turn, letterNo, arrivalNo);
     const notice = encodeNotice({ kind: "replayed", letterNo });
     for (const thread of new Set(this.#replaying.get(letterNo))) turn.notify(thread, notice);
     turn.afterCommit(() => {
@@ -222,6 +273,7 @@ export class FailedNodes {
     }
     const run = decodeRun(this.#letters.run(turn, letterNo));
     this.#letters.remove(turn, letterNo);
+    this.#waits.children.forget(turn, letterNo);
     forgetOperations(turn, run, recorded);
   }
 }

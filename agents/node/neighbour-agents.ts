@@ -27,10 +27,11 @@ import { neighbourStreams } from "../client/neighbour-streams.js";
 import { checkWaitOptions, unlessAborted, type WaitOptions, waited } from "../client/waiting.js";
 import type { Metadata, MetadataChanges } from "../declare/metadata.js";
 import type { NeighbourTarget } from "../declare/definition.js";
-import { formatInvocationId, type InvocationId, parseInvocationId } from "../wire/invocation-id.js";
+import { type InvocationId, parseInvocationId } from "../wire/invocation-id.js";
 import type { RunMessage } from "../wire/message.js";
 import { messageBounds } from "../wire/message-bounds.js";
 import { encodeNeighbourRequest, type NeighbourQuestion } from "../wire/neighbour-request.js";
+import type { NeighbourChild } from "../wire/wait-fields.js";
 import { decodeMessage, encodeMessage } from "../wire/wire-field.js";
 import type { ActiveNode } from "./active-node.js";
 import { failedBefore, resultIn } from "./child-outcome.js";
@@ -93,20 +94,25 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
 
   initiate(input: unknown): Promise<NeighbourInvocation<unknown>> {
     return this.#waiting("initiate", [input], async (waits) => {
-      const begun = this.#begin(waits, this.#inputBytes(input), (_, id) => {
+      const { id: begin } = this.#begin(waits, this.#inputBytes(input), (_, id) => {
         return id === undefined ? undefined : waits.anyEarlierOutcome(this.#resultName(id));
       });
-      // Sent for good, like what is written: the function may not return before.
-      const id = await this.#active.operation(this.#called("initiate"), begun.id);
-      return this.#invocation(id, true);
+      // Sent for good, like what is written: the function may not return before. It is on record
+      // as the node's own as soon as it is known.
+      const id = await this.#active.operation(this.#called("initiate"), async () => {
+        const begun = await begin();
+        waits.begun(this.#ownChild(begun));
+        return begun;
+      });
+      return this.#invocation(id);
     });
   }
 
   get(id: string): NeighbourInvocation<unknown> {
-    return this.#invocation(id, false);
+    return this.#invocation(id);
   }
 
-  #invocation(id: string, isOwn: boolean): NeighbourInvocation<unknown> {
+  #invocation(id: string): NeighbourInvocation<unknown> {
     return Object.freeze({
       id,
       ...this.#streams(id),
@@ -117,7 +123,7 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
         this.#waiting("result", [id], (waits) => {
           checkWaitOptions("result", options);
           const places = waits.places(this.#resultName(id));
-          return this.#outcome(waits, places, async () => id, isOwn, options);
+          return this.#outcome(waits, places, async () => id, false, options);
         }),
       isComplete: (options: WaitOptions = {}) =>
         this.#operation("isComplete", [id], options, async (signal) => {
@@ -237,7 +243,10 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     const { topology, agent } = this.#target;
     const waited: { outcome: Promise<Uint8Array>; child: InvocationId }[] = [];
     await this.#active.operation(this.#called("result"), async () => {
-      const child = parseInvocationId(agent, await begin());
+      const id = await begin();
+      const child = parseInvocationId(agent, id);
+      // Cancelled meanwhile: no row of a wait will tell of it.
+      if (isOwn && this.#active.isAborted) waits.begun(this.#ownChild(id));
       const wanted = { kind: "neighbour", topology, agent, child, isOwn } as const;
       const outcome = waits.outcome(places, wanted);
       outcome.catch(ignore);
@@ -245,16 +254,13 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     });
     const [begun] = waited;
     assert(begun !== undefined, "what has begun is waited for");
-    const outcome = unlessAborted(begun.outcome, options);
-    if (isOwn) outcome.catch(() => this.#cancelToo(begun.child));
-    return resultIn(agent, begun.child, await outcome);
+    const outcome = await unlessAborted(begun.outcome, options);
+    return resultIn(agent, begun.child, outcome);
   }
 
-  /** When its invocation is cancelled before the wait is on record: no row tells of that one. */
-  #cancelToo(child: InvocationId): void {
-    const { signal } = this.#active;
-    if (!signal.aborted || !PartitaError.is(signal.reason, "INVOCATION_CANCELLED")) return;
-    this.#ask(formatInvocationId(child), "cancel").catch(ignore);
+  #ownChild(id: string): NeighbourChild {
+    const { topology, agent } = this.#target;
+    return { topology, agent, child: parseInvocationId(agent, id), isOwn: true };
   }
 
   /** Answers once: an earlier run that was about to may have, and then the question is stale. */

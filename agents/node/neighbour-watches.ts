@@ -69,13 +69,6 @@ export class NeighbourWatches {
     this.#watches.delete(nameOf(place));
   }
 
-  /** An invocation is to stop, if it can be told. */
-  cancel({ topology, agent, child }: NeighbourChild): void {
-    const request = { op: "ask", agent, invocationId: formatInvocationId(child) } as const;
-    const bytes = encodeNeighbourRequest({ ...request, question: "cancel" });
-    this.#port.neighbour(topology, bytes).catch(() => {});
-  }
-
   close(): void {
     for (const watch of this.#watches.values()) watch.end();
     this.#watches.clear();

@@ -88,6 +88,7 @@ export class NodeRunner {
       giveUp: (run) => this.#giveUp(run),
       goOn: (arrivalNo) => this.#proceed(arrivalNo, gateOf(this.runIn(arrivalNo))),
       placeFree: () => this.#startReady(),
+      lingers: (arrivalNo) => this.#ready.suspects.leave(arrivalNo),
     });
     this.#fences = fences;
     this.#bounds = bounds;
@@ -108,9 +109,9 @@ export class NodeRunner {
    * not: humans take their time.
    */
   get running(): number {
-    const running = this.#running.size - this.waiting.awake;
     const waiting = this.#parked.size + this.#ready.suspects.waiting;
-    return running + waiting + (this.#heldBack ? this.#ready.length : 0);
+    const heldBack = this.#heldBack ? this.#ready.length : 0;
+    return this.#running.size - this.waiting.awake + waiting + heldBack;
   }
 
   /** All rows that were left from before are queued: what may run starts. */
@@ -304,10 +305,9 @@ export class NodeRunner {
 
   /** A row that does not run leaves the place where it waits; its gate it keeps. */
   #takeOut(arrivalNo: number, run: RunMessage): void {
-    const isInLine = !this.#keys.holds(arrivalNo, gateOf(run));
     const wasAsleep = this.waiting.rise(arrivalNo);
     const wasParked = this.#parked.leave(arrivalNo) !== undefined || wasAsleep;
-    if (!isInLine && !wasParked) this.#ready.remove(arrivalNo);
+    if (this.#keys.holds(arrivalNo, gateOf(run)) && !wasParked) this.#ready.remove(arrivalNo);
   }
 
   /** What runs is an orphan from now on. */

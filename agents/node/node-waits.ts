@@ -24,7 +24,7 @@ import { checksum } from "../../store/checksum.js";
 import type { RunMessage } from "../wire/message.js";
 import { assertFits, type MessageBounds } from "../wire/message-bounds.js";
 import { newQuestionId } from "../wire/question-id.js";
-import type { Wanted, WaitPlace } from "../wire/wait-fields.js";
+import { type NeighbourChild, type Wanted, type WaitPlace, wholeRow } from "../wire/wait-fields.js";
 import { encodeTaskWait } from "../wire/wait-message.js";
 import { refusalBytes } from "../wire/refusal-bytes.js";
 import { decodeMessage, encodeMessage, noBytes } from "../wire/wire-field.js";
@@ -206,10 +206,18 @@ export class NodeWaits {
   /** A request for nothing that is waited for. */
   async request({ name, request }: WaitPlaces, wanted: Wanted): Promise<void> {
     if (request.known !== undefined) return;
+    if (this.#aborted !== undefined) throw this.#aborted.reason;
     const { arrivalNo, port, journal } = this.#parts;
     const place = { arrivalNo, index: request.index };
     const message = encodeTaskWait({ kind: "wait", ...place, digest: 0, wanted });
     await this.#send(place, port.applied(journal, request, name, message));
+  }
+
+  /** Something was begun of which no request tells: the node's task is to know it as its own. */
+  begun(child: NeighbourChild): void {
+    const place = { arrivalNo: this.#parts.arrivalNo, index: wholeRow };
+    const wanted = { kind: "begun", ...child } as const;
+    this.#parts.port.submit(encodeTaskWait({ kind: "wait", ...place, digest: 0, wanted }));
   }
 
   /** The row of a wait is in a frame. */

@@ -36,7 +36,7 @@ import type { RunMessage } from "../wire/message.js";
 import { assertFits } from "../wire/message-bounds.js";
 import { readInAttempt } from "../wire/question-list.js";
 import { refusalOf } from "../wire/refusal-bytes.js";
-import type { Beginning } from "../wire/wait-fields.js";
+import type { Beginning, Belonging } from "../wire/wait-fields.js";
 import { encodeMessage } from "../wire/wire-field.js";
 import type { ActiveNode } from "./active-node.js";
 import { failedBefore, resultIn } from "./child-outcome.js";
@@ -49,6 +49,7 @@ const names = { invoke: 8, initiate: 9, result: 10, step: 11, receipt: 12 } as c
 interface Child {
   readonly id: InvocationId;
   readonly places: WaitPlaces;
+  readonly belongs: Belonging;
   readonly beginning: Beginning;
 }
 
@@ -80,8 +81,8 @@ export class SubAgentClient implements AgentClient<unknown, unknown> {
       async (waits) => {
         checkInvokeOptions("invoke", options);
         const { agent } = this.#calls;
-        const { id, places, beginning } = this.#begin(waits, names.invoke, input, options);
-        const wanted = { kind: "result", agent, child: id, isOwn: true, beginning } as const;
+        const { id, places, ...begun } = this.#begin(waits, names.invoke, input, options);
+        const wanted = { kind: "result", agent, child: id, ...begun } as const;
         const outcome = await unlessAborted(waits.outcome(places, wanted), options);
         return resultIn(agent, id, outcome);
       },
@@ -95,9 +96,9 @@ export class SubAgentClient implements AgentClient<unknown, unknown> {
       async (waits) => {
         checkInvokeOptions("initiate", options);
         const { agent } = this.#calls;
-        const { id, places, beginning } = this.#begin(waits, names.initiate, input, options);
-        await waits.request(places, { kind: "nothing", agent, child: id, beginning });
-        return new SubInvocation(this.#active, this.#own, this.#calls, id, true);
+        const { id, places, ...begun } = this.#begin(waits, names.initiate, input, options);
+        await waits.request(places, { kind: "nothing", agent, child: id, ...begun });
+        return new SubInvocation(this.#active, this.#own, this.#calls, id);
       },
       agentCall(this.#own, "initiate", [input], idIn),
     );
@@ -105,7 +106,7 @@ export class SubAgentClient implements AgentClient<unknown, unknown> {
 
   get(id: string): Invocation<unknown> {
     const parsed = parseInvocationId(this.#calls.agent, id);
-    return new SubInvocation(this.#active, this.#own, this.#calls, parsed, false);
+    return new SubInvocation(this.#active, this.#own, this.#calls, parsed);
   }
 
   #begin(waits: NodeWaits, kind: number, input: unknown, options: InvokeOptions): Child {
@@ -121,7 +122,8 @@ export class SubAgentClient implements AgentClient<unknown, unknown> {
     const attempt = this.#attemptOf(waits, kind, idOf);
     const id = idOf(attempt);
     const places = waits.places(nameOf(kind, id));
-    return { id, places, beginning: { key, metadata, input: bytes } };
+    const belongs = options.id === undefined ? "own" : "named";
+    return { id, places, belongs, beginning: { key, metadata, input: bytes } };
   }
 
   /** The child's id, by the attempt in which it is begun (B1). */
@@ -186,22 +188,13 @@ class SubInvocation extends InvocationHandle {
   readonly #own: string;
   readonly #calls: AgentCalls;
   readonly #id: InvocationId;
-  /** The node has begun it. */
-  readonly #isOwn: boolean;
 
-  constructor(
-    active: ActiveNode,
-    own: string,
-    calls: AgentCalls,
-    id: InvocationId,
-    isOwn: boolean,
-  ) {
+  constructor(active: ActiveNode, own: string, calls: AgentCalls, id: InvocationId) {
     super(calls, id);
     this.#active = active;
     this.#own = own;
     this.#calls = calls;
     this.#id = id;
-    this.#isOwn = isOwn;
   }
 
   override result(options: WaitOptions = {}): Promise<unknown> {
@@ -212,8 +205,14 @@ class SubInvocation extends InvocationHandle {
         const { agent } = this.#calls;
         const child = this.#id;
         const places = waits.places(nameOf(names.result, child));
-        const isOwn = this.#isOwn;
-        const wanted = { kind: "result", agent, child, isOwn, beginning: undefined } as const;
+        // One that the node has begun is on record as its own since then.
+        const wanted = {
+          kind: "result",
+          agent,
+          child,
+          belongs: "apart",
+          beginning: undefined,
+        } as const;
         const outcome = await unlessAborted(waits.outcome(places, wanted), options);
         return resultIn(agent, child, outcome);
       },

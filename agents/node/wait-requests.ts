@@ -27,6 +27,7 @@ export function sendRequest(turn: Turn, port: TaskPort, row: WaitingRow, wanted:
   switch (wanted.kind) {
     case "pause":
     case "neighbour":
+    case "begun":
       return;
     case "answer": {
       const { invocationId, node } = run;

@@ -3,6 +3,7 @@
 //   [01][row u64][operation u32]               a wait (WaitRow)
 //   [02][row u64][operation u32][number u32]   an answer that the node, or another topology, has
 //                                              not looked at yet
+//   [03][row u64][invocation 16]               one of its node's own children (own-children.ts)
 //
 // Owns: keys and layouts. Leaves to others: when rows come and go (waits.ts).
 
@@ -13,13 +14,16 @@ import type { InvocationId } from "../wire/invocation-id.js";
 import type { QuestionId } from "../wire/question-id.js";
 import {
   type AnsweredBy,
+  type Belonging,
   type NeighbourChild,
   readAnsweredBy,
+  readBelonging,
   readNeighbourChild,
   readQuestionId,
   type Wanted,
   type WaitPlace,
   writeAnsweredBy,
+  writeBelonging,
   writeNeighbourChild,
 } from "../wire/wait-fields.js";
 import { readId, readName, writeName, written } from "../wire/wire-field.js";
@@ -27,7 +31,7 @@ import { readId, readName, writeName, written } from "../wire/wire-field.js";
 /** Table of these rows. Part of the on-disk format. */
 export const waitTable = 13;
 
-const prefixes = { wait: 1, answer: 2 } as const;
+const prefixes = { wait: 1, answer: 2, child: 3 } as const;
 const two32 = 2 ** 32;
 
 /** One wait. */
@@ -69,8 +73,7 @@ export interface WaitedChild {
   readonly kind: "result" | "step" | "receipt";
   readonly agent: string;
   readonly child: InvocationId;
-  /** The node has begun it: it is cancelled with it. */
-  readonly isOwn: boolean;
+  readonly belongs: Belonging;
   /** Some of its questions were passed on. */
   readonly passesOn: boolean;
 }
@@ -89,12 +92,34 @@ export function waitedForOf(wanted: Wanted): WaitedFor | undefined {
     case "neighbour":
       return { ...wanted, asked: [], firstAnswer: 0, nextAnswer: 0 };
     case "nothing":
+    case "begun":
       return undefined;
     default: {
       const { kind, agent, child } = wanted;
-      const isOwn = wanted.kind === "result" && wanted.isOwn;
-      return { kind, agent, child, isOwn, passesOn: false };
+      const belongs = wanted.kind === "result" ? wanted.belongs : "apart";
+      return { kind, agent, child, belongs, passesOn: false };
     }
+  }
+}
+
+/** The child that a node has begun with what it waits for, or asks for. */
+export function ownChildOf(
+  wanted: Wanted | WaitedFor,
+): (OwnChild & { readonly child: InvocationId }) | undefined {
+  switch (wanted.kind) {
+    case "begun":
+    case "neighbour": {
+      const { topology, agent, child, isOwn } = wanted;
+      return isOwn ? { topology, agent, child, isNamed: false } : undefined;
+    }
+    case "nothing":
+    case "result": {
+      const { agent, child, belongs } = wanted;
+      if (belongs === "apart") return undefined;
+      return { topology: "", agent, child, isNamed: belongs === "named" };
+    }
+    default:
+      return undefined;
   }
 }
 
@@ -122,7 +147,7 @@ export function encodeWait({ digest, rests, wanted }: WaitRow): Uint8Array {
       default:
         writeName(writer, wanted.agent);
         writer.bytes(wanted.child);
-        writer.u8(wanted.isOwn ? 1 : 0);
+        writeBelonging(writer, wanted.belongs);
         writer.u8(wanted.passesOn ? 1 : 0);
     }
   });
@@ -167,7 +192,29 @@ function readWaitedFor(reader: ByteReader): WaitedFor {
 function readChild(reader: ByteReader): Omit<WaitedChild, "kind"> {
   const agent = readName(reader);
   const child = readId(reader);
-  return { agent, child, isOwn: reader.u8() === 1, passesOn: reader.u8() === 1 };
+  return { agent, child, belongs: readBelonging(reader), passesOn: reader.u8() === 1 };
+}
+
+/** An invocation that a node has begun. */
+export interface OwnChild {
+  /** "" for the node's own topology. */
+  readonly topology: string;
+  readonly agent: string;
+  /** It was begun under an id that was given to it. */
+  readonly isNamed: boolean;
+}
+
+export function encodeChild({ topology, agent, isNamed }: OwnChild): Uint8Array {
+  return written((writer) => {
+    writeName(writer, topology);
+    writeName(writer, agent);
+    writer.u8(isNamed ? 1 : 0);
+  });
+}
+
+export function decodeChild(bytes: Uint8Array): OwnChild {
+  const reader = new ByteReader(bytes);
+  return { topology: readName(reader), agent: readName(reader), isNamed: reader.u8() === 1 };
 }
 
 /** An answer that waits for its node. */
@@ -238,6 +285,27 @@ export function takeAnswers(
 
 /** All waits. */
 export const waitsRange = rangeOf(prefixes.wait);
+
+/** All children that nodes have begun. */
+export const childrenRange = rangeOf(prefixes.child);
+
+/** Of a child that the node of a row has begun. */
+export function childKey(arrivalNo: number, child: InvocationId): Uint8Array {
+  const key = new Uint8Array(9 + child.length);
+  key[0] = prefixes.child;
+  setUint64(new DataView(key.buffer), 1, arrivalNo);
+  key.set(child, 9);
+  return key;
+}
+
+/** Of which row and child a key is. */
+export function childOfKey(key: Uint8Array): {
+  readonly arrivalNo: number;
+  readonly child: InvocationId;
+} {
+  const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
+  return { arrivalNo: getUint64(view, 1), child: key.subarray(9) };
+}
 
 function rangeOf(prefix: number): { readonly first: Uint8Array; readonly to: Uint8Array } {
   return { first: Uint8Array.of(prefix), to: Uint8Array.of(prefix + 1) };

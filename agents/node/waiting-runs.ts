@@ -28,6 +28,8 @@ export interface WaitingHooks {
   goOn(arrivalNo: number): void;
   /** There may be a place for another function. */
   placeFree(): void;
+  /** A row only waits for its children to stop. */
+  lingers(arrivalNo: number): void;
   /** Whether a row that runs has the key again that it gave up while it rested. */
   regain(run: NodeRun): boolean;
   /** A row waits for an invocation. */
@@ -45,6 +47,8 @@ export class WaitingRuns implements Rested {
   /** The same of those whose time is limited (L4). */
   readonly #limited = new Map<number, NodeRun>();
   readonly #asleep = new Set<number>();
+  /** Are cancelled, have returned, and wait for their children to stop. */
+  readonly #lingering = new Set<number>();
   /** What rows are to hear when they have their keys again (L3). */
   readonly #unheard = new Map<number, ((run: NodeRun) => void)[]>();
   /** Have gone on while they were on record as resting (L2). */
@@ -64,9 +68,9 @@ export class WaitingRuns implements Rested {
     this.#hooks = hooks;
   }
 
-  /** Functions in memory that only wait. */
+  /** Functions in memory that only wait, and those that have returned and wait for children. */
   get awake(): number {
-    return this.#awake.size + this.#limited.size;
+    return this.#awake.size + this.#limited.size + this.#lingering.size;
   }
 
   /** The row of a wait is in the frame in hand. */
@@ -138,6 +142,7 @@ export class WaitingRuns implements Rested {
     this.#awake.delete(arrivalNo);
     this.#limited.delete(arrivalNo);
     this.#unheard.delete(arrivalNo);
+    this.#lingering.delete(arrivalNo);
   }
 
   /** A row without a function rests. */
@@ -148,6 +153,15 @@ export class WaitingRuns implements Rested {
   /** A row is asleep no more, whatever becomes of it; returns whether it was. */
   rise(arrivalNo: number): boolean {
     return this.#asleep.delete(arrivalNo);
+  }
+
+  /** A row that runs has returned, and goes when its children have stopped. */
+  linger(arrivalNo: number): void {
+    if (!this.#running.has(arrivalNo)) return;
+    this.leave(arrivalNo);
+    this.#lingering.add(arrivalNo);
+    this.#hooks.lingers(arrivalNo);
+    this.#hooks.placeFree();
   }
 
   /** A row is gone. */
@@ -162,6 +176,7 @@ export class WaitingRuns implements Rested {
     this.#limited.clear();
     this.#unheard.clear();
     this.#asleep.clear();
+    this.#lingering.clear();
   }
 
   /** Something is there for a row: its function hears of it, or runs again. */

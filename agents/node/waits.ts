@@ -19,7 +19,6 @@
 import { PartitaError } from "../../base/errors.js";
 import { operationId } from "../../runtime/operation-id.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
-import { encodeAttempt } from "../wire/attempt-message.js";
 import { type InvocationId, operationPrefix, placementOf } from "../wire/invocation-id.js";
 import { decodeRun, type RunMessage } from "../wire/message.js";
 import { encodeQuestion } from "../wire/question-message.js";
@@ -29,6 +28,7 @@ import type { AnsweredBy, WaitPlace } from "../wire/wait-fields.js";
 import {
   type ChildAskedMessage,
   type ChildClosedMessage,
+  type ChildStoppedMessage,
   type DeliverMessage,
   encodeTaskWait,
   type OutcomeMessage,
@@ -41,6 +41,7 @@ import { attemptOf, type Fences } from "./fences.js";
 import { NeighbourWatches } from "./neighbour-watches.js";
 import type { NodeQueue } from "./node-queue.js";
 import type { OpenWaits } from "./open-waits.js";
+import { OwnChildren } from "./own-children.js";
 import { PassedQuestions } from "./passed-questions.js";
 import { Pauses } from "./pauses.js";
 import { sendRequest } from "./wait-requests.js";
@@ -77,6 +78,7 @@ export class Waits {
   readonly #open: OpenWaits;
   readonly #watches: NeighbourWatches;
   readonly #passed: PassedQuestions;
+  readonly children: OwnChildren;
 
   constructor(
     port: TaskPort,
@@ -88,6 +90,7 @@ export class Waits {
   ) {
     this.#port = port;
     this.#open = open;
+    this.children = new OwnChildren(port, open);
     this.#watches = new NeighbourWatches(port);
     this.#passed = new PassedQuestions(port, this.#watches);
     this.#fences = fences;
@@ -99,6 +102,7 @@ export class Waits {
 
   /** Reads what was left from before. */
   start(): void {
+    this.children.start();
     const { first, to } = waitsRange;
     for (let from = first; ; ) {
       const rows = this.#port.page(waitTable, { from, to }, pageRows);
@@ -119,9 +123,10 @@ export class Waits {
   close(): void {
     this.#pauses.close();
     this.#watches.close();
+    this.children.close();
   }
 
-  apply(turn: Turn, message: TaskWaitMessage): void {
+  apply(turn: Turn, message: Exclude<TaskWaitMessage, ChildStoppedMessage>): void {
     switch (message.kind) {
       case "wait":
         this.#wait(turn, message);
@@ -167,22 +172,6 @@ export class Waits {
     turn.afterCommit(() => this.#open.removeAll(arrivalNo));
   }
 
-  /** The same, and it is to stop: so are the invocations whose results it waits for. */
-  stopped(turn: Turn, arrivalNo: number, run: RunMessage): void {
-    for (const index of this.#open.of(arrivalNo)) {
-      const wanted = this.#row(turn, { arrivalNo, index })?.wanted;
-      if (wanted?.kind === "neighbour" && wanted.isOwn) {
-        const child = { ...wanted, child: wanted.child.slice() };
-        turn.afterCommit(() => this.#watches.cancel(child));
-      }
-      if (wanted?.kind !== "result" || !wanted.isOwn) continue;
-      const { agent, child: invocationId } = wanted;
-      const cancel = encodeAttempt({ kind: "cancel", agent, invocationId });
-      turn.send(this.#home(invocationId), cancel);
-    }
-    this.drop(turn, arrivalNo, run);
-  }
-
   /** The function of a row has failed: it does not wait any more. */
   failed(turn: Turn, arrivalNo: number): void {
     this.#resting.drop(turn, arrivalNo);
@@ -198,9 +187,13 @@ export class Waits {
       throw new PartitaError("NODE_FINISHED", { agent: "", node: "", operation: "wait" });
     }
     const before = this.#row(turn, place);
-    if (before !== undefined) this.#close(turn, place, before, run, undefined);
+    if (before !== undefined) {
+      this.children.begun(turn, arrivalNo, before.wanted);
+      this.#close(turn, place, before, run, undefined);
+    }
     const waitedFor = waitedForOf(wanted);
-    if (waitedFor !== undefined) {
+    if (waitedFor === undefined) this.children.begun(turn, arrivalNo, wanted);
+    else {
       turn.put(waitTable, waitKey(place), encodeWait({ digest, rests: false, wanted: waitedFor }));
       this.#open.add(place);
     }

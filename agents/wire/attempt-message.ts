@@ -4,6 +4,7 @@
 //   the task of a node ── failed ──► home ── fence ──► all tasks      the next attempt
 //                                       └─── giveUp ─► that task      a dead letter
 //   client ── cancel ──► home ── fence, with a stop ──► all tasks
+//   the task of a node ── cancel ──► home of its own child
 //   home ── lift ──► all tasks                                        nothing of it is left
 //
 // Owns: their layouts, readers and writers. Leaves to others: what they do (home/attempts.ts,
@@ -63,11 +64,22 @@ export interface LiftMessage {
   readonly invocationId: InvocationId;
 }
 
-/** Client to home task: stop it. Replied to with a StandReply (outcome.ts). */
+/**
+ * To the home task: stop it. A client is replied to with a StandReply (outcome.ts), a node's task
+ * is told when it has stopped, if it asks for that.
+ */
 export interface CancelMessage {
   readonly kind: "cancel";
   readonly agent: string;
   readonly invocationId: InvocationId;
+  /** The row that waits for the stop: of which task, and its number there. */
+  readonly by: StoppingRow | undefined;
+}
+
+/** A row of a task that waits until a child has stopped. */
+export interface StoppingRow {
+  readonly task: number;
+  readonly arrivalNo: number;
 }
 
 /** A task to itself: the graphs of agents have changed since the last launch. Volatile. */
@@ -118,6 +130,9 @@ function writeAttempt(writer: ByteWriter, message: AttemptMessage): void {
     case "cancel":
       writeName(writer, message.agent);
       writer.bytes(message.invocationId);
+      if (message.by === undefined) return;
+      writer.u16(message.by.task);
+      writer.uint64(message.by.arrivalNo);
       return;
     case "update":
   }
@@ -150,7 +165,12 @@ export function readAttempt(kind: number, reader: ByteReader): AttemptMessage | 
     case kinds.lift:
       return { kind: "lift", invocationId: readId(reader) };
     case kinds.cancel:
-      return { kind: "cancel", agent: readName(reader), invocationId: readId(reader) };
+      return {
+        kind: "cancel",
+        agent: readName(reader),
+        invocationId: readId(reader),
+        by: reader.done ? undefined : { task: reader.u16(), arrivalNo: reader.uint64() },
+      };
     case kinds.update:
       return { kind: "update" };
     default:

@@ -50,6 +50,7 @@ export const messageKinds = {
   outcome: 69,
   childAsked: 70,
   childClosed: 71,
+  childStopped: 72,
   // question-message.ts
   asked: 80,
   closed: 81,

@@ -93,8 +93,8 @@ export interface AnsweredMessage {
 /** A node that waits for an invocation. */
 export interface Caller extends WaitPlace {
   readonly task: number;
-  /** Until it has ended, or until it asks a human as well. */
-  readonly until: "result" | "step";
+  /** Until it has ended; until it asks a human as well; or until nothing of it runs any more. */
+  readonly until: "result" | "step" | "stopped";
 }
 
 export interface AttachMessage {
@@ -277,18 +277,20 @@ export function readQuestionRow(reader: ByteReader): QuestionRow {
   return { node, task, ...place, attempt, origin, prompt: reader.rest() };
 }
 
-const untils = { result: 0, step: 1 } as const;
+const untils = ["result", "step", "stopped"] as const;
 
 export function writeCaller(writer: ByteWriter, caller: Caller): void {
   writer.u16(caller.task);
   writePlace(writer, caller);
-  writer.u8(untils[caller.until]);
+  writer.u8(untils.indexOf(caller.until));
 }
 
 export function readCaller(reader: ByteReader): Caller {
   const task = reader.u16();
   const place = readPlace(reader);
-  return { task, ...place, until: reader.u8() === untils.step ? "step" : "result" };
+  const until = untils[reader.u8()];
+  assert(until !== undefined, "what a caller waits for is in the protocol");
+  return { task, ...place, until };
 }
 
 function readAnswerer(reader: ByteReader): AnsweredBy {

@@ -39,6 +39,13 @@ export interface Beginning {
   readonly input: Uint8Array;
 }
 
+/**
+ * Whose an invocation is: not the node's; the node's own, which stops with it; or begun under an id
+ * that was given to it, so that others may count on it too: it is told to stop, and nobody waits
+ * for that.
+ */
+export type Belonging = "apart" | "own" | "named";
+
 /** An invocation of another topology, which has begun. */
 export interface NeighbourChild {
   readonly topology: string;
@@ -63,8 +70,7 @@ export type Wanted =
       readonly kind: "result";
       readonly agent: string;
       readonly child: InvocationId;
-      /** The node has begun it: it is cancelled with it. */
-      readonly isOwn: boolean;
+      readonly belongs: Belonging;
       readonly beginning: Beginning | undefined;
     }
   /** The outcome of an invocation of another topology of the process. */
@@ -79,13 +85,16 @@ export type Wanted =
       readonly question: QuestionId;
       readonly value: Uint8Array;
     }
-  /** Nothing: the invocation is begun, and goes its own way. */
+  /** Nothing: the invocation is begun, and the node goes on. */
   | {
       readonly kind: "nothing";
       readonly agent: string;
       readonly child: InvocationId;
+      readonly belongs: Belonging;
       readonly beginning: Beginning;
-    };
+    }
+  /** Nothing: an invocation of another topology has been begun. */
+  | ({ readonly kind: "begun" } & NeighbourChild);
 
 /** A question that is passed on: an invocation's, at its home. */
 export interface QuestionOrigin {
@@ -101,7 +110,9 @@ const wantedKinds = {
   receipt: 5,
   nothing: 6,
   neighbour: 7,
+  begun: 8,
 } as const;
+const belongings = ["apart", "own", "named"] as const;
 const answererKinds = { client: 1, node: 2 } as const;
 
 export function writeWanted(writer: ByteWriter, wanted: Wanted): void {
@@ -116,6 +127,7 @@ export function writeWanted(writer: ByteWriter, wanted: Wanted): void {
       writer.uint64(wanted.dueMs);
       return;
     case "neighbour":
+    case "begun":
       writeNeighbourChild(writer, wanted);
       return;
     default:
@@ -127,7 +139,7 @@ export function writeWanted(writer: ByteWriter, wanted: Wanted): void {
     writer.bytes(wanted.value);
   } else if (wanted.kind !== "step") {
     const { beginning } = wanted;
-    writer.u8(wanted.kind === "result" && wanted.isOwn ? 1 : 0);
+    writeBelonging(writer, wanted.belongs);
     writer.u8(beginning === undefined ? 0 : 1);
     if (beginning === undefined) return;
     writeKey(writer, beginning.key);
@@ -144,6 +156,7 @@ export function readWanted(reader: ByteReader): Wanted {
   }
   if (kind === wantedKinds.pause) return { kind: "pause", dueMs: reader.uint64() };
   if (kind === wantedKinds.neighbour) return { kind: "neighbour", ...readNeighbourChild(reader) };
+  if (kind === wantedKinds.begun) return { kind: "begun", ...readNeighbourChild(reader) };
   const agent = readName(reader);
   const child = readId(reader);
   if (kind === wantedKinds.step) return { kind: "step", agent, child };
@@ -156,12 +169,22 @@ export function readWanted(reader: ByteReader): Wanted {
       value: reader.rest(),
     };
   }
-  const isOwn = reader.u8() === 1;
+  const belongs = readBelonging(reader);
   const beginning = reader.u8() === 1 ? readBeginning(reader) : undefined;
-  if (kind === wantedKinds.result) return { kind: "result", agent, child, isOwn, beginning };
+  if (kind === wantedKinds.result) return { kind: "result", agent, child, belongs, beginning };
   const isNothing = kind === wantedKinds.nothing && beginning !== undefined;
   assert(isNothing, () => `what is waited for, ${kind}, is not in the protocol`);
-  return { kind: "nothing", agent, child, beginning };
+  return { kind: "nothing", agent, child, belongs, beginning };
+}
+
+export function writeBelonging(writer: ByteWriter, belongs: Belonging): void {
+  writer.u8(belongings.indexOf(belongs));
+}
+
+export function readBelonging(reader: ByteReader): Belonging {
+  const belongs = belongings[reader.u8()];
+  assert(belongs !== undefined, "an invocation belongs to its node or not");
+  return belongs;
 }
 
 export function writeNeighbourChild(writer: ByteWriter, of: NeighbourChild): void {

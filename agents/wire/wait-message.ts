@@ -5,6 +5,7 @@
 //   the task ── settle ──► itself        the node has looked at that answer
 //   a child's home ── outcome ──►        the invocation that a node waits for has ended
 //   a child's home ── childAsked ──►     ... or asks a human
+//   a child's home ── childStopped ──►   ... or has stopped, as its node's task has asked
 //   the task ── due, rest ──► itself     pauses are over; nodes do nothing but wait
 //
 // Owns: their layouts, readers and writers. Leaves to others: what they do (node/waits.ts), what
@@ -97,6 +98,12 @@ export interface ChildClosedMessage extends WaitPlace {
   readonly by: AnsweredBy | undefined;
 }
 
+/** To the task of a node that is to stop: nothing of this invocation, its own, runs any more. */
+export interface ChildStoppedMessage extends WaitPlace {
+  readonly kind: "childStopped";
+  readonly child: InvocationId;
+}
+
 export type TaskWaitMessage =
   | WaitMessage
   | SettleMessage
@@ -105,7 +112,8 @@ export type TaskWaitMessage =
   | DeliverMessage
   | OutcomeMessage
   | ChildAskedMessage
-  | ChildClosedMessage;
+  | ChildClosedMessage
+  | ChildStoppedMessage;
 
 export function encodeTaskWait(message: TaskWaitMessage): Uint8Array {
   return written((writer) => {
@@ -157,6 +165,9 @@ function writeRest(
     case "childClosed":
       writeOrigin(writer, message.origin);
       writeAnsweredBy(writer, message.by);
+      return;
+    case "childStopped":
+      writer.bytes(message.child);
   }
 }
 
@@ -215,6 +226,8 @@ export function readTaskWait(kind: number, reader: ByteReader): TaskWaitMessage 
       const origin = readOrigin(reader);
       return { kind: "childClosed", ...place, origin, by: readAnsweredBy(reader) };
     }
+    case kinds.childStopped:
+      return { kind: "childStopped", ...readPlace(reader), child: readId(reader) };
     default:
       return undefined;
   }

@@ -258,7 +258,30 @@ const parent = agent({
   behind: (ctx) => note(ctx, "behind"),
 });
 
+/** Begins a child that it does not wait for, and waits for its signal: itself, or the next node. */
+const founding = agent({
+  agents: { child },
+  entry: "founds",
+  result: type<never>(),
+  nodes: {
+    founds: node({ input: type<{ key: string; ends: boolean }>(), to: ["next"] }),
+    next: node({ input: type<null>() }),
+  },
+}).implement({
+  async founds(ctx, { key, ends }) {
+    const { id } = await ctx.agents.child.initiate(key, { metadata: ctx.metadata });
+    note(ctx, `child is ${id}`);
+    if (ends) return ctx.emit("next", null);
+    await aborted(ctx.signal);
+    await place(ctx, "told");
+  },
+  async next(ctx) {
+    note(ctx, "next runs");
+    await aborted(ctx.signal);
+  },
+});
+
 export default topology("agents-retries", import.meta.url, {
   stores: { counts, faults },
-  agents: { several, walking, scoped, orphaning, late, patient, slow, child, parent },
+  agents: { several, walking, scoped, orphaning, late, patient, slow, child, parent, founding },
 });

@@ -3,7 +3,7 @@
 import type { Run, SlotInput } from "./run.js";
 import type { Scenario } from "./scenario.js";
 import { abandon, family, inquiry, story } from "./waiting-actions.js";
-import { errand, knot } from "./driving-actions.js";
+import { errand, knot, lead } from "./driving-actions.js";
 import { tell } from "./tell.js";
 
 /** Who calls: calls of one client are numbered in order. */
@@ -335,6 +335,7 @@ const weighted: readonly (readonly [number, Action])[] = [
   [3, tally],
   [3, trial],
   [2, cancel],
+  [2, lead],
   [2, tell],
   [1, ghost],
   [3, visit],

@@ -1,5 +1,5 @@
-// Driving topology — agents of the simulator's trial that drive others step by step, and that call
-// themselves while they hold a key.
+// Driving topology — agents of the simulator's trial that drive others step by step, that begin
+// others and do not wait for them, and that call themselves while they hold a key.
 
 import { agent, agentRef, node, PartitaError, type } from "../../index.js";
 import { counts } from "./counts.js";
@@ -46,6 +46,38 @@ export const clerks = agent({
     }
   },
 });
+
+/** Walks that are begun side by side. */
+export interface Lead {
+  readonly id: string;
+  readonly walks: number;
+  /** So many leaders stand between it and those that walk. */
+  readonly forwards: number;
+}
+
+/** Begins walks, or leaders that do, and waits for nothing but the time, which is long. */
+export const leaders = agent({
+  agents: {
+    walks: agentRef<{ readonly id: string; readonly left: number }, string>("walks"),
+    leaders: agentRef<Lead, string>("leaders"),
+  },
+  entry: "lead",
+  result: type<string>(),
+  nodes: { lead: node({ input: type<Lead>() }) },
+}).implement({
+  async lead(ctx, { id, walks, forwards }) {
+    const { walks: walk, leaders: next } = ctx.agents;
+    for (let begun = 0; begun < walks; begun += 1) {
+      if (forwards > 0) await next.initiate({ id, walks: 1, forwards: forwards - 1 });
+      else await walk.initiate({ id, left: 12 });
+    }
+    await ctx.sleep(leadMs);
+    ctx.result(id);
+  },
+});
+
+/** Far more than a cancel takes. */
+const leadMs = 5_000;
 
 /** Calls from key to key; the last may be one that is held already. */
 export interface Knot {

@@ -19,7 +19,7 @@ import {
 } from "../../index.js";
 import { bounded } from "../bounded-agent.js";
 import { counts } from "./counts.js";
-import { clerks, knots, loops } from "./driving-topology.js";
+import { clerks, knots, leaders, loops } from "./driving-topology.js";
 import { stage } from "./stage.js";
 import {
   answers,
@@ -380,6 +380,7 @@ export const simTopology = topology("sim", import.meta.url, {
     stories,
     relays,
     clerks,
+    leaders,
     knots,
     loops,
   },

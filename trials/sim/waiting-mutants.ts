@@ -143,8 +143,31 @@ const subAgents: readonly BrokenRule[] = [
   {
     name: "children-go-on",
     rule: "a cancel reaches the invocations that are waited for",
+    file: "agents/node/own-children.js",
+    find: "this.begun(turn, arrivalNo, decodeWait(row.slice()).wanted);",
+    replace: ";",
+  },
+  {
+    name: "begun-go-on",
+    rule: "a cancel reaches the invocations that a node has begun and does not wait for",
     file: "agents/node/waits.js",
-    find: "turn.send(this.#home(invocationId), cancel);",
+    find: `this.children.begun(turn, arrivalNo, wanted);
+        else`,
+    replace: `;
+        else`,
+  },
+  {
+    name: "told-before-children",
+    rule: "a cancel is told when the children have stopped as well",
+    file: "agents/node/failed-nodes.js",
+    find: "if (!children.has(arrivalNo)) {",
+    replace: "if (children !== undefined) {",
+  },
+  {
+    name: "children-forgotten",
+    rule: "children are on record, and are asked again after a death",
+    file: "agents/node/waits.js",
+    find: "this.children.start();",
     replace: "",
   },
   {

@@ -7,9 +7,11 @@ import { codeOf, errorOf } from "./codes.js";
 import {
   finishedNodes,
   type Implementation,
+  type Scene,
   type Sentences,
   sentences,
   tracesOf,
+  until,
 } from "./stage.js";
 
 type Told = Sentences<(typeof retries)["parts"]>;
@@ -21,6 +23,7 @@ export function retrySentences(implementation: Implementation): void {
   orphans(told);
   times(told);
   cancels(told);
+  children(told);
 }
 
 function counters({ both }: Told): void {
@@ -150,8 +153,8 @@ function cancels({ whole, cut }: Told): void {
         const result = errorOf("INVOCATION_CANCELLED", invocation.result());
         await invocation.cancel();
         expect(scene.times("stops")).toBe(1);
+        expect(scene.times("child stops")).toBe(1);
         await result;
-        await scene.noted("child stops");
         await scene.runtime.drain();
         expect([...scene.notes()].sort()).toEqual(["child runs", "child stops", "runs", "stops"]);
       },
@@ -173,6 +176,51 @@ function cancels({ whole, cut }: Told): void {
       expect(after.filter((line) => !line.startsWith("child"))).toEqual([]);
       expect(scene.notes()).not.toContain("behind");
       expect(scene.notes()).not.toContain("b runs");
+    });
+  });
+}
+
+function children({ both, whole }: Told): void {
+  /** The child that is begun, once it runs. */
+  const foundIn = async (scene: Scene<(typeof retries)["parts"]>): Promise<string> => {
+    await scene.noted("child runs");
+    let found: string | undefined;
+    await until(() => {
+      found = scene.notes().find((line) => line.startsWith("child is "));
+      return found !== undefined;
+    });
+    return found?.slice("child is ".length) ?? "";
+  };
+
+  describe("retries — cancel() and what a node has begun and does not wait for", () => {
+    both("reaches it while that node runs; then it has stopped, too", async (scene) => {
+      const input = { key: scene.key, ends: false };
+      const { id } = await scene.runtime.agent("founding").initiate(input, scene.given);
+      const child = await foundIn(scene);
+      const cancelled = codeOf(scene.runtime.agent("founding").get(id).cancel());
+      await scene.cut("told");
+      await cancelled;
+      await scene.runtime.agent("founding").get(id).cancel();
+      const notes = scene.notes();
+      const begun = scene.runtime.agent("child").get(child);
+      expect(await codeOf(begun.result())).toBe("INVOCATION_CANCELLED");
+      if (!scene.isCut) expect(notes).toContain("child stops");
+      await scene.runtime.drain();
+      expect(scene.notes()).toEqual(notes);
+      expect(notes).not.toContain("b runs");
+    });
+
+    whole("does not reach it when that node has ended", async (scene) => {
+      const input = { key: scene.key, ends: true };
+      const invocation = await scene.runtime.agent("founding").initiate(input, scene.given);
+      const child = await foundIn(scene);
+      await scene.noted("next runs");
+      await invocation.cancel();
+      const begun = scene.runtime.agent("child").get(child);
+      expect(await begun.isComplete()).toBe(false);
+      expect(scene.notes()).not.toContain("child stops");
+      await begun.cancel();
+      expect(scene.times("child stops")).toBe(1);
     });
   });
 }

@@ -99,7 +99,14 @@ const attemptMessage: fc.Arbitrary<AttemptMessage> = fc.oneof(
   }),
   fc.record({ kind: fc.constant("giveUp" as const), arrivalNo: fc.maxSafeNat() }),
   fc.record({ kind: fc.constant("lift" as const), invocationId }),
-  fc.record({ kind: fc.constant("cancel" as const), agent: name, invocationId }),
+  fc.record({
+    kind: fc.constant("cancel" as const),
+    agent: name,
+    invocationId,
+    by: fc.option(fc.record({ task: fc.nat(1_023), arrivalNo: fc.maxSafeNat() }), {
+      nil: undefined,
+    }),
+  }),
   fc.constant({ kind: "update" as const }),
 );
 

@@ -222,40 +222,50 @@ describe("agents of another launched topology", () => {
     expect([asked, runs]).toEqual([1, 2]);
   });
 
-  it("cancelling the caller's invocation cancels the one that it waits for", async () => {
-    const gate = latch();
-    const began = latch();
-    const bank = bankNamed("bank-cancel", {
-      before: () => {
-        began.open();
-        return gate.opened;
-      },
-    });
-    let child = "";
-    const caller = agent({
-      agents: { deposit: agentRef(bank, "deposit") },
-      entry: "a",
-      result: type<number>(),
-      nodes: { a: node(text) },
-    }).implement({
-      async a(ctx, owner) {
-        const begun = await ctx.agents.deposit.initiate({ owner, cents: 5 });
-        child = begun.id;
-        ctx.result(await begun.result());
-      },
-    });
-    const served = await inlineCluster(bank);
-    const runtime = await inlineCluster(
-      topology("cancel", import.meta.url, { agents: { caller } }),
-    );
-    const invocation = await runtime.agent("caller").initiate("ann");
-    await began.opened;
-    await invocation.cancel();
-    await expect(served.agent("deposit").get(child).result()).rejects.toMatchObject({
-      code: "INVOCATION_CANCELLED",
-    });
-    gate.open();
-  });
+  it.each(["waits for", "has begun"])(
+    "cancelling the caller's invocation cancels the one that it %s",
+    async (what) => {
+      const gate = latch();
+      const began = latch();
+      const known = latch();
+      const bank = bankNamed(`bank-that-it-${what.replace(" ", "-")}`, {
+        before: () => {
+          began.open();
+          return gate.opened;
+        },
+      });
+      let child = "";
+      const caller = agent({
+        agents: { deposit: agentRef(bank, "deposit") },
+        entry: "a",
+        result: type<number>(),
+        nodes: { a: node(text) },
+      }).implement({
+        async a(ctx, owner) {
+          const begun = await ctx.agents.deposit.initiate({ owner, cents: 5 });
+          child = begun.id;
+          known.open();
+          if (what === "waits for") return ctx.result(await begun.result());
+          await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
+        },
+      });
+      const served = await inlineCluster(bank);
+      const runtime = await inlineCluster(
+        topology("cancel", import.meta.url, { agents: { caller } }),
+      );
+      const invocation = await runtime.agent("caller").initiate("ann");
+      await Promise.all([began.opened, known.opened]);
+      const cancelled = invocation.cancel().then(() => "cancelled");
+      await expect(served.agent("deposit").get(child).result()).rejects.toMatchObject({
+        code: "INVOCATION_CANCELLED",
+      });
+      // It has not stopped there: a function runs that does not look at its signal.
+      const nothing = new Promise((resolve) => setImmediate(resolve, "not yet"));
+      expect(await Promise.race([cancelled, nothing])).toBe("not yet");
+      gate.open();
+      expect(await cancelled).toBe("cancelled");
+    },
+  );
 });
 
 describe("stores of another topology", () => {

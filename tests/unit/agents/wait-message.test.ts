@@ -56,6 +56,7 @@ const by: fc.Arbitrary<AnsweredBy> = fc.record({
 const origin = fc.record({ invocationId: id, question });
 const beginning: fc.Arbitrary<Beginning> = fc.record({ key, metadata: bytes, input: bytes });
 const child = { agent, child: id };
+const belongs = fc.constantFrom("apart", "own", "named");
 const wanted: fc.Arbitrary<Wanted> = fc.oneof(
   fc.record({ kind: kind("answer"), question, isChecked: fc.boolean(), prompt: bytes }),
   fc.record({ kind: kind("pause"), dueMs: number }),
@@ -63,12 +64,13 @@ const wanted: fc.Arbitrary<Wanted> = fc.oneof(
   fc.record({
     kind: kind("result"),
     ...child,
-    isOwn: fc.boolean(),
+    belongs,
     beginning: fc.option(beginning, { nil: undefined }),
   }),
   fc.record({ kind: kind("step"), ...child }),
   fc.record({ kind: kind("receipt"), ...child, question, value: bytes }),
-  fc.record({ kind: kind("nothing"), ...child, beginning }),
+  fc.record({ kind: kind("nothing"), ...child, belongs, beginning }),
+  fc.record({ kind: kind("begun"), topology: agent, ...child, isOwn: fc.boolean() }),
 );
 
 const taskWait: fc.Arbitrary<TaskWaitMessage> = fc.oneof(
@@ -93,9 +95,10 @@ const taskWait: fc.Arbitrary<TaskWaitMessage> = fc.oneof(
     origin,
     by: fc.option(by, { nil: undefined }),
   }),
+  fc.record({ kind: kind("childStopped"), ...place, child: id }),
 );
 
-const caller = fc.record({ task, ...place, until: fc.constantFrom("result", "step") });
+const caller = fc.record({ task, ...place, until: fc.constantFrom("result", "step", "stopped") });
 const of = { agent, invocationId: id };
 const questionMessage: fc.Arbitrary<QuestionMessage> = fc.oneof(
   fc.record({
@@ -170,7 +173,7 @@ describe("messages of waits — there and back", () => {
       fc.record({
         kind: fc.constantFrom("result", "step", "receipt"),
         ...child,
-        isOwn: fc.boolean(),
+        belongs,
         passesOn: fc.boolean(),
       }),
     );
