@@ -1,6 +1,6 @@
-// What the benchmark runs: one store of counters and one agent of two nodes.
+// What the benchmark runs: one store of counters, and agents of one and of two nodes.
 
-import { agent, keyValueStore, node, string, topology, type } from "../index.js";
+import { agent, keyValueStore, node, string, topology, type } from "partita";
 
 const counters = keyValueStore({
   key: string,
@@ -35,7 +35,22 @@ const approve = agent({
   },
 });
 
+/** Set in a process whose messages are to stay outstanding until it is killed. */
+export const holdVariable = "PARTITA_BENCH_HOLD";
+
+const held = agent({
+  stores: { counters },
+  entry: "add",
+  result: type<number>(),
+  nodes: { add: node({ input: type<string>() }) },
+}).implement({
+  async add(ctx, key) {
+    if (process.env[holdVariable] !== undefined) await new Promise(() => {});
+    ctx.result(await ctx.stores.counters.update("add", key, 1));
+  },
+});
+
 export const benchTopology = topology("bench", import.meta.url, {
   stores: { counters },
-  agents: { pair, approve },
+  agents: { pair, approve, held },
 });

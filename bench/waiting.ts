@@ -2,7 +2,7 @@
 // that is started again serves them.
 
 import { spawnSync } from "node:child_process";
-import { type LaunchOptions, launch } from "../index.js";
+import { type LaunchOptions, launch } from "partita";
 import { inFlight, verify } from "./measure.js";
 import { benchTopology } from "./topology.js";
 

@@ -1,8 +1,11 @@
-// `npm run bench`: our own figures. Installs and builds first when that is needed.
-import { ensureBuilt, ensureInstalled, runNode, runScript } from "./prepare.mjs";
+// `npm run bench`: ours beside its peers. Installs and builds first when that is needed, the peers
+// too. Collects garbage between measurements, hence the flag.
+import { ensureBenchReady, ensureBuilt, ensureInstalled, runNode, runScript } from "./prepare.mjs";
 
 await runScript(async () => {
   await ensureInstalled();
   await ensureBuilt();
-  await runNode(["--enable-source-maps", "dist/bench/main.js", ...process.argv.slice(2)]);
+  await ensureBenchReady();
+  const flags = ["--enable-source-maps", "--expose-gc"];
+  await runNode([...flags, "bench/dist/main.js", ...process.argv.slice(2)]);
 });

@@ -12,6 +12,8 @@
 //       the compiler runs is built again. A build that fails leaves no new stamp.
 //   P3. `dist` is written over, never emptied: a program that runs from it keeps its files. What
 //       has no source any more is removed when the build is done.
+//   P4. The benchmark is a package of its own in `bench`, with what it compares the library with:
+//       only the commands that measure install and build it, against the library's `dist`.
 
 import { spawn } from "node:child_process";
 import {
@@ -22,6 +24,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -34,25 +37,45 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Oldest Node that runs Partita; the same as `engines` in package.json. */
 const nodeVersionMin = /** @type {const} */ ([20, 19]);
 
-/** What the build reads besides tsconfig; the same as `include` in tsconfig.build.json. */
-const sourceFolders = [
-  "base",
-  "store",
-  "runtime",
-  "agents",
-  "testing",
-  "examples",
-  "bench",
-  "trials",
-  "tests/topologies",
-];
-const sourceFiles = ["index.ts", "launch.ts", "internal.ts"];
-const settingFiles = ["tsconfig.json", "tsconfig.build.json", "package-lock.json"];
+/**
+ * What is installed and built together.
+ * @typedef {object} Project
+ * @property {string} name as its locks and messages call it
+ * @property {string} folder with package.json, package-lock.json, node_modules and dist
+ * @property {readonly string[]} sourceFolders from the folder; what the build reads
+ * @property {readonly string[]} sourceFiles
+ * @property {string} tsconfig what it is built with, from the folder
+ * @property {readonly string[]} settings files that a build depends on besides, from the folder
+ */
 
-const lockfile = join(root, "package-lock.json");
-const installStamp = join(root, "node_modules", ".package-lock.json");
-const dist = join(root, "dist");
-const buildStamp = join(dist, ".built");
+/** @type {Project} The same sources as `include` in tsconfig.build.json. */
+const library = {
+  name: "",
+  folder: root,
+  sourceFolders: [
+    "base",
+    "store",
+    "runtime",
+    "agents",
+    "testing",
+    "examples",
+    "trials",
+    "tests/topologies",
+  ],
+  sourceFiles: ["index.ts", "launch.ts", "internal.ts"],
+  tsconfig: "tsconfig.build.json",
+  settings: ["tsconfig.json", "tsconfig.build.json", "package-lock.json"],
+};
+
+/** @type {Project} */
+const benchmark = {
+  name: "bench",
+  folder: join(root, "bench"),
+  sourceFolders: ["."],
+  sourceFiles: [],
+  tsconfig: "tsconfig.json",
+  settings: ["tsconfig.json", "package-lock.json", "../tsconfig.json", "../dist/.built"],
+};
 
 /**
  * Runs `npm ci` when `node_modules` is missing or older than `package-lock.json`; ends the process
@@ -61,13 +84,7 @@ const buildStamp = join(dist, ".built");
  */
 export async function ensureInstalled() {
   requireNode();
-  if (installReason() === undefined) return;
-  await withLock(lockDirectory("install"), async () => {
-    const reason = installReason();
-    if (reason === undefined) return;
-    say(`installing dependencies (${reason})`);
-    await runQuietly("npm", ["ci", "--no-fund", "--no-audit", "--loglevel=error"]);
-  });
+  await install(library);
 }
 
 /**
@@ -75,20 +92,68 @@ export async function ensureInstalled() {
  * @returns {Promise<void>}
  */
 export async function ensureBuilt() {
-  if (buildReason() === undefined) return;
-  await withLock(lockDirectory("build"), async () => {
-    const reason = buildReason();
+  await build(library);
+}
+
+/**
+ * The same for the benchmark (P4), once the library is built. It finds the library as its users
+ * do, under the name in package.json.
+ * @returns {Promise<void>}
+ */
+export async function ensureBenchReady() {
+  await install(benchmark);
+  await linkLibrary(join(benchmark.folder, "node_modules", "partita"));
+  await build(benchmark);
+}
+
+/** @param {Project} project */
+async function install(project) {
+  if (installReason(project) === undefined) return;
+  await withLock(lockDirectory(`${project.name}install`), async () => {
+    const reason = installReason(project);
     if (reason === undefined) return;
-    say(`building (${reason})`);
+    say(`installing dependencies${ofProject(project)} (${reason})`);
+    const args = ["ci", "--no-fund", "--no-audit", "--loglevel=error"];
+    await runQuietly("npm", args, project.folder);
+  });
+}
+
+/** @param {string} link */
+async function linkLibrary(link) {
+  if (existsSync(link)) return;
+  await withLock(lockDirectory("benchinstall"), async () => {
+    // A junction: on Windows links are for administrators only.
+    if (!existsSync(link)) symlinkSync(root, link, "junction");
+  });
+}
+
+/** @param {Project} project */
+async function build(project) {
+  if (buildReason(project) === undefined) return;
+  await withLock(lockDirectory(`${project.name}build`), async () => {
+    const reason = buildReason(project);
+    if (reason === undefined) return;
+    say(`building${ofProject(project)} (${reason})`);
+    const dist = join(project.folder, "dist");
     mkdirSync(dist, { recursive: true });
     const stampInProgress = join(dist, ".building");
     // Written, not dated by hand: the stamp and the sources then carry the same clock's time (P2).
-    writeFileSync(stampInProgress, listSources().join("\n"));
+    writeFileSync(stampInProgress, listSources(project).join("\n"));
     const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
-    await runQuietly(process.execPath, [compiler, "-p", "tsconfig.build.json"]);
-    removeOutputsWithoutSource();
-    renameSync(stampInProgress, buildStamp);
+    await runQuietly(process.execPath, [compiler, "-p", project.tsconfig], project.folder);
+    removeOutputsWithoutSource(project);
+    renameSync(stampInProgress, buildStamp(project));
   });
+}
+
+/** @param {Project} project */
+function ofProject({ name }) {
+  return name === "" ? "" : ` of ${name}`;
+}
+
+/** @param {Project} project */
+function buildStamp({ folder }) {
+  return join(folder, "dist", ".built");
 }
 
 /**
@@ -130,67 +195,86 @@ function requireNode() {
   process.exit(1);
 }
 
-/** @returns {string | undefined} why an install is needed */
-function installReason() {
-  if (!existsSync(join(root, "node_modules"))) return "node_modules is missing";
-  const stamp = statSync(installStamp, { throwIfNoEntry: false });
+/**
+ * @param {Project} project
+ * @returns {string | undefined} why an install is needed
+ */
+function installReason({ folder }) {
+  const modules = join(folder, "node_modules");
+  if (!existsSync(modules)) return "node_modules is missing";
+  const stamp = statSync(join(modules, ".package-lock.json"), { throwIfNoEntry: false });
   if (stamp === undefined) return "node_modules is incomplete";
-  if (stamp.mtimeMs < statSync(lockfile).mtimeMs) return "node_modules is older than the lockfile";
+  const lockfile = statSync(join(folder, "package-lock.json"));
+  if (stamp.mtimeMs < lockfile.mtimeMs) return "node_modules is older than the lockfile";
   return undefined;
 }
 
-/** @returns {string | undefined} why a build is needed */
-function buildReason() {
-  const stamp = statSync(buildStamp, { throwIfNoEntry: false });
+/**
+ * @param {Project} project
+ * @returns {string | undefined} why a build is needed
+ */
+function buildReason(project) {
+  const stamp = statSync(buildStamp(project), { throwIfNoEntry: false });
   if (stamp === undefined) return "dist is missing";
-  const sources = listSources();
-  if (readFileSync(buildStamp, "utf8") !== sources.join("\n"))
+  const sources = listSources(project);
+  if (readFileSync(buildStamp(project), "utf8") !== sources.join("\n"))
     return "a source was added or removed";
-  for (const file of [...sources, ...settingFiles]) {
-    const stat = statSync(join(root, file), { throwIfNoEntry: false });
+  for (const file of [...sources, ...project.settings]) {
+    const stat = statSync(join(project.folder, file), { throwIfNoEntry: false });
     if (stat !== undefined && stat.mtimeMs >= stamp.mtimeMs) return `${file} is newer than dist`;
   }
   return undefined;
 }
 
-/** @returns {string[]} paths from the root, with "/", sorted */
-function listSources() {
-  const found = sourceFiles.filter((file) => existsSync(join(root, file)));
-  for (const folder of sourceFolders) {
-    found.push(...listFiles(join(root, folder)).map((file) => `${folder}/${file}`));
+/**
+ * @param {Project} project
+ * @returns {string[]} paths from its folder, with "/", sorted
+ */
+function listSources({ folder, sourceFolders, sourceFiles }) {
+  const found = sourceFiles.filter((file) => existsSync(join(folder, file)));
+  for (const name of sourceFolders) {
+    const prefix = name === "." ? "" : `${name}/`;
+    found.push(...listFiles(join(folder, name)).map((file) => prefix + file));
   }
   return found.filter((file) => file.endsWith(".ts")).sort();
 }
 
-function removeOutputsWithoutSource() {
+/** @param {Project} project */
+function removeOutputsWithoutSource(project) {
+  const dist = join(project.folder, "dist");
+  const sources = new Set(listSources(project));
   for (const file of listFiles(dist)) {
     const source = file.replace(/\.(?:js|d\.ts)(?:\.map)?$/, ".ts");
-    if (source !== file && !existsSync(join(root, source))) rmSync(join(dist, file));
+    if (source !== file && !sources.has(source)) rmSync(join(dist, file));
   }
 }
 
 /**
  * @param {string} folder
- * @returns {string[]} every file below it as a path from it, with "/"; none when it is missing
+ * @returns {string[]} every file below it as a path from it, with "/"; none when it is missing.
+ *   Folders of packages and of builds are left out
  */
-function listFiles(folder) {
+function listFiles(folder, prefix = "") {
   if (!existsSync(folder)) return [];
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
-    .map((file) => file.replaceAll("\\", "/"));
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = `${prefix}${entry.name}`;
+    if (entry.isFile()) return [path];
+    if (!entry.isDirectory() || entry.name === "node_modules" || entry.name === "dist") return [];
+    return listFiles(join(folder, entry.name), `${path}/`);
+  });
 }
 
 /**
  * Runs a command; what it prints is shown only when it fails, as part of the error.
  * @param {string} command
  * @param {readonly string[]} args
+ * @param {string} cwd
  * @returns {Promise<void>}
  */
-function runQuietly(command, args) {
+function runQuietly(command, args, cwd) {
   return new Promise((resolve, reject) => {
     const shell = process.platform === "win32" && command === "npm";
-    const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"], shell });
+    const child = spawn(command, args, { cwd, stdio: ["ignore", "pipe", "pipe"], shell });
     let output = "";
     const collect = (/** @type {Buffer} */ chunk) => {
       output += chunk.toString("utf8");

@@ -1,0 +1,38 @@
+// P4 — a durable agent of two nodes, beside a graph of two nodes that is kept in memory and a
+// durable handler.
+
+import { pairs } from "../agents.js";
+import { langGraphPairs } from "../peers/langgraph.js";
+import { restateCalls } from "../peers/restate.js";
+import { atLeast, ratio, type Target } from "../target.js";
+
+const inFlight = 200;
+
+export const p4: Target = {
+  id: "P4",
+  title: "Durable two-node agent, 200 in flight",
+  unit: "runs/s",
+  subjects: {
+    partita: pairs("Partita, two nodes, durable", inFlight),
+    langgraph: langGraphPairs("LangGraph.js, two nodes, MemorySaver", inFlight),
+    restate: restateCalls("Restate, one handler, durable", inFlight),
+  },
+  comparisons: [
+    ratio(
+      "P4",
+      "runs / LangGraph.js in memory",
+      ["partita", "langgraph"],
+      "perSecond",
+      atLeast(25),
+    ),
+    ratio(
+      "P4-restate",
+      "runs / a Restate handler",
+      ["partita", "restate"],
+      "perSecond",
+      atLeast(25),
+    ),
+  ],
+  limits: ["append", "roundTrip", "encodeAndPut"],
+  ms: { full: 3_000, quick: 400 },
+};
