@@ -32,6 +32,12 @@ export const limits = {
   tasksMax: 1_024,
   /** Task threads: far above any machine that one process can use. */
   threadsMax: 256,
+  /**
+   * Memory of a task thread for what it has just made, before that is found to stay (two thirds of
+   * it can be resident): what is made on the way of a message is gone soon, and more of it costs
+   * memory for as long as the thread lives. V8's own default is 48; `--max-semi-space-size` rules.
+   */
+  threadYoungMebibytes: 24,
   /** Characters of a name; `name.ts` has the rule. */
   nameLengthMax: 64,
 

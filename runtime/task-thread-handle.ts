@@ -8,6 +8,7 @@ import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 
 import { toWire } from "../base/error-wire.js";
 import { PartitaError } from "../base/errors.js";
+import { limits } from "../base/limits.js";
 import type { CheckpointPool } from "./checkpoint-pool.js";
 import type { ComputePool } from "./compute.js";
 import {
@@ -71,6 +72,7 @@ export class TaskThreadHandle implements ThreadHandle {
       name: `partita-${thread}`,
       ...flagsOf(process.execArgv),
       workerData: data,
+      resourceLimits: { maxYoungGenerationSizeMb: limits.threadYoungMebibytes },
       transferList: Object.values(ports),
     });
     this.#exited = new Promise((_resolve, reject) => {

@@ -1,123 +1,207 @@
-// Arena scan — the keys of one table in an arena, sorted, kept from page to page of a scan.
+// Arena scan — the keys of a table in an arena, sorted, kept from page to page of a scan.
 //
 // An arena has no order, so the first page of a scan collects and sorts; later pages only add what
-// was published since. Owns: that list. Leaves to others: ranges and precedence (view.ts).
+// was published since. What the index holds is collected for all tables at once: when a task is
+// opened, it looks at one after the other.
+// Owns: these lists, four bytes for each key. Leaves to others: ranges and precedence (view.ts).
 //
 // Invariants:
-//   A1. The list has every key of the table published before `end`, each once, in byte order. It
-//       may have keys that were published since: the index names only the newest record of a key,
-//       so what is new cannot be told from what is newer.
+//   A1. A list has every key of the table published before `end`, each once, in byte order, by
+//       its newest record before `end`. It may have a later one instead, and keys that were
+//       published since, all of which lie behind `end`: the index names only the newest record.
 
 import { type Arena, arenaStart } from "./arena.js";
 import { frameHeaderBytes } from "./frame.js";
 import type { TableId } from "./storage.js";
 
 /** Keys from which on it is worth to give them ranks. */
-const ranksFrom = 256;
+const ranksFrom = 16;
+
+/** Which half of a number of 64 bits this machine keeps first. */
+const lowFirst = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
+
+const noOffsets = new Int32Array(0);
+
+/** Of one table. */
+interface List {
+  readonly offsets: Int32Array;
+  readonly end: number;
+  readonly isSorted: boolean;
+}
 
 export class ArenaScan {
   readonly #arena: Arena;
-  #table = -1;
   #generation = -1;
-  #end = 0;
-  /** One record of each key, by key. */
-  #offsets: number[] = [];
+  readonly #lists = new Map<TableId, List>();
 
   constructor(arena: Arena) {
     this.#arena = arena;
   }
 
   /**
-   * Offsets of one record for each key of `table`, by key. O(new records), or O(arena) at first.
+   * Offsets of the newest record of each key of `table`, by key (A1). O(new records), or O(arena)
+   * at first.
    */
-  keys(table: TableId, generation: number, end: number): readonly number[] {
-    if (this.#table !== table || this.#generation !== generation) {
-      this.#table = table;
-      this.#generation = generation;
-      // A walk meets every record of a key, the index one: for little data the walk is quicker.
-      const walk = end - arenaStart <= this.#arena.walkedBytesMax;
-      this.#offsets = walk
-        ? this.#merged([], this.#sorted(this.#appended(arenaStart, end)))
-        : this.#sorted(this.#arena.offsets());
-    } else if (end > this.#end) {
-      this.#offsets = this.#merged(this.#offsets, this.#sorted(this.#appended(this.#end, end)));
-    }
-    this.#end = end;
-    return this.#offsets;
+  keys(table: TableId, generation: number, end: number): Int32Array {
+    if (this.#generation !== generation) this.#lists.clear();
+    this.#generation = generation;
+    const list = this.#lists.get(table) ?? this.#first(table, end);
+    let { offsets } = list;
+    if (!list.isSorted) this.#sorted(offsets);
+    if (end > list.end) offsets = this.#merged(offsets, this.#appended(table, list.end, end));
+    this.#lists.set(table, { offsets, end: Math.max(end, list.end), isSorted: true });
+    return offsets;
   }
 
-  #sorted(offsets: Iterable<number>): number[] {
-    const { records } = this.#arena;
-    const own: number[] = [];
-    for (const offset of offsets) {
-      if (records.table(offset) === this.#table) own.push(offset);
-    }
-    if (own.length < ranksFrom) return own.sort((a, b) => this.#compare(a, b));
-    // Comparing two keys costs fifty times as much as comparing two numbers, and most keys differ
-    // soon.
-    const ranks = this.#ranks(own);
-    const order = Uint32Array.from(own.keys()).sort((a, b) => {
-      const apart = (ranks[a] ?? 0) - (ranks[b] ?? 0);
-      return apart === 0 ? this.#compare(own[a] ?? 0, own[b] ?? 0) : apart;
-    });
-    return Array.from(order, (at) => own[at] ?? 0);
+  /** What to begin with. */
+  #first(table: TableId, end: number): List {
+    // A walk meets every record of a key, the index one: for little data the walk is quicker.
+    const walks = end - arenaStart <= this.#arena.walkedBytesMax;
+    if (walks) return { offsets: noOffsets, end: arenaStart, isSorted: true };
+    this.#collect(end);
+    return this.#lists.get(table) ?? { offsets: noOffsets, end, isSorted: true };
   }
 
-  /** Of each key a number that sorts like it: six bytes behind what all keys begin with. */
-  #ranks(offsets: readonly number[]): Float64Array {
+  /** Makes lists of all tables that have none. */
+  #collect(end: number): void {
     const { records } = this.#arena;
-    const first = records.key(offsets[0] ?? 0);
-    let shared = first.length;
-    for (const offset of offsets) {
-      const key = records.key(offset);
-      shared = Math.min(shared, key.length);
-      let same = 0;
-      while (same < shared && key[same] === first[same]) same += 1;
-      shared = same;
+    const found = new Map<TableId, number[]>();
+    for (const offset of this.#arena.offsets()) {
+      const table = records.table(offset);
+      const own = found.get(table);
+      if (own !== undefined) own.push(offset);
+      else if (!this.#lists.has(table)) found.set(table, [offset]);
     }
-    return Float64Array.from(offsets, (offset) => {
-      const key = records.key(offset);
-      let rank = 0;
-      for (let at = shared; at < shared + 6; at += 1) rank = rank * 256 + (key[at] ?? 0);
-      return rank;
-    });
+    for (const [table, own] of found) {
+      this.#lists.set(table, { offsets: new Int32Array(own), end, isSorted: false });
+    }
   }
 
-  /** Records in the frames between two ends. */
-  *#appended(from: number, to: number): Generator<number> {
-    const { records } = this.#arena;
-    const view = new DataView(records.bytes.buffer);
-    for (let frame = Math.max(from, arenaStart); frame < to; ) {
-      const frameEnd = frame + view.getUint32(frame + 4, true);
-      for (let at = frame + frameHeaderBytes; at < frameEnd; at = records.end(at)) yield at;
-      // Memory that is being reused can hold anything; the reader's generation check discards the
-      // page.
-      if (frameEnd <= frame) return;
-      frame = frameEnd;
-    }
+  #sorted(offsets: Int32Array): Int32Array {
+    this.#sort(offsets, 0, offsets.length, -1);
+    return offsets;
   }
 
   /**
-   * Both lists as one, without the keys of `newer` that `older` has. `newer` is short as a rule.
+   * Sorts `[first, end)` by key. Comparing two keys costs fifty times as much as comparing two
+   * numbers, and numbers the engine sorts by itself: so each key gets one that sorts like it, and
+   * only keys that have the same are looked at again. `known`: bytes that these are known to share.
    */
-  #merged(older: readonly number[], newer: readonly number[]): number[] {
-    const merged: number[] = [];
-    let taken = 0;
-    let last = 0;
-    for (const offset of newer) {
-      if (last !== 0 && this.#compare(last, offset) === 0) continue;
-      last = offset;
-      const place = this.#lowerBound(older, offset, taken);
-      for (; taken < place; taken += 1) merged.push(older[taken] ?? 0);
-      const equal = older[place];
-      if (equal === undefined || this.#compare(equal, offset) !== 0) merged.push(offset);
+  #sort(offsets: Int32Array, first: number, end: number, known: number): void {
+    if (end - first < ranksFrom) {
+      this.#sortFew(offsets, first, end);
+      return;
     }
-    for (; taken < older.length; taken += 1) merged.push(older[taken] ?? 0);
-    return merged;
+    const shared = this.#sharedBytes(offsets, first, end);
+    if (shared <= known) {
+      // Nothing tells these apart but where they end.
+      offsets.subarray(first, end).sort((a, b) => this.#compare(a, b));
+      return;
+    }
+    const ranked = new BigUint64Array(end - first);
+    const halves = new Uint32Array(ranked.buffer);
+    const [low, high] = lowFirst ? [0, 1] : [1, 0];
+    for (let at = 0; at < ranked.length; at += 1) {
+      const offset = offsets[first + at] ?? 0;
+      halves[at * 2 + low] = offset;
+      halves[at * 2 + high] = this.#rank(offset, shared);
+    }
+    ranked.sort();
+    for (let at = 0, run = 0; at < ranked.length; at += 1) {
+      offsets[first + at] = halves[at * 2 + low] ?? 0;
+      if (halves[at * 2 + high] === halves[at * 2 + 2 + high]) continue;
+      if (at > run) this.#sort(offsets, first + run, first + at + 1, shared);
+      run = at + 1;
+    }
+  }
+
+  #sortFew(offsets: Int32Array, first: number, end: number): void {
+    for (let at = first + 1; at < end; at += 1) {
+      const offset = offsets[at] ?? 0;
+      let to = at;
+      for (; to > first && this.#compare(offsets[to - 1] ?? 0, offset) > 0; to -= 1) {
+        offsets[to] = offsets[to - 1] ?? 0;
+      }
+      offsets[to] = offset;
+    }
+  }
+
+  /** How many bytes all of these keys begin with. */
+  #sharedBytes(offsets: Int32Array, first: number, end: number): number {
+    const { records } = this.#arena;
+    const { bytes } = records;
+    const one = records.keyStart(offsets[first] ?? 0);
+    let shared = records.keyBytes(offsets[first] ?? 0);
+    for (let at = first; at < end; at += 1) {
+      const start = records.keyStart(offsets[at] ?? 0);
+      shared = Math.min(shared, records.keyBytes(offsets[at] ?? 0));
+      let same = 0;
+      while (same < shared && bytes[start + same] === bytes[one + same]) same += 1;
+      shared = same;
+    }
+    return shared;
+  }
+
+  /** A number that sorts like the key: four bytes behind what all keys begin with. */
+  #rank(offset: number, shared: number): number {
+    const { records } = this.#arena;
+    const start = records.keyStart(offset);
+    const end = start + records.keyBytes(offset);
+    let rank = 0;
+    for (let at = start + shared; at < start + shared + 4; at += 1) {
+      rank = rank * 256 + (at < end ? (records.bytes[at] ?? 0) : 0);
+    }
+    return rank;
+  }
+
+  /** Records of a table in the frames between two ends, by key. */
+  #appended(table: TableId, from: number, to: number): Int32Array {
+    const { records } = this.#arena;
+    const view = new DataView(records.bytes.buffer);
+    const found: number[] = [];
+    for (let frame = Math.max(from, arenaStart); frame < to; ) {
+      const frameEnd = frame + view.getUint32(frame + 4, true);
+      for (let at = frame + frameHeaderBytes; at < frameEnd; at = records.end(at)) {
+        if (records.table(at) === table) found.push(at);
+      }
+      // Memory that is being reused can hold anything; the reader's generation check discards the
+      // page.
+      if (frameEnd <= frame) break;
+      frame = frameEnd;
+    }
+    return this.#sorted(new Int32Array(found));
+  }
+
+  /**
+   * Both lists as one, each key once, by the later of its records. `newer` is short as a rule, and
+   * may have several records of a key.
+   */
+  #merged(older: Int32Array, newer: Int32Array): Int32Array {
+    const merged = new Int32Array(older.length + newer.length);
+    let count = 0;
+    let taken = 0;
+    for (const offset of newer) {
+      const last = count === 0 ? 0 : (merged[count - 1] ?? 0);
+      if (last !== 0 && this.#compare(last, offset) === 0) {
+        merged[count - 1] = Math.max(last, offset);
+        continue;
+      }
+      const place = this.#lowerBound(older, offset, taken);
+      merged.set(older.subarray(taken, place), count);
+      count += place - taken;
+      taken = place;
+      const equal = older[place];
+      const isKnown = equal !== undefined && this.#compare(equal, offset) === 0;
+      merged[count] = isKnown ? Math.max(equal, offset) : offset;
+      if (isKnown) taken += 1;
+      count += 1;
+    }
+    merged.set(older.subarray(taken), count);
+    return merged.subarray(0, count + older.length - taken);
   }
 
   /** Index of the first of `offsets`, from `low` on, whose key is not below that of `offset`. */
-  #lowerBound(offsets: readonly number[], offset: number, low: number): number {
+  #lowerBound(offsets: Int32Array, offset: number, low: number): number {
     let first = low;
     let end = offsets.length;
     while (first < end) {

@@ -8,33 +8,41 @@
 // Invariants:
 //   R1. A slot's hash is written before its offset, and an offset is one atomic store: any thread
 //       sees no record or a whole one. Slots are never emptied but with the whole arena.
-//   R2. At most three quarters of the slots are taken, so a probe always ends.
+//   R2. At most three quarters of the slots in use are taken, so a probe always ends.
+//   R3. Of the index's memory only so much is in use as keys needed: the system gives no page for
+//       the rest. It grows under an odd generation alone; the first word says how far it is in use.
 
 import { assert } from "../base/invariant.js";
 import { RecordMemory } from "./record.js";
 import type { RecordWrite, TableId } from "./storage.js";
-import type { ArenaMemory } from "./task-memory.js";
+import { type ArenaMemory, indexHeaderBytes } from "./task-memory.js";
 
 /** Where records begin: behind the segment's header. */
 export const arenaStart = 64;
+
+/** Slots of an index that has not grown yet: those of 3,072 keys, 32 KiB. */
+const slotsFirst = 4_096;
 
 export class Arena {
   readonly records: RecordMemory;
   readonly bytesMax: number;
   readonly #slots: Int32Array;
-  readonly #mask: number;
+  /** The first word: one less than the slots in use, 0 while they are `slotsFirst`. */
+  readonly #inUse: Int32Array;
   readonly #keysMax: number;
   /** Owner's side: where the next frame goes. */
   tail: number = arenaStart;
   #keys = 0;
+  /** Keys that the slots in use can take. */
+  #room: number;
 
   constructor(memory: ArenaMemory) {
     this.records = new RecordMemory(memory.records);
     this.bytesMax = memory.records.byteLength;
-    this.#slots = new Int32Array(memory.index);
-    const slots = this.#slots.length / 2;
-    this.#mask = slots - 1;
-    this.#keysMax = Math.floor(slots * 0.75);
+    this.#inUse = new Int32Array(memory.index, 0, 2);
+    this.#slots = new Int32Array(memory.index, indexHeaderBytes);
+    this.#keysMax = keysIn(this.#slots.length / 2);
+    this.#room = keysIn(this.#mask + 1);
   }
 
   /** Keys that are indexed (owner's side). */
@@ -55,8 +63,9 @@ export class Arena {
   /** Offset of the newest published record of a key; 0 when there is none. */
   find(table: TableId, key: Uint8Array, keyHash: number): number {
     const slots = this.#slots;
+    const mask = this.#mask;
     const hash = keyHash | 0;
-    for (let slot = mixed(keyHash) & this.#mask; ; slot = (slot + 1) & this.#mask) {
+    for (let slot = mixed(keyHash) & mask; ; slot = (slot + 1) & mask) {
       const offset = Atomics.load(slots, slot * 2 + 1);
       if (offset === 0) return 0;
       if (slots[slot * 2] === hash && this.records.holds(offset, table, key)) return offset;
@@ -70,23 +79,45 @@ export class Arena {
     return this.records.write(at, record, born);
   }
 
+  /** Whether so many more keys fit the slots in use; if not, `grow` first. */
+  hasSlots(keys: number): boolean {
+    return this.#keys + keys <= this.#room;
+  }
+
+  /** Takes more slots into use, for so many more keys. Under an odd generation only (R3). */
+  grow(keys: number): void {
+    assert(this.#keys + keys <= this.#keysMax, "the arena's index is full");
+    const before = this.#mask + 1;
+    let after = before;
+    while (keysIn(after) < this.#keys + keys) after *= 2;
+    if (after === before) return;
+    const slots = this.#slots;
+    const taken = slots.slice(0, before * 2);
+    slots.fill(0, 0, before * 2);
+    Atomics.store(this.#inUse, 0, after - 1);
+    this.#room = keysIn(after);
+    for (let at = 0; at < taken.length; at += 2) {
+      const offset = taken[at + 1] ?? 0;
+      if (offset !== 0) this.#place(taken[at] ?? 0, offset);
+    }
+  }
+
   /** Makes the record at `offset` the newest of its key. */
   publish(offset: number): void {
     const slots = this.#slots;
     const { records } = this;
-    const keyHash = records.keyHash(offset);
-    const table = records.table(offset);
-    const key = records.key(offset);
-    for (let slot = mixed(keyHash) & this.#mask; ; slot = (slot + 1) & this.#mask) {
+    const mask = this.#mask;
+    const hash = records.keyHash(offset) | 0;
+    for (let slot = mixed(hash) & mask; ; slot = (slot + 1) & mask) {
       const known = Atomics.load(slots, slot * 2 + 1);
       if (known === 0) {
-        assert(this.#keys < this.#keysMax, "the arena's index is full");
+        assert(this.#keys < this.#room, "the arena's index has no slot for one more key");
         this.#keys += 1;
-        Atomics.store(slots, slot * 2, keyHash | 0);
+        Atomics.store(slots, slot * 2, hash);
         Atomics.store(slots, slot * 2 + 1, offset);
         return;
       }
-      if (slots[slot * 2] === (keyHash | 0) && records.holds(known, table, key)) {
+      if (slots[slot * 2] === hash && records.isSameKey(known, offset)) {
         Atomics.store(slots, slot * 2 + 1, offset);
         return;
       }
@@ -98,11 +129,12 @@ export class Arena {
     // Plain loads: whoever calls has just loaded a control word, and that orders them after all
     // that was published before. Atomic ones take ten times as long over millions of slots.
     const slots = this.#slots;
+    const end = (this.#mask + 1) * 2;
     let count = 0;
-    for (let at = 1; at < slots.length; at += 2) if (slots[at] !== 0) count += 1;
+    for (let at = 1; at < end; at += 2) if (slots[at] !== 0) count += 1;
     let found = new Int32Array(count);
     let next = 0;
-    for (let at = 1; at < slots.length; at += 2) {
+    for (let at = 1; at < end; at += 2) {
       const offset = slots[at] ?? 0;
       if (offset === 0) continue;
       // The owner may have published new keys since they were counted, in slots before this one.
@@ -119,16 +151,36 @@ export class Arena {
 
   /** About how many bytes of records are walked as quickly as the whole index. */
   get walkedBytesMax(): number {
-    return this.#slots.length * 2;
+    return (this.#mask + 1) * 4;
   }
 
   /** Forgets everything. Under an odd generation only. */
   empty(): void {
-    // The records themselves may stay: nothing leads to them, and replay is bounded by the file.
-    this.#slots.fill(0);
+    // The records themselves may stay: nothing leads to them, and replay is bounded by the file. So
+    // may the slots in use: the next records are likely to have as many keys.
+    this.#slots.fill(0, 0, (this.#mask + 1) * 2);
     this.tail = arenaStart;
     this.#keys = 0;
   }
+
+  get #mask(): number {
+    return Atomics.load(this.#inUse, 0) | (slotsFirst - 1);
+  }
+
+  /** Puts a key that the index does not have into its slot. */
+  #place(hash: number, offset: number): void {
+    const slots = this.#slots;
+    const mask = this.#mask;
+    let slot = mixed(hash) & mask;
+    while (slots[slot * 2 + 1] !== 0) slot = (slot + 1) & mask;
+    Atomics.store(slots, slot * 2, hash);
+    Atomics.store(slots, slot * 2 + 1, offset);
+  }
+}
+
+/** Keys that so many slots take (R2). */
+function keysIn(slots: number): number {
+  return Math.floor(slots * 0.75);
 }
 
 /**

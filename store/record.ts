@@ -110,6 +110,24 @@ export class RecordMemory {
     return true;
   }
 
+  /** Whether two records are of one table and key. */
+  isSameKey(one: number, other: number): boolean {
+    const keyBytes = this.keyBytes(one);
+    if (this.table(one) !== this.table(other) || keyBytes !== this.keyBytes(other)) return false;
+    const { bytes } = this;
+    const start = this.keyStart(one);
+    const apart = this.keyStart(other) - start;
+    for (let at = start; at < start + keyBytes; at += 1) {
+      if (bytes[at] !== bytes[at + apart]) return false;
+    }
+    return true;
+  }
+
+  /** Where the key begins, for those who read more of them than a view each is good for. */
+  keyStart(at: number): number {
+    return at + recordHeaderBytes;
+  }
+
   /** A view of the key where it lies. */
   key(at: number): Uint8Array {
     const start = at + recordHeaderBytes;
@@ -124,13 +142,16 @@ export class RecordMemory {
 
   /** A private copy of version and value. */
   stored(at: number): StoredValue {
-    return { version: this.version(at), value: this.value(at).slice() };
+    const start = this.keyStart(at) + this.keyBytes(at);
+    const value = this.bytes.slice(start, start + this.valueBytes(at));
+    return { version: this.version(at), value };
   }
 
   /** A private copy of key, version and value. */
   row(at: number): StoredRow {
     const { version, value } = this.stored(at);
-    return { key: this.key(at).slice(), version, value };
+    const start = this.keyStart(at);
+    return { key: this.bytes.slice(start, start + this.keyBytes(at)), version, value };
   }
 
   /** Whether the record lies within `end` and its checksum is right. */

@@ -9,12 +9,12 @@
 //       first.
 //   R2. What is indexed was checked: the frame's checksum covers it.
 
+import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
 import { Arena, arenaStart } from "./arena.js";
 import type { CheckpointJob, CheckpointResult } from "./checkpoint.js";
 import type { Environment } from "./environment.js";
 import { frameHeaderBytes } from "./frame.js";
-import { recordBytes } from "./record.js";
 import { type ReplayedSegment, replayLog } from "./replay.js";
 import {
   type CheckpointMark,
@@ -61,7 +61,11 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   control.setPublishedEnd(0, arenaStart);
   control.setPublishedEnd(1, arenaStart);
   const mark = readMark(environment);
-  const replay = replayLog(parts.directory, parts.taskId, mark.batch);
+  // The newest is to be in arena 0, the one before it in arena 1: as a rule they are read there.
+  const replay = replayLog(parts.directory, parts.taskId, mark.batch, (newer, bytes) => {
+    const memory = arenas[newer]?.records.bytes;
+    return memory === undefined || memory.length < bytes ? new Uint8Array(bytes) : memory;
+  });
   const segments = [...replay.segments];
   const frames = segments.reduce((sum, segment) => sum + segment.frames, 0);
   let { batch, version } = mark;
@@ -74,10 +78,13 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   }
   environment.refresh();
   readClears(environment, control);
-  for (const [index, segment] of [frozen, active].entries()) {
+  // The newer one first: it may have been read to where the older one is to be.
+  if (active !== undefined) place(arenas[0], active);
+  if (frozen !== undefined) place(arenas[1], frozen);
+  for (const [older, segment] of [frozen, active].entries()) {
     if (segment === undefined) continue;
-    const arena = index === 0 ? 1 : 0;
-    version = Math.max(version, load(arenas[arena], segment, control));
+    const arena = older === 0 ? 1 : 0;
+    version = Math.max(version, index(arenas[arena], segment.end, control));
     batch = Math.max(batch, segment.lastBatch);
     control.setPublishedEnd(arena, segment.end);
   }
@@ -88,7 +95,7 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
 /** Takes the newest segment off the list when the arena can hold it. */
 function takeFitting(segments: ReplayedSegment[], arena: Arena): ReplayedSegment | undefined {
   const newest = segments.at(-1);
-  if (newest === undefined || !arena.couldFit(newest.end - arenaStart, countRecords(newest))) {
+  if (newest === undefined || !arena.couldFit(newest.end - arenaStart, newest.records)) {
     return undefined;
   }
   return segments.pop();
@@ -100,11 +107,13 @@ async function takeOver(
   segment: ReplayedSegment,
   versionBefore: number,
 ): Promise<number> {
-  const records = countRecords(segment);
+  const { records } = segment;
   // An index slot is made for each 64 bytes; small records need more of them than their bytes say.
   const arenaBytes = Math.max(limits.arenaBytesMin, segment.end, records * 128);
   const memory = createTaskMemory({ arenaBytes }).arenas[0];
-  const version = Math.max(versionBefore, load(new Arena(memory), segment, parts.control));
+  const arena = new Arena(memory);
+  place(arena, segment);
+  const version = Math.max(versionBefore, index(arena, segment.end, parts.control));
   const { taskId, environmentPath } = parts;
   await parts.runCheckpoint({
     taskId,
@@ -117,40 +126,32 @@ async function takeOver(
   return version;
 }
 
-/** Copies a segment into an empty arena and indexes it. Returns the highest version in it. */
-function load(arena: Arena, segment: ReplayedSegment, control: ControlWords): number {
+/** Brings the bytes of a segment into an arena, unless they are in it. */
+function place(arena: Arena, { bytes }: ReplayedSegment): void {
+  const memory = arena.records.bytes;
+  if (bytes.buffer !== memory.buffer) memory.set(bytes, 0);
+}
+
+/** Indexes the frames that an empty arena holds. Returns the highest version in them. */
+function index(arena: Arena, end: number, control: ControlWords): number {
   const { records } = arena;
-  records.bytes.set(segment.bytes, 0);
+  const view = new DataView(records.bytes.buffer);
   let version = 0;
-  for (const at of recordsOf(segment)) {
-    arena.publish(at);
-    version = Math.max(version, records.version(at));
-    if (records.table(at) !== storageTable) continue;
-    const table = clearedTable(records.key(at));
-    if (table !== undefined) control.setCleared(table, decodeVersion(records.value(at)));
-  }
-  arena.tail = segment.end;
-  return version;
-}
-
-function countRecords(segment: ReplayedSegment): number {
-  let count = 0;
-  for (const _ of recordsOf(segment)) count += 1;
-  return count;
-}
-
-/** Offsets of the records of a segment, in the order of the log. */
-function* recordsOf(segment: ReplayedSegment): Generator<number> {
-  const view = new DataView(segment.bytes.buffer, segment.bytes.byteOffset);
-  for (let frame = arenaStart; frame < segment.end; ) {
+  for (let frame = arenaStart; frame < end; ) {
     const frameEnd = frame + view.getUint32(frame + 4, true);
-    for (let at = frame + frameHeaderBytes; at < frameEnd; ) {
-      yield at;
-      const keyBytes = view.getUint16(at + 4, true);
-      at += recordBytes(keyBytes, view.getUint32(at + 8, true));
+    assert(frameEnd > frame, () => `the frame at ${frame} of a replayed segment is not there`);
+    for (let at = frame + frameHeaderBytes; at < frameEnd; at = records.end(at)) {
+      if (!arena.hasSlots(1)) arena.grow(1);
+      arena.publish(at);
+      version = Math.max(version, records.version(at));
+      if (records.table(at) !== storageTable) continue;
+      const table = clearedTable(records.key(at));
+      if (table !== undefined) control.setCleared(table, decodeVersion(records.value(at)));
     }
     frame = frameEnd;
   }
+  arena.tail = end;
+  return version;
 }
 
 function readMark(environment: Environment): CheckpointMark {

@@ -9,7 +9,15 @@
 //       were on the device.
 //   P2. What is returned is dense: batch numbers without a gap from the checkpoint on.
 
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  readSync,
+} from "node:fs";
 import { PartitaError } from "../base/errors.js";
 import { arenaStart } from "./arena.js";
 import { frameHeaderBytes, looksLikeFrame, readFrame } from "./frame.js";
@@ -21,10 +29,12 @@ const zeros = new Uint8Array(65_536);
 /** A segment whose frames are whole. */
 export interface ReplayedSegment {
   readonly file: SegmentFile;
-  /** The file's bytes from its start to `end`. */
+  /** The file's bytes from its start to `end`; perhaps where the caller wanted them. */
   readonly bytes: Uint8Array;
   readonly end: number;
   readonly frames: number;
+  /** Of all frames. */
+  readonly records: number;
   /** Newest batch in it; `firstBatch - 1` when it has none. */
   readonly lastBatch: number;
 }
@@ -38,10 +48,21 @@ export interface Replay {
 }
 
 /**
+ * Where a segment is to be read to, so that nobody has to copy it there: at least `bytes` bytes,
+ * whatever is in them. `newer`: segments that follow it, as far as their names tell.
+ */
+export type Placing = (newer: number, bytes: number) => Uint8Array;
+
+/**
  * Reads a task's log behind batch `covered`, cuts a torn end, deletes what is covered.
  * @throws PartitaError LOG_CORRUPT with file and offset
  */
-export function replayLog(taskDirectory: string, taskId: number, covered: number): Replay {
+export function replayLog(
+  taskDirectory: string,
+  taskId: number,
+  covered: number,
+  placing: Placing = (_, bytes) => new Uint8Array(bytes),
+): Replay {
   const log = { taskDirectory, taskId };
   const files = listSegments(taskDirectory);
   const segments: ReplayedSegment[] = [];
@@ -52,7 +73,7 @@ export function replayLog(taskDirectory: string, taskId: number, covered: number
     throw corrupt(file, 0, `batches ${covered + 1} to ${expected - 1} are missing before it`);
   }
   for (const [index, file] of files.entries()) {
-    const bytes = new Uint8Array(readFileSync(file.path));
+    const bytes = readInto(file.path, (size) => placing(files.length - 1 - index, size));
     const later = files.slice(index + 1);
     const named = readHeader(bytes, taskId);
     if (named !== file.firstBatch || named !== expected) {
@@ -86,14 +107,34 @@ export function replayLog(taskDirectory: string, taskId: number, covered: number
 function readSegment(file: SegmentFile, bytes: Uint8Array): ReplayedSegment {
   let at = arenaStart;
   let batch = file.firstBatch;
+  let records = 0;
   for (;;) {
     const frame = readFrame(bytes, at, bytes.length);
     if (typeof frame === "string" || frame.batch !== batch) break;
     at += frame.byteLength;
     batch += 1;
+    records += frame.records;
   }
   const frames = batch - file.firstBatch;
-  return { file, bytes: bytes.subarray(0, at), end: at, frames, lastBatch: batch - 1 };
+  return { file, bytes: bytes.subarray(0, at), end: at, frames, records, lastBatch: batch - 1 };
+}
+
+/** A whole file, at the beginning of what `place` gives for its size. */
+function readInto(path: string, place: (bytes: number) => Uint8Array): Uint8Array {
+  const descriptor = openSync(path, "r");
+  try {
+    const { size } = fstatSync(descriptor);
+    const bytes = place(size).subarray(0, size);
+    let done = 0;
+    while (done < size) {
+      const read = readSync(descriptor, bytes, done, size - done, done);
+      if (read === 0) break;
+      done += read;
+    }
+    return bytes.subarray(0, done);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** Whether only zeros follow: most of a segment, as a rule. */

@@ -28,7 +28,10 @@ export interface TaskMemory {
 export interface ArenaMemory {
   /** The bytes of a segment, at the same offsets. */
   readonly records: SharedArrayBuffer;
-  /** Slots of (key hash, record offset), both u32; offset 0 is an empty slot. */
+  /**
+   * How many slots are in use, which arena.ts says; then slots of (key hash, record offset), both
+   * u32; offset 0 is an empty slot.
+   */
   readonly index: SharedArrayBuffer;
 }
 
@@ -41,6 +44,8 @@ const control = {
 } as const;
 
 const controlWords = 8;
+/** Bytes of an index before its slots. */
+export const indexHeaderBytes = 8;
 const tableCount = limits.tableStoreFirst + limits.storesMax;
 /** An arena is expected to hold records of about this size; smaller ones fill the index first. */
 const expectedRecordBytes = 64;
@@ -56,7 +61,7 @@ export function createTaskMemory(options: { readonly arenaBytes: number }): Task
   );
   const arena = (): ArenaMemory => ({
     records: new SharedArrayBuffer((arenaBytes + 7) & ~7),
-    index: new SharedArrayBuffer(slotCount(arenaBytes) * 8),
+    index: new SharedArrayBuffer(indexHeaderBytes + slotCount(arenaBytes) * 8),
   });
   return {
     control: new SharedArrayBuffer((controlWords + tableCount * 2) * 4),
@@ -64,7 +69,7 @@ export function createTaskMemory(options: { readonly arenaBytes: number }): Task
   };
 }
 
-/** Slots of an arena's index: a power of two. */
+/** Slots of an arena's index, most of which a task with few keys never takes: a power of two. */
 function slotCount(arenaBytes: number): number {
   return 2 ** Math.ceil(Math.log2(arenaBytes / expectedRecordBytes) + 0.5);
 }

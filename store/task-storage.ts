@@ -258,6 +258,8 @@ class LogFirstStorage implements TaskStorage {
       durability !== "durable" || this.#syncedThrough === this.#batch,
       "visible before durable",
     );
+    const keys = frame.offsets.length;
+    if (!arena.hasSlots(keys)) this.#control.exclusively(() => arena.grow(keys));
     if (frame.clears.size > 0) this.#control.begin();
     for (const offset of frame.offsets) arena.publish(offset);
     for (const [table, version] of frame.clears) this.#control.setCleared(table, version);

@@ -59,7 +59,7 @@ export class View {
     for (const arena of arenas) {
       const end = this.#control.publishedEnd(arena);
       const keys = this.#scans[arena].keys(table, generation, end);
-      layers.push(new ArenaLayer(this.#arenas[arena], table, { keys, end }, range));
+      layers.push(new ArenaLayer(this.#arenas[arena], { keys, end }, range));
     }
     layers.push(new EnvironmentLayer(this.#environment(), table, range, limit));
     const cleared = this.#control.cleared(table);
@@ -114,25 +114,23 @@ function nextKey(layers: readonly Layer[], reverse: boolean): Uint8Array | undef
   return best;
 }
 
-/** One record of each key of a table, by key, and where the arena ended when they were listed. */
+/** The newest record of each key of a table, by key, and where the arena ended by then. */
 interface ListedKeys {
-  readonly keys: readonly number[];
+  readonly keys: Int32Array;
   readonly end: number;
 }
 
 class ArenaLayer implements Layer {
   readonly #arena: Arena;
-  readonly #table: TableId;
-  readonly #offsets: readonly number[];
+  readonly #offsets: Int32Array;
   readonly #publishedEnd: number;
   readonly #step: 1 | -1;
   #index: number;
   readonly #end: number;
 
-  constructor(arena: Arena, table: TableId, listed: ListedKeys, range: KeyRange) {
+  constructor(arena: Arena, listed: ListedKeys, range: KeyRange) {
     const offsets = listed.keys;
     this.#arena = arena;
-    this.#table = table;
     this.#offsets = offsets;
     this.#publishedEnd = listed.end;
     const first = range.from === undefined ? 0 : this.#lowerBound(range.from);
@@ -150,10 +148,7 @@ class ArenaLayer implements Layer {
 
   row(): StoredRow | undefined | "moved" {
     const { records } = this.#arena;
-    const listed = this.#offsets[this.#index] ?? 0;
-    // The list names each key by one of its records; the newest is where the index leads.
-    const newest = this.#arena.find(this.#table, records.key(listed), records.keyHash(listed));
-    const offset = newest === 0 ? listed : newest;
+    const offset = this.#offsets[this.#index] ?? 0;
     if (offset >= this.#publishedEnd) return "moved";
     return records.isTombstone(offset) ? undefined : records.row(offset);
   }

@@ -17,8 +17,8 @@
 import { assert } from "../../base/invariant.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import { Fifo } from "../fifo.js";
+import { eachRow } from "../table-rows.js";
 import { type InvocationId, invocationIdOf, invocationName } from "../wire/invocation-id.js";
-import { noBytes } from "../wire/wire-field.js";
 import {
   decodeRecord,
   type InvocationRecord,
@@ -32,7 +32,6 @@ import { treeTable } from "./tree.js";
 /** Records looked at for one message: more than one begins with it, so that a backlog shrinks. */
 const deletesMax = 4;
 const smallRowsMax = 64;
-const pageRows = 64;
 
 /** A record in the order. One that was revived has left it: its next place is another. */
 interface Place {
@@ -60,18 +59,12 @@ export class Retention {
    */
   start(visit: (id: InvocationId, record: InvocationRecord) => void): number {
     const found: (Place & { readonly agent: string })[] = [];
-    for (let from: Uint8Array = noBytes; ; ) {
-      const range = from.length === 0 ? {} : { from };
-      const rows = this.#port.page(invocationTable, range, pageRows);
-      for (const row of rows) {
-        const record = decodeRecord(row.value);
-        visit(row.key, record);
-        const { agent, placeNo } = record;
-        if (isOver(row.value)) found.push({ name: invocationName(row.key), agent, placeNo });
-        from = new Uint8Array([...row.key, 0]);
-      }
-      if (rows.length === 0) break;
-    }
+    eachRow(this.#port, invocationTable, {}, (key, value) => {
+      const record = decodeRecord(value);
+      visit(key, record);
+      const { agent, placeNo } = record;
+      if (isOver(value)) found.push({ name: invocationName(key), agent, placeNo });
+    });
     found.sort((a, b) => a.placeNo - b.placeNo);
     for (const { agent, name, placeNo } of found) this.#orderOf(agent).push({ name, placeNo });
     return found.at(-1)?.placeNo ?? 0;

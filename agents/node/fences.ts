@@ -14,6 +14,7 @@
 
 import { PartitaError } from "../../base/errors.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
+import { eachRow } from "../table-rows.js";
 import {
   decodeFence,
   encodeFence,
@@ -25,8 +26,6 @@ import type { RunMessage } from "../wire/message.js";
 
 /** Table of these rows. Part of the on-disk format. */
 export const fenceTable = 12;
-
-const pageRows = 256;
 
 /** What a fence is about: a run, or a row of the queue. */
 interface Fenced {
@@ -46,15 +45,9 @@ export class Fences {
   }
 
   start(): void {
-    for (let from = new Uint8Array(0); ; ) {
-      const range = from.length === 0 ? {} : { from };
-      const rows = this.#port.page(fenceTable, range, pageRows);
-      for (const { key, value } of rows) {
-        this.#fences.set(invocationName(key), decodeFence(value));
-        from = new Uint8Array([...key, 0]);
-      }
-      if (rows.length === 0) return;
-    }
+    eachRow(this.#port, fenceTable, {}, (key, value) => {
+      this.#fences.set(invocationName(key), decodeFence(value));
+    });
   }
 
   /** The committed fence of an invocation. */

@@ -21,6 +21,7 @@ import { ByteReader } from "../../base/byte-reader.js";
 import { ByteWriter } from "../../base/byte-writer.js";
 import { assert } from "../../base/invariant.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
+import { eachRow } from "../table-rows.js";
 import { type FailureList, noFailures, readFailures, writeFailures } from "../wire/failure-list.js";
 import { decodeRun, type RunMessage } from "../wire/message.js";
 import { numberKey, numberOfKey } from "../wire/number-key.js";
@@ -38,7 +39,6 @@ export const queueTable = 9;
 const markNo = 0;
 /** Numbers reserved at a time: a mark is written once for so many rows. */
 const reservedNumbers = 4_096;
-const pageRows = 256;
 /** No number is so large that the key of its row begins like this. */
 const statePrefix = 0xff;
 
@@ -90,10 +90,13 @@ export class NodeQueue {
     if (mark !== undefined) this.#mark = new ByteReader(mark).uint64();
     this.#next = this.#mark;
     this.#firstOwn = this.#mark;
-    this.#visit(numberKey(0, statePrefix), undefined, (arrivalNo, value) => {
-      this.#states.set(arrivalNo, rowState(readState(value)));
+    const states = { from: numberKey(0, statePrefix) };
+    eachRow(this.#port, queueTable, states, (key, value) => {
+      this.#states.set(numberOfKey(key), rowState(readState(value)));
     });
-    this.#visit(numberKey(markNo + 1), Uint8Array.of(statePrefix), (arrivalNo, value) => {
+    const rows = { from: numberKey(markNo + 1), to: Uint8Array.of(statePrefix) };
+    eachRow(this.#port, queueTable, rows, (key, value) => {
+      const arrivalNo = numberOfKey(key);
       assert(arrivalNo < this.#mark, () => `row ${arrivalNo} is beyond the mark ${this.#mark}`);
       visit(arrivalNo, decodeRun(value));
     });
@@ -195,22 +198,6 @@ export class NodeQueue {
 
   #hasState(arrivalNo: number): boolean {
     return this.#states.has(arrivalNo) || this.#stating.has(arrivalNo);
-  }
-
-  #visit(
-    first: Uint8Array,
-    to: Uint8Array | undefined,
-    visit: (arrivalNo: number, value: Uint8Array) => void,
-  ): void {
-    for (let from = first; ; ) {
-      const range = to === undefined ? { from } : { from, to };
-      const rows = this.#port.page(queueTable, range, pageRows);
-      for (const { key, value } of rows) {
-        visit(numberOfKey(key), value);
-        from = new Uint8Array([...key, 0]);
-      }
-      if (rows.length === 0) return;
-    }
   }
 }
 

@@ -20,6 +20,7 @@
 import { PartitaError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
+import { eachRow } from "../table-rows.js";
 import { encodeAttempt } from "../wire/attempt-message.js";
 import {
   formatInvocationId,
@@ -46,8 +47,6 @@ import {
   waitTable,
 } from "./wait-rows.js";
 
-const pageRows = 256;
-
 /** The children of one row, by name. */
 interface Children {
   /** In the order in which they were begun. */
@@ -70,16 +69,10 @@ export class OwnChildren {
 
   /** Reads what was left from before. */
   start(): void {
-    const { first, to } = childrenRange;
-    for (let from = first; ; ) {
-      const rows = this.#port.page(waitTable, { from, to }, pageRows);
-      for (const { key } of rows) {
-        const { arrivalNo, child } = childOfKey(key);
-        this.#of(arrivalNo).running.add(invocationName(child));
-        from = new Uint8Array([...key, 0]);
-      }
-      if (rows.length === 0) return;
-    }
+    eachRow(this.#port, waitTable, childrenRange, (key) => {
+      const { arrivalNo, child } = childOfKey(key);
+      this.#of(arrivalNo).running.add(invocationName(child));
+    });
   }
 
   close(): void {

@@ -307,8 +307,8 @@ export function childOfKey(key: Uint8Array): {
   return { arrivalNo: getUint64(view, 1), child: key.subarray(9) };
 }
 
-function rangeOf(prefix: number): { readonly first: Uint8Array; readonly to: Uint8Array } {
-  return { first: Uint8Array.of(prefix), to: Uint8Array.of(prefix + 1) };
+function rangeOf(prefix: number): { readonly from: Uint8Array; readonly to: Uint8Array } {
+  return { from: Uint8Array.of(prefix), to: Uint8Array.of(prefix + 1) };
 }
 
 function placeKey(prefix: number, { arrivalNo, index }: WaitPlace, more: number): Uint8Array {

@@ -19,6 +19,7 @@
 import { PartitaError } from "../../base/errors.js";
 import { operationId } from "../../runtime/operation-id.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
+import { eachRow } from "../table-rows.js";
 import { type InvocationId, operationPrefix, placementOf } from "../wire/invocation-id.js";
 import { decodeRun, type RunMessage } from "../wire/message.js";
 import { encodeQuestion } from "../wire/question-message.js";
@@ -66,8 +67,6 @@ import {
   waitTable,
 } from "./wait-rows.js";
 
-const pageRows = 256;
-
 export class Waits {
   readonly #port: TaskPort;
   readonly #queue: NodeQueue;
@@ -103,20 +102,14 @@ export class Waits {
   /** Reads what was left from before. */
   start(): void {
     this.children.start();
-    const { first, to } = waitsRange;
-    for (let from = first; ; ) {
-      const rows = this.#port.page(waitTable, { from, to }, pageRows);
-      for (const { key, value } of rows) {
-        const place = placeOf(key);
-        const { wanted, rests } = decodeWait(value);
-        if (rests) this.#resting.found(place);
-        this.#open.add(place);
-        if (wanted.kind === "pause") this.#pauses.add({ ...place, dueMs: wanted.dueMs });
-        if (wanted.kind === "neighbour") this.#passed.watch(place, wanted);
-        from = new Uint8Array([...key, 0]);
-      }
-      if (rows.length === 0) break;
-    }
+    eachRow(this.#port, waitTable, waitsRange, (key, value) => {
+      const place = placeOf(key);
+      const { wanted, rests } = decodeWait(value);
+      if (rests) this.#resting.found(place);
+      this.#open.add(place);
+      if (wanted.kind === "pause") this.#pauses.add({ ...place, dueMs: wanted.dueMs });
+      if (wanted.kind === "neighbour") this.#passed.watch(place, wanted);
+    });
     this.#pauses.arm();
   }
 

@@ -7,7 +7,7 @@ import { Arena, arenaStart } from "../../../store/arena.js";
 import { ArenaScan } from "../../../store/arena-scan.js";
 import { frameHeaderBytes, sealFrame } from "../../../store/frame.js";
 import type { RecordWrite } from "../../../store/storage.js";
-import { createTaskMemory } from "../../../store/task-memory.js";
+import { createTaskMemory, indexHeaderBytes } from "../../../store/task-memory.js";
 import { check } from "../../support/property.js";
 import { bytes, hex, keyBytes, record } from "../../support/storage-bytes.js";
 
@@ -26,12 +26,18 @@ function addFrame(arena: Arena, records: readonly RecordWrite[]): void {
   }
   const header = { byteLength: at - start, batch: 1, syncedThrough: 0, records: records.length };
   sealFrame(arena.records.bytes, start, header);
+  if (!arena.hasSlots(offsets.length)) arena.grow(offsets.length);
   for (const offset of offsets) arena.publish(offset);
   arena.tail = at;
 }
 
-function keysOf(arena: Arena, offsets: readonly number[]): readonly string[] {
-  return offsets.map((offset) => hex(arena.records.key(offset)));
+function keysOf(arena: Arena, offsets: Int32Array): readonly string[] {
+  return Array.from(offsets, (offset) => hex(arena.records.key(offset)));
+}
+
+/** What the index leads to, of one table. */
+function newestOf(arena: Arena, table: number): Int32Array {
+  return arena.offsets().filter((offset) => arena.records.table(offset) === table);
 }
 
 describe("arena — index", () => {
@@ -57,14 +63,15 @@ describe("arena — index", () => {
 
   it("misses no key while its owner publishes others", async () => {
     const memory = createTaskMemory({ arenaBytes: 1024 * 1024 }).arenas[0];
-    const slots = new Int32Array(memory.index);
+    const slots = new Int32Array(memory.index, indexHeaderBytes);
     const arena = new Arena(memory);
+    arena.grow(slots.length * 0.375);
     // The last slot is taken; an owner on another thread takes the others, from the first on.
     const kept = slots.length - 1;
     slots[kept] = 64;
     const script = `
       const { workerData: { index, kept } } = require("node:worker_threads");
-      const slots = new Int32Array(index);
+      const slots = new Int32Array(index, ${indexHeaderBytes});
       for (let at = 1; at < kept; at += 2) {
         for (let pause = 0; pause < 200; pause += 1) Atomics.load(slots, 0);
         Atomics.store(slots, at, 128);
@@ -83,6 +90,47 @@ describe("arena — index", () => {
     } finally {
       await owner.terminate();
     }
+  });
+
+  it("leads to every key after it has grown, also those who looked before", () => {
+    const memory = createTaskMemory({ arenaBytes: 1024 * 1024 }).arenas[0];
+    const arena = new Arena(memory);
+    const other = new Arena(memory);
+    const keys = Array.from({ length: 9_000 }, (_, index) => `k${index}`);
+    for (const [index, key] of keys.entries()) {
+      addFrame(arena, [record(16, key, index + 1, undefined)]);
+      if (index % 1_000 !== 0) continue;
+      const { keyHash } = record(16, "k0", 1, undefined);
+      expect(other.records.version(other.find(16, bytes("k0"), keyHash))).toBe(1);
+    }
+    for (const [index, key] of keys.entries()) {
+      const { keyHash } = record(16, key, 1, undefined);
+      const offset = other.find(16, bytes(key), keyHash);
+      expect(other.records.version(offset)).toBe(index + 1);
+    }
+    expect(other.offsets()).toHaveLength(keys.length);
+  });
+
+  it("touches only so much of its memory as its keys need", () => {
+    const memory = createTaskMemory({ arenaBytes: 64 * 1024 * 1024 }).arenas[0];
+    const arena = new Arena(memory);
+    for (let count = 0; count < 3_000; count += 1) {
+      addFrame(arena, [record(16, `k${count}`, count + 1, undefined)]);
+    }
+    const words = new Int32Array(memory.index);
+    const last = words.findLastIndex((word) => word !== 0);
+    expect(last).toBeGreaterThan(4_096);
+    expect(last).toBeLessThan(2 * 4_096 + 2);
+  });
+
+  it("refuses a key for which it was not asked to grow", () => {
+    const arena = newArena();
+    const publish = (index: number): void => {
+      arena.write(arenaStart, record(16, `k${index}`, 1, undefined));
+      arena.publish(arenaStart);
+    };
+    for (let index = 0; arena.hasSlots(1); index += 1) publish(index);
+    expect(() => publish(4_000)).toThrow("no slot");
   });
 
   it("tells keys with one hash apart", () => {
@@ -110,6 +158,7 @@ describe("arena — index", () => {
     const arena = newArena();
     let count = 0;
     while (arena.fits(0, 1)) {
+      if (!arena.hasSlots(1)) arena.grow(1);
       const write = { ...record(16, `k${count}`, 1, undefined), keyHash: count * 7 };
       arena.write(arenaStart, write);
       arena.publish(arenaStart);
@@ -159,10 +208,31 @@ describe("arena scan — the keys of a table", () => {
         addFrame(arena, [...records, record(17, "other", version, "x")]);
         for (const key of keys) known.add(hex(key));
         if (!asks) continue;
-        expect(keysOf(arena, scan.keys(16, 2, arena.tail))).toEqual([...known].sort());
+        const offsets = scan.keys(16, 2, arena.tail);
+        expect(keysOf(arena, offsets)).toEqual([...known].sort());
+        expect([...offsets].sort()).toEqual([...newestOf(arena, 16)].sort());
       }
     });
     await check(property, { runs: 150 });
+  });
+
+  it("has many keys in order that begin alike, end early or differ in zeros alone", async () => {
+    const few = fc.uint8Array({ minLength: 0, maxLength: 12, max: 1 });
+    const key = fc.tuple(fc.constantFrom("", "a long beginning ", "b"), few);
+    const property = fc.property(
+      fc.uniqueArray(key, { minLength: 40, maxLength: 300 }),
+      (parts) => {
+        const arena = newArena();
+        const known = parts.map(([text, rest]) => Buffer.concat([bytes(text), rest]));
+        addFrame(
+          arena,
+          known.map((key, index) => record(16, key, index + 1, undefined)),
+        );
+        const sorted = [...new Set(known.map(hex))].sort();
+        expect(keysOf(arena, new ArenaScan(arena).keys(16, 2, arena.tail))).toEqual(sorted);
+      },
+    );
+    await check(property, { runs: 60 });
   });
 
   it("has a key that was published again between its end and the look at the index", () => {
@@ -175,7 +245,34 @@ describe("arena scan — the keys of a table", () => {
     expect(keysOf(arena, scan.keys(16, 2, arena.tail))).toEqual(["61", "62"]);
   });
 
-  it("starts over for another table and for another generation", () => {
+  it("goes from table to table and back, by the index when there is much data", () => {
+    const arena = newArena();
+    const scan = new ArenaScan(arena);
+    const keysOfTable = (table: number): number => scan.keys(table, 2, arena.tail).length;
+    const value = "x".repeat(100);
+    for (let count = 0; count < 1_000; count += 1) {
+      addFrame(arena, [record(16 + (count % 2), `k${count % 400}`, count + 1, value)]);
+    }
+    expect(arena.tail).toBeGreaterThan(arena.walkedBytesMax);
+    for (const table of [16, 17, 18, 16, 17]) expect(keysOfTable(table)).toBe(table < 18 ? 200 : 0);
+    addFrame(arena, [record(17, "new", 2_000, "x"), record(18, "new", 2_001, "x")]);
+    addFrame(arena, [record(17, "k1", 2_002, "x")]);
+    for (const table of [18, 17, 16]) {
+      const offsets = scan.keys(table, 2, arena.tail);
+      expect([...offsets].sort()).toEqual([...newestOf(arena, table)].sort());
+    }
+  });
+
+  it("has a key once that was written a hundred times, by its newest record", () => {
+    const arena = newArena();
+    addFrame(arena, [record(16, "hotter", 1, "x"), record(16, "a", 2, "x")]);
+    for (let count = 3; count < 103; count += 1) addFrame(arena, [record(16, "hot", count, "x")]);
+    const offsets = new ArenaScan(arena).keys(16, 2, arena.tail);
+    const versions = Array.from(offsets, (offset) => arena.records.version(offset));
+    expect(versions).toEqual([2, 102, 1]);
+  });
+
+  it("starts over for another generation", () => {
     const arena = newArena();
     addFrame(arena, [record(16, "a", 1, "x"), record(17, "b", 2, "x")]);
     const scan = new ArenaScan(arena);

@@ -36,6 +36,7 @@ function filled(
   for (const write of records) {
     offsets.push(at);
     const end = arena.write(at, write);
+    if (!arena.hasSlots(1)) arena.grow(1);
     arena.publish(at);
     at = end;
   }

@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { PartitaError } from "../../../base/errors.js";
 import { replayLog } from "../../../store/replay.js";
 import type { TaskStorage } from "../../../store/storage.js";
+import { ControlWords } from "../../../store/task-memory.js";
 import type { Durability } from "../../../store/task-storage.js";
 import {
   copyOf,
@@ -118,6 +119,65 @@ describe("replay — a torn end", () => {
       await storage.close();
       expect(segmentPaths(directory)).toHaveLength(1);
     }
+  });
+});
+
+describe("replay — two segments", () => {
+  it("goes on with the older when the newer was never begun, and keeps what follows", async () => {
+    const directory = await leftOverTwoSegments();
+    rewrite(newestSegment(directory), (bytes) => bytes.subarray(0, 10));
+    const storage = await openAt(directory);
+    const before = keysIn(storage);
+    expect(before.length).toBeGreaterThan(0);
+    await commit(storage, [record(16, "z", storage.versionLast + 1, "after")]);
+    expect(keysIn(storage)).toEqual([...before, "z"]);
+    await storage.close();
+    const again = await openAt(directory);
+    expect(keysIn(again)).toEqual([...before, "z"]);
+    await again.close();
+  });
+});
+
+describe("replay — more keys than an index takes at first", () => {
+  it("has them all, and readers are told before the index is moved", async () => {
+    const directory = join(tempDirectory(), "task");
+    const memory = smallMemory();
+    const storage = await openOnDisk(directory, memory, { durability: "relaxed" });
+    const control = new ControlWords(memory);
+    const { generation } = control;
+    const add = async (from: number, to: number): Promise<void> => {
+      const keys = Array.from({ length: to - from }, (_, at) => from + at);
+      await commit(
+        storage,
+        keys.map((key) => record(16, `k${key}`, key, "")),
+      );
+    };
+    await add(1, 3_001);
+    expect(control.generation).toBe(generation);
+    await add(3_001, 4_001);
+    expect(control.generation).toBe(generation + 2);
+    await add(4_001, 5_001);
+    expect(control.generation).toBe(generation + 2);
+    expect(storage.page(16, {}, 10_000)).toHaveLength(5_000);
+    await storage.close();
+    for (const recovered of [memory, smallMemory()]) {
+      const again = await openOnDisk(directory, recovered);
+      expect(again.page(16, {}, 10_000)).toHaveLength(5_000);
+      await again.close();
+    }
+  });
+});
+
+describe("replay — where it is wanted", () => {
+  it("reads a segment to the place it is given, and counts its records", async () => {
+    const directory = await leftBehind(4);
+    const place = new Uint8Array(new SharedArrayBuffer(1024 * 1024)).fill(7);
+    const [segment] = replayLog(directory, taskId, 0, () => place).segments;
+    const [plain] = replayLog(directory, taskId, 0).segments;
+    expect(segment?.bytes.buffer).toBe(place.buffer);
+    expect(Buffer.compare(segment?.bytes ?? place, plain?.bytes ?? place)).toBe(0);
+    // Each start puts its boot record on file, which this fixture has none of.
+    expect([segment?.records, plain?.records]).toEqual([4, 4]);
   });
 });
 
