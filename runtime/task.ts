@@ -39,7 +39,7 @@ import { applyRequest } from "./requests.js";
 import { checkStreamRows } from "./stream-rows.js";
 import type { System } from "./system.js";
 import type { MessageOrigin, OwnWork, TaskProgram } from "./task-program.js";
-import { TaskTurn } from "./turn.js";
+import { TaskTurn, type TurnParts } from "./turn.js";
 
 /** What a task is made of. */
 export interface TaskParts {
@@ -84,6 +84,7 @@ export class Task {
   readonly #calls: CallRecords;
   readonly #marks: Marks;
   readonly #mailbox: Mailbox;
+  readonly #turnParts: TurnParts;
   #program: TaskProgram | undefined;
   /** How far the oldest section of the mailbox is taken. */
   #reader: ByteReader | undefined;
@@ -112,6 +113,7 @@ export class Task {
     this.#calls = new CallRecords(parts.storage, this.#overlay, now, callRetention, isWeak);
     const windowMessages = parts.streamWindowMessages ?? limits.streamWindowMessages;
     this.outbox = new Outbox(parts.taskId, parts.storage, parts.epoch, windowMessages);
+    this.#turnParts = { overlay: this.#overlay, outbox: this.outbox, calls: this.#calls };
     const senders = (parts.threadCount + 1) * limits.laneMessagesMax;
     const streams = parts.taskCount * (windowMessages + 1);
     this.#mailbox = new Mailbox(senders + streams + 2 * limits.runningNodesMax);
@@ -302,8 +304,7 @@ export class Task {
     assert(program !== undefined, "a program's message reached a task without a program");
     const mark = this.outbox.mark();
     const actions = batch.actions.length;
-    const parts = { overlay: this.#overlay, outbox: this.outbox, calls: this.#calls };
-    const turn = new TaskTurn(this.taskId, origin, parts, batch);
+    const turn = new TaskTurn(this.taskId, origin, this.#turnParts, batch);
     this.#overlay.savepoint();
     try {
       const reply = applied(program, turn, message);

@@ -30,8 +30,9 @@ export class TaskTurn implements Turn {
   readonly #outbox: Outbox;
   readonly #calls: CallRecords;
   readonly #batch: Batch;
-  readonly #own: (Uint8Array | OwnWork)[] = [];
-  readonly #notices: { readonly thread: number; readonly notice: Uint8Array }[] = [];
+  /** Both made when they are needed: most messages have neither. */
+  #own: (Uint8Array | OwnWork)[] | undefined;
+  #notices: { readonly thread: number; readonly notice: Uint8Array }[] | undefined;
   #ended = false;
 
   constructor(task: number, origin: MessageOrigin, parts: TurnParts, batch: Batch) {
@@ -64,13 +65,13 @@ export class TaskTurn implements Turn {
 
   send(task: number, message: Uint8Array): void {
     this.#assertAlive();
-    if (task === this.#task) this.#own.push(message);
-    else this.#outbox.stage(task, message);
+    if (task !== this.#task) this.#outbox.stage(task, message);
+    else this.#addOwn(message);
   }
 
   sendOwn(apply: OwnWork): void {
     this.#assertAlive();
-    this.#own.push(apply);
+    this.#addOwn(apply);
   }
 
   forgetOperation(id: Uint8Array): void {
@@ -85,6 +86,7 @@ export class TaskTurn implements Turn {
 
   notify(thread: number, notice: Uint8Array): void {
     this.#assertAlive();
+    this.#notices ??= [];
     this.#notices.push({ thread, notice });
   }
 
@@ -95,12 +97,13 @@ export class TaskTurn implements Turn {
 
   /** The oldest message to the task itself that was not applied yet. */
   takeOwn(): Uint8Array | OwnWork | undefined {
-    return this.#own.shift();
+    return this.#own?.shift();
   }
 
   /** The message is applied: its notices join the batch. */
   end(): void {
     this.#ended = true;
+    if (this.#notices === undefined) return;
     for (const { thread, notice } of this.#notices) {
       const body = this.#batch.noticesTo(thread);
       body.u32(notice.length);
@@ -111,6 +114,11 @@ export class TaskTurn implements Turn {
   /** The message threw. */
   discard(): void {
     this.#ended = true;
+  }
+
+  #addOwn(work: Uint8Array | OwnWork): void {
+    this.#own ??= [];
+    this.#own.push(work);
   }
 
   #assertAlive(): void {

@@ -33,7 +33,8 @@ export class Accounts {
   readonly invocationId: InvocationId;
   readonly #judge: Judge;
   #record: InvocationRecord;
-  readonly #touched = new Map<string, Touched>();
+  /** Made with the first scope: most invocations have none. */
+  #touched: Map<string, Touched> | undefined;
 
   constructor(turn: Turn, invocationId: InvocationId, record: InvocationRecord, judge: Judge) {
     this.turn = turn;
@@ -65,7 +66,7 @@ export class Accounts {
 
   /** A scope that has not been there before. */
   open(id: NodeInvocationId, scope: ScopeRecord): void {
-    this.#touched.set(formatNodeId(id), { id, isNew: true, scope });
+    this.#remember({ id, isNew: true, scope });
     this.#record = { ...this.#record, isSpread: true };
   }
 
@@ -103,6 +104,7 @@ export class Accounts {
 
   /** Puts what was touched into the frame in hand. */
   write(): void {
+    if (this.#touched === undefined) return;
     for (const { id, isNew, scope } of this.#touched.values()) {
       this.turn.put(treeTable, scopeKey(this.invocationId, id), encodeScope(scope), isNew);
     }
@@ -115,13 +117,16 @@ export class Accounts {
   }
 
   #find(id: NodeInvocationId): Touched | undefined {
-    const name = formatNodeId(id);
-    const known = this.#touched.get(name);
+    const known = this.#touched?.get(formatNodeId(id));
     if (known !== undefined) return known;
     const row = this.turn.get(treeTable, scopeKey(this.invocationId, id));
     if (row === undefined) return undefined;
-    const touched = { id, isNew: false, scope: decodeScope(row) };
-    this.#touched.set(name, touched);
+    return this.#remember({ id, isNew: false, scope: decodeScope(row) });
+  }
+
+  #remember(touched: Touched): Touched {
+    this.#touched ??= new Map();
+    this.#touched.set(formatNodeId(touched.id), touched);
     return touched;
   }
 }

@@ -16,7 +16,7 @@ import { PartitaError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import { optionInvalid } from "../../base/options.js";
 import { noteDigest } from "../../runtime/node-operations.js";
-import { OperationJournal, type RecalledRow } from "../../runtime/operation-journal.js";
+import { OperationJournal } from "../../runtime/operation-journal.js";
 import type { TaskPort } from "../../runtime/task-program.js";
 import { validate } from "../../store/schema.js";
 import { encodeDynamicKey } from "../../store/tuple-key.js";
@@ -34,8 +34,9 @@ import type { NodeClients } from "./node-clients.js";
 import { SubAgentClient } from "./sub-agents.js";
 import type { NodeEffects } from "./node-effects.js";
 import { NodeWaits } from "./node-waits.js";
+import { notedRun } from "./noted-run.js";
 import type { RecordedOperations } from "../wire/recorded-operations.js";
-import { decodeMessage, encodeMessage, noBytes } from "../wire/wire-field.js";
+import { encodeMessage, noBytes } from "../wire/wire-field.js";
 
 /** What surrounds an emitted message in its row, keys aside. */
 const emitOverheadBytes = 128;
@@ -53,7 +54,7 @@ export class ActiveNode implements NodeOperations {
   readonly #node: NodeDefinition;
   readonly #port: TaskPort;
   readonly #bounds: MessageBounds;
-  readonly journal: OperationJournal;
+  #journal: OperationJournal | undefined;
   readonly trace: TraceRecorder;
   readonly #emits: Emit[] = [];
   #chunks: ChunkSender | undefined;
@@ -61,7 +62,7 @@ export class ActiveNode implements NodeOperations {
   #result: Uint8Array | undefined;
   #carry = noBytes;
   #returned = false;
-  readonly #underWay = new Set<Promise<unknown>>();
+  #underWay: Set<Promise<unknown>> | undefined;
   #controller: AbortController | undefined;
   #aborted: { readonly reason: unknown } | undefined;
   /** Why what writes is refused. */
@@ -85,13 +86,7 @@ export class ActiveNode implements NodeOperations {
     this.#node = node;
     this.#port = port;
     this.#bounds = bounds;
-    this.journal = new OperationJournal(operationPrefix(run));
     this.trace = new TraceRecorder(port);
-  }
-
-  /** An earlier run may have begun: its operations are not repeated. Before the function is run. */
-  replay(rows: readonly RecalledRow[]): void {
-    this.journal.replay(rows);
   }
 
   /** What the node function is given. */
@@ -144,6 +139,7 @@ export class ActiveNode implements NodeOperations {
     if (this.#returned) return this.#refused(name);
     if (this.#stirred !== undefined) return this.#goesOnForgotten();
     const outcome: Promise<T> = this.#perform(begin, () => outcome, traced);
+    this.#underWay ??= new Set();
     this.#underWay.add(outcome);
     if (this.#waits !== undefined) this.#place.changed();
     return outcome;
@@ -168,13 +164,19 @@ export class ActiveNode implements NodeOperations {
     return outcome;
   }
 
+  /** Made when the first operation asks for it: many nodes have none. */
+  get journal(): OperationJournal {
+    this.#journal ??= new OperationJournal(operationPrefix(this.#run));
+    return this.#journal;
+  }
+
   get waits(): NodeWaits | undefined {
     return this.#waits;
   }
 
   /** Whether all that the function does is to wait for what is on record. */
   get isResting(): boolean {
-    const isBusy = this.#returned || this.#underWay.size > 0;
+    const isBusy = this.#returned || (this.#underWay?.size ?? 0) > 0;
     return !isBusy && this.#waits?.isResting === true;
   }
 
@@ -186,30 +188,9 @@ export class ActiveNode implements NodeOperations {
 
   /** See `NodeContext.run`. */
   run(name: string, fn: () => unknown): Promise<unknown> {
-    const { node } = this.#run;
-    const bytes = typeof name === "string" ? Buffer.from(name, "utf8") : noBytes;
-    const { runNameBytesMax } = limits;
     return this.operation(
       `run("${name}")`,
-      async () => {
-        if (bytes.length === 0 || bytes.length > runNameBytesMax) {
-          const valid = `a text of 1 to ${runNameBytesMax} bytes`;
-          throw optionInvalid(`run in node "${node}"`, "name", name, valid);
-        }
-        if (typeof fn !== "function") {
-          throw optionInvalid(`run in node "${node}"`, "fn", fn, "a function");
-        }
-        this.assertWrites();
-        const step = this.journal.claim(noteDigest(bytes));
-        if (step.known !== undefined) return decodeMessage(step.known.bytes);
-        const where = `outcome of run "${name}" in node "${node}"`;
-        const outcome = encodeMessage(await fn(), where);
-        assertFits(where, outcome.length, this.#bounds.resultBytesMax);
-        this.assertWrites();
-        await this.#port.note(this.journal, step, bytes, outcome);
-        // What a later run gets, this one gets too.
-        return decodeMessage(outcome);
-      },
+      () => notedRun(this, this.#port, this.#run.node, this.#bounds.resultBytesMax, name, fn),
       { type: "other", about: { run: String(name) }, arguments: [] },
     );
   }
@@ -279,13 +260,26 @@ export class ActiveNode implements NodeOperations {
   /**
    * The function has returned: from now on its context refuses. Resolves when no operation is under
    * way any more, and objects are given back; rejects with the first error among those that were.
+   * `undefined`: that is so already.
    */
-  async finish(): Promise<void> {
+  finish(): Promise<void> | undefined {
     this.#returned = true;
     this.#stirred?.();
     const sent = this.#waits?.finish();
+    const underWay = this.#underWay?.size ? this.#underWay : undefined;
+    if (sent === undefined && underWay === undefined && this.#chunks === undefined) {
+      this.#port.objects.release(this);
+      return undefined;
+    }
     sent?.catch(ignore);
-    const outcomes = this.#underWay.size > 0 ? await Promise.allSettled(this.#underWay) : [];
+    return this.#drained(sent, underWay ?? []);
+  }
+
+  async #drained(
+    sent: Promise<void> | undefined,
+    underWay: Iterable<Promise<unknown>>,
+  ): Promise<void> {
+    const outcomes = await Promise.allSettled(underWay);
     this.#port.objects.release(this);
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
     await sent;
@@ -316,7 +310,8 @@ export class ActiveNode implements NodeOperations {
 
   /** Where operations of this run, and of those before it, may be recorded. */
   recorded(): readonly RecordedOperations[] {
-    return Array.from(this.journal.touched, ([task, indexes]) => ({ task, indexes }));
+    const touched = this.#journal?.touched;
+    return touched === undefined ? [] : Array.from(touched, recordedOn);
   }
 
   /**
@@ -344,7 +339,7 @@ export class ActiveNode implements NodeOperations {
       this.#port.goesOn(this.#run.agent, this.#run.node);
       throw error;
     } finally {
-      this.#underWay.delete(own());
+      this.#underWay?.delete(own());
       if (this.#waits !== undefined) this.#place.changed();
     }
   }
@@ -390,6 +385,10 @@ export class ActiveNode implements NodeOperations {
     const { agent, node } = this.#run;
     return new PartitaError("NODE_FINISHED", { agent, node, operation });
   }
+}
+
+function recordedOn([task, indexes]: readonly [number, readonly number[]]): RecordedOperations {
+  return { task, indexes };
 }
 
 function ignore(): void {}

@@ -8,27 +8,88 @@ import { formatNodeId } from "../wire/invocation-id.js";
 import type { RunMessage } from "../wire/message.js";
 import { decodeMessage } from "../wire/wire-field.js";
 
-/** Runs a node function to its end, operations that it has not awaited included. */
-export async function runFunction(
+/** What the user's function came to. */
+type Outcome = { readonly value: unknown } | { readonly error: unknown };
+
+/**
+ * Runs a node function to its end, operations that it has not awaited included. One that neither
+ * waits nor leaves anything under way costs no promise.
+ */
+export function runFunction(
   run: RunMessage,
   node: NodeDefinition,
   active: ActiveNode,
-): Promise<NodeEffects> {
-  let thrown: { readonly error: unknown } | undefined;
-  let returned: unknown;
+): NodeEffects | Promise<NodeEffects> {
+  let outcome: Outcome;
   try {
-    returned = await node.run(active.context(), decodeMessage(run.message));
+    outcome = { value: node.run(active.context(), decodeMessage(run.message)) };
   } catch (error) {
-    thrown = { error };
+    outcome = { error };
   }
+  if ("value" in outcome && isThenable(outcome.value)) {
+    return settled(run, node, active, outcome.value);
+  }
+  const finishing = active.finish();
+  if (finishing === undefined) return effectsOf(run, node, active, outcome);
+  return finished(run, node, active, outcome, finishing);
+}
+
+async function settled(
+  run: RunMessage,
+  node: NodeDefinition,
+  active: ActiveNode,
+  returned: PromiseLike<unknown>,
+): Promise<NodeEffects> {
+  let outcome: Outcome;
   try {
-    await active.finish();
-    if (node.carry !== undefined && node.kind === "scatter") active.carry(returned, node.carry);
+    outcome = { value: await returned };
+  } catch (error) {
+    outcome = { error };
+  }
+  const finishing = active.finish();
+  if (finishing === undefined) return effectsOf(run, node, active, outcome);
+  return await finished(run, node, active, outcome, finishing);
+}
+
+async function finished(
+  run: RunMessage,
+  node: NodeDefinition,
+  active: ActiveNode,
+  outcome: Outcome,
+  finishing: Promise<void>,
+): Promise<NodeEffects> {
+  try {
+    await finishing;
   } catch (error) {
     // What the function itself threw came first.
-    thrown ??= { error };
+    return effectsOf(run, node, active, "error" in outcome ? outcome : { error });
   }
-  return thrown === undefined ? active.effects() : failureOf(run, active, thrown.error);
+  return effectsOf(run, node, active, outcome);
+}
+
+function effectsOf(
+  run: RunMessage,
+  node: NodeDefinition,
+  active: ActiveNode,
+  outcome: Outcome,
+): NodeEffects {
+  if ("error" in outcome) return failureOf(run, active, outcome.error);
+  if (node.carry === undefined || node.kind !== "scatter") return active.effects();
+  try {
+    active.carry(outcome.value, node.carry);
+  } catch (error) {
+    return failureOf(run, active, error);
+  }
+  return active.effects();
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "then" in value &&
+    typeof value.then === "function"
+  );
 }
 
 /** What a run comes to that has thrown. */

@@ -209,50 +209,43 @@ export class NodeRun {
     this.#run = fence === undefined ? run : { ...run, attempt: attemptOf(run, fence) };
   }
 
+  /** One async function for all of it: each costs a run more than most node functions do. */
   async #call(node: NodeDefinition, active: ActiveNode): Promise<void> {
     // The frame before it has just been opened to readers: replies go out before users' code runs.
     await undefined;
     try {
-      if (!this.#isOver) await this.#replayed(node, active);
+      const refused = this.row.rerun && !this.#isOver ? await this.#replay(active) : undefined;
+      if (this.#isOver) return;
+      if (refused !== undefined) this.#submit(failureOf(this.#run, active, refused.error));
+      else if (this.#isHalted) {
+        await this.#orphans;
+        this.#submit({ ...this.#nothing(), recorded: active.recorded() });
+      } else {
+        this.#limitTime(node, active);
+        const running = this.#watched(node, active);
+        const effects = running instanceof Promise ? await running : running;
+        // Of what is cancelled nothing may run any more when it counts as ended.
+        if (this.#orphans !== undefined) await this.#orphans;
+        this.#submit(effects);
+      }
     } finally {
       this.#ended = undefined;
     }
   }
 
-  async #replayed(node: NodeDefinition, active: ActiveNode): Promise<void> {
-    const refused = this.row.rerun ? await this.#replay(active) : undefined;
-    if (this.#isOver) return;
-    if (refused !== undefined) {
-      this.#submit(failureOf(this.#run, active, refused.error));
-      return;
-    }
-    if (!this.#isHalted) {
-      await this.#within(node, active);
-      return;
-    }
-    await this.#orphans;
-    this.#submit({ ...this.#nothing(), recorded: active.recorded() });
-  }
-
   /** When its time is over the attempt has failed: what the function does then counts no more. */
-  async #within(node: NodeDefinition, active: ActiveNode): Promise<void> {
-    const { nodeTimeoutMs: timeoutMs } = node;
-    if (timeoutMs !== undefined) {
-      this.#limit = this.#services.port.after(timeoutMs, () => {
-        const { agent } = this.#run;
-        const error = new PartitaError("NODE_TIMEOUT", { agent, node: node.name, timeoutMs });
-        this.halt(error, true);
-        this.#submit(failureOf(this.#run, active, error));
-      });
-    }
-    const effects = await this.#watched(node, active);
-    // Of what is cancelled nothing may run any more when it counts as ended.
-    await this.#orphans;
-    this.#submit(effects);
+  #limitTime({ nodeTimeoutMs: timeoutMs, name }: NodeDefinition, active: ActiveNode): void {
+    if (timeoutMs === undefined) return;
+    this.#limit = this.#services.port.after(timeoutMs, () => {
+      const { agent } = this.#run;
+      const error = new PartitaError("NODE_TIMEOUT", { agent, node: name, timeoutMs });
+      this.halt(error, true);
+      this.#submit(failureOf(this.#run, active, error));
+    });
   }
 
   /** Calls the function, under the eyes of the watchdog until it first waits. */
-  #watched(node: NodeDefinition, active: ActiveNode): Promise<NodeEffects> {
+  #watched(node: NodeDefinition, active: ActiveNode): NodeEffects | Promise<NodeEffects> {
     const { port } = this.#services;
     const { agent, node: name } = this.#run;
     port.entered(this.row.arrivalNo, agent, name);
@@ -276,7 +269,7 @@ export class NodeRun {
   /** Lets a function that may have run before replay that; returns why it cannot. */
   async #replay(active: ActiveNode): Promise<{ error: unknown } | undefined> {
     try {
-      active.replay(await this.#services.port.recall(operationPrefix(this.#run)));
+      active.journal.replay(await this.#services.port.recall(operationPrefix(this.#run)));
       return undefined;
     } catch (error) {
       return { error };

@@ -254,8 +254,8 @@ const agents: readonly BrokenRule[] = [
     name: "effects-of-a-failed-node",
     rule: "what a node has emitted before it failed is nowhere",
     file: "agents/node/node-function.js",
-    find: "thrown === undefined ? active.effects()",
-    replace: "thrown !== failureOf ? active.effects()",
+    find: 'if ("error" in outcome)',
+    replace: 'if ("error" in outcome && active === undefined)',
   },
 ];
 
