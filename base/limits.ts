@@ -86,10 +86,13 @@ export const limits = {
   pageBytesMax: 1_048_576,
   /** Rows of one page of `entries`: bounds what a slow consumer holds. */
   entriesPageRows: 256,
-  /** Decoded rows that a task keeps for its own reads. */
+  /** Decoded rows of stores that a task keeps for its own reads. */
   cacheEntriesMax: 65_536,
   /** About the bytes of those rows. */
   cacheBytesMax: 67_108_864,
+  /** The same of the runtime's own rows: most are looked at again soon, or after days. */
+  ownCacheEntriesMax: 4_096,
+  ownCacheBytesMax: 16_777_216,
 
   /** How long the reply of a call with an id is kept: longer than clients go on retrying. */
   callRetentionMs: 86_400_000,

@@ -6,13 +6,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { machine } from "./counters.js";
 import { type BenchOptions, parseOptions, usage } from "./options.js";
-import { drawFrom, runBenchmark } from "./run.js";
 import type { Target } from "./target.js";
-import { targetsOf } from "./targets.js";
 import { measureAgain, measureWaiting } from "./waiting.js";
 
 const waitingCount = 1e5;
 const waitingCountQuick = 5e3;
+
+// What waits is measured in memory, without all that the rest would load.
+const isAlone = process.argv.some((argument) => ["--waiting", "--again"].includes(argument));
+const targetsOf = isAlone ? () => [] : (await import("./targets.js")).targetsOf;
 
 process.exitCode = await main();
 
@@ -29,6 +31,7 @@ async function main(): Promise<number> {
     return 0;
   }
   if (options.waiting) return await waiting(options.quick);
+  const { drawFrom, runBenchmark } = await import("./run.js");
   if (options.from !== undefined && options.charts !== undefined) {
     await drawFrom(options.from, options.charts);
     return 0;

@@ -10,7 +10,8 @@
 //   O2. After `rollback` every row is as it was at `savepoint`; values handed to user code are
 //       decoded anew, since a function that threw may have changed them in place.
 //   O3. Between `committed` and the next change no row is dirty. The cache forgets only then, so it
-//       never drops a dirty row; it holds at most about `rowsMax` rows and `bytesMax` bytes.
+//       never drops a dirty row; it holds at most about `rowsMax` rows of stores and `bytesMax`
+//       bytes of them, and `ownRowsMax` and `ownBytesMax` of the runtime's own tables.
 //   O4. A row with a version of at most its table's clear in this batch is absent.
 
 import { PartitaError } from "../base/errors.js";
@@ -53,9 +54,12 @@ interface UndoEntry {
 
 /** How much an overlay takes. */
 export interface OverlayBounds {
-  /** Rows that the cache keeps, and about their bytes. */
+  /** Rows of stores that the cache keeps, and about their bytes. */
   readonly rowsMax: number;
   readonly bytesMax: number;
+  /** The same of the runtime's own tables. */
+  readonly ownRowsMax: number;
+  readonly ownBytesMax: number;
   /** One value: a frame must hold it. */
   readonly valueBytesMax: number;
 }
@@ -72,6 +76,8 @@ export class Overlay {
   readonly #storage: TaskStorage;
   readonly #valueBytesMax: number;
   readonly #cache: RowCache<Row>;
+  /** Of the runtime's own tables: they have more rows, which would take the places of stores'. */
+  readonly #ownCache: RowCache<Row>;
   #version: number;
   #dirty: Row[] = [];
   #dirtyBytes = 0;
@@ -81,6 +87,7 @@ export class Overlay {
   constructor(storage: TaskStorage, bounds: OverlayBounds) {
     this.#storage = storage;
     this.#cache = new RowCache(bounds.rowsMax, bounds.bytesMax);
+    this.#ownCache = new RowCache(bounds.ownRowsMax, bounds.ownBytesMax);
     this.#valueBytesMax = bounds.valueBytesMax;
     this.#version = storage.versionLast;
   }
@@ -97,7 +104,7 @@ export class Overlay {
 
   /** The row of a key. `key` is copied when it is kept. */
   row(table: TableId, key: Uint8Array, keyHash: number = hashKey(key)): Row {
-    const known = this.#cache.find(table, key, keyHash);
+    const known = this.#cacheOf(table).find(table, key, keyHash);
     if (known !== undefined) return known;
     const stored = this.#storage.get(table, key, keyHash);
     const hidden = stored !== undefined && stored.version <= (this.#cleared.get(table) ?? 0);
@@ -223,7 +230,7 @@ export class Overlay {
     assert(this.#undo === undefined, "a clear cannot be rolled back");
     this.#version += 1;
     this.#cleared.set(table, this.#version);
-    for (const row of this.#cache.rowsOf(table)) {
+    for (const row of this.#cacheOf(table).rowsOf(table)) {
       row.present = false;
       row.bytes = undefined;
       row.value = notDecoded;
@@ -279,15 +286,19 @@ export class Overlay {
 
   /** The frame is visible: rows are clean, and the cache may forget old ones. */
   committed(): void {
+    let ownBytes = 0;
     for (const row of this.#dirty) {
       row.dirty = false;
       row.fresh = !row.present;
+      if (row.table < limits.tableStoreFirst) ownBytes += sizeOf(row);
     }
-    this.#cache.grew(this.#dirtyBytes);
+    this.#ownCache.grew(ownBytes);
+    this.#cache.grew(Math.max(0, this.#dirtyBytes - ownBytes));
     this.#dirty = [];
     this.#dirtyBytes = 0;
     this.#cleared.clear();
     this.#cache.forgetOld();
+    this.#ownCache.forgetOld();
   }
 
   /** A version above every one used so far. */
@@ -298,7 +309,7 @@ export class Overlay {
 
   /** The row of a key that is overwritten next, for certain: until then it says what is not so. */
   #blindRow(table: TableId, key: Uint8Array, fresh: boolean, keyHash: number): Row {
-    const known = this.#cache.find(table, key, keyHash);
+    const known = this.#cacheOf(table).find(table, key, keyHash);
     if (known !== undefined) return known;
     return this.#keep({
       table,
@@ -340,8 +351,17 @@ export class Overlay {
   }
 
   #keep(row: Row): Row {
-    return this.#cache.keep(row, row.key.length + (row.bytes?.length ?? 0) + recordOverheadBytes);
+    return this.#cacheOf(row.table).keep(row, sizeOf(row));
   }
+
+  #cacheOf(table: TableId): RowCache<Row> {
+    return table < limits.tableStoreFirst ? this.#ownCache : this.#cache;
+  }
+}
+
+/** About the bytes of a row. */
+function sizeOf(row: Row): number {
+  return row.key.length + (row.bytes?.length ?? 0) + recordOverheadBytes;
 }
 
 /** Whether a value cannot be changed in place, and no codec refuses it. */

@@ -102,6 +102,8 @@ export class Task {
     this.#overlay = new Overlay(parts.storage, {
       rowsMax: limits.cacheEntriesMax,
       bytesMax: limits.cacheBytesMax,
+      ownRowsMax: limits.ownCacheEntriesMax,
+      ownBytesMax: limits.ownCacheBytesMax,
       valueBytesMax: parts.valueBytesMax,
     });
     this.boot = readBoot(parts.storage);

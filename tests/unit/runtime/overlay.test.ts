@@ -10,9 +10,11 @@ import { MemoryStorage } from "../../../store/memory-storage.js";
 import type { RecordWrite, TaskStorage } from "../../../store/storage.js";
 import { decodeValue, encodeValue } from "../../../store/value.js";
 import { check } from "../../support/property.js";
+import { bytes } from "../../support/storage-bytes.js";
 
 const table = 16;
-const bounds = { rowsMax: 1_000, bytesMax: 1_000_000, valueBytesMax: 100 };
+const own = { ownRowsMax: 8, ownBytesMax: 1_000_000 };
+const bounds = { rowsMax: 1_000, bytesMax: 1_000_000, valueBytesMax: 100, ...own };
 
 class Bench {
   readonly storage: TaskStorage;
@@ -164,7 +166,7 @@ describe("overlay — cache (O3)", () => {
       sync: { value: () => storage.sync() },
       publish: { value: () => storage.publish() },
     });
-    const bench = new Bench(counting, { rowsMax: 8, bytesMax: 1_000_000, valueBytesMax: 100 });
+    const bench = new Bench(counting, { ...bounds, rowsMax: 8 });
     for (let index = 0; index < 50; index += 1) bench.set(`k${index}`, index);
     expect(bench.overlay.writes().records).toHaveLength(50);
     bench.commit();
@@ -295,5 +297,36 @@ describe("overlay — what a frame cannot carry", () => {
     }
     expect(PartitaError.is(error, "VALUE_TOO_LARGE")).toBe(true);
     expect(bench.overlay.changed).toBe(false);
+  });
+});
+
+describe("overlay — the runtime's own tables", () => {
+  it("takes no place of a store's rows in memory, and few of its own", () => {
+    const bench = new Bench();
+    const ownRow = (no: number): Row => bench.overlay.row(9, Uint8Array.of(no));
+    bench.set("a", 1);
+    bench.commit();
+    const [store, first] = [bench.row("a"), ownRow(0)];
+    for (let no = 0; no < 100; no += 1) {
+      bench.overlay.setBytes(ownRow(no), bytes("x"));
+      bench.commit();
+    }
+    expect(bench.row("a")).toBe(store);
+    expect(ownRow(99)).toBe(ownRow(99));
+    const again = ownRow(0);
+    expect(again).not.toBe(first);
+    expect(bench.overlay.encoded(again)).toEqual(bytes("x"));
+  });
+
+  it("is bounded in bytes too", () => {
+    const limited = { ...bounds, ownRowsMax: 1_000, ownBytesMax: 2_000 };
+    const bench = new Bench(MemoryStorage.create(), { ...limited, valueBytesMax: 500 });
+    const ownRow = (no: number): Row => bench.overlay.row(9, Uint8Array.of(no));
+    const first = ownRow(0);
+    for (let no = 0; no < 20; no += 1) {
+      bench.overlay.setBytes(ownRow(no), new Uint8Array(400));
+      bench.commit();
+    }
+    expect(ownRow(0)).not.toBe(first);
   });
 });
