@@ -49,4 +49,5 @@ export type NeighbourInvocation<Result> = Pick<
   | "streamAll"
   | "metadata"
   | "setMetadata"
+  | "trace"
 >;

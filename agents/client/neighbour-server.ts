@@ -21,6 +21,7 @@ import { decodeMessage, encodeMessage } from "../wire/wire-field.js";
 import type { AgentClient } from "./client.js";
 import type { Invocation } from "./invocation.js";
 import { answerFromAfar } from "./neighbour-streams.js";
+import { answerTrace } from "./neighbour-traces.js";
 import { unknownInvocation, watchInvocation } from "./neighbour-watch.js";
 import type { OutcomeWaiters } from "./outcome-waiters.js";
 
@@ -79,6 +80,12 @@ async function answerTo(
       const { nodes } = definitionOf(entry);
       const stop = signal ?? new AbortController().signal;
       return await answerFromAfar({ agent, ...parts }, nodes, message, stop);
+    }
+    case "trace": {
+      const { agent, message } = request;
+      const entry = parts.entries.get(agent);
+      if (entry === undefined) throw unknownAgent(parts, agent);
+      return await answerTrace(parts.port, definitionOf(entry), message);
     }
     case "metadata": {
       const { agent, invocationId, changes } = request;

@@ -47,21 +47,50 @@ interface Seen extends AskedNode {
 /** Node invocations of one question. */
 const pageNodes = 64;
 
-export async function* traceOf(
+/** What the home task has answered, and what is known of its topology. */
+export interface TraceAnswer {
+  readonly page: Uint8Array;
+  /** Name of the entry node of the agent. */
+  readonly entry: string;
+  ownerOf(keyHash: number): number;
+}
+
+/** The way to the home tasks of the invocations of an agent. */
+export interface TraceSource {
+  readonly agent: string;
+  ask(message: Uint8Array): Promise<TraceAnswer>;
+}
+
+export function traceOf(
   { agent, definition, port }: AgentCalls,
   invocationId: InvocationId,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<NodeTrace, void> {
   const home = port.ownerOf(placementOf(invocationId));
-  const root = { id: noScope, gathered: noScope, isGather: false };
   const { name: entry } = definition.entry;
-  let seen: Seen[] = [{ ...root, parent: undefined, node: entry, task: home, message: undefined }];
+  const ask = async (message: Uint8Array): Promise<TraceAnswer> => {
+    const page = await port.request(home, message);
+    return { page, entry, ownerOf: (keyHash) => port.ownerOf(keyHash) };
+  };
+  return traceFrom({ agent, ask }, invocationId, signal);
+}
+
+export async function* traceFrom(
+  { agent, ask }: TraceSource,
+  invocationId: InvocationId,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<NodeTrace, void> {
+  const root = { id: noScope, gathered: noScope, isGather: false };
+  // Its node and task come with the first answer.
+  let seen: Seen[] = [{ ...root, parent: undefined, node: "", task: 0, message: undefined }];
   let failures: readonly Failure[] | undefined;
   while (seen.length > 0) {
     signal?.throwIfAborted();
     const nodes = seen.slice(0, pageNodes);
     const asked = encodeTraceMessage({ kind: "trace", agent, invocationId, nodes });
-    const page = decodeTracePage(await waited(port.request(home, asked)));
+    const { page: bytes, entry, ownerOf } = await waited(ask(asked));
+    const page = decodeTracePage(bytes);
+    const home = ownerOf(placementOf(invocationId));
     failures ??= page.failures.map(decodeFailure);
     const found: Seen[] = [];
     for (const [index, known] of page.nodes.entries()) {
@@ -70,10 +99,12 @@ export async function* traceOf(
       signal?.throwIfAborted();
       const record = known.record.length === 0 ? undefined : decodeNodeRecord(known.record);
       const origin = known.origin.length === 0 ? undefined : decodeRun(known.origin);
-      const task = origin?.key === undefined ? one.task : port.ownerOf(hashKey(origin.key));
+      const isRoot = one.parent === undefined;
+      const sentTo = isRoot ? home : one.task;
+      const task = origin?.key === undefined ? sentTo : ownerOf(hashKey(origin.key));
       const message = origin?.message ?? one.message;
       const id = isZeroId(one.id) ? page.root : one.id;
-      const node = origin?.node ?? one.node;
+      const node = origin?.node ?? (isRoot ? entry : one.node);
       yield shown({ ...one, id, node, task, message }, known, record, failures);
       if (record !== undefined) found.push(...childrenOf(id, record, home));
     }

@@ -24,6 +24,8 @@ import { checksum } from "../../store/checksum.js";
 import type { NeighbourAgentClient, NeighbourInvocation } from "../client/neighbour-client.js";
 import type { HumanQuestion, NextStep } from "../client/invocation.js";
 import { neighbourStreams } from "../client/neighbour-streams.js";
+import { neighbourTrace } from "../client/neighbour-traces.js";
+import type { NodeTrace } from "../client/trace.js";
 import { checkWaitOptions, unlessAborted, type WaitOptions, waited } from "../client/waiting.js";
 import type { Metadata, MetadataChanges } from "../declare/metadata.js";
 import type { NeighbourTarget } from "../declare/definition.js";
@@ -116,6 +118,7 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     return Object.freeze({
       id,
       ...this.#streams(id),
+      trace: (options: WaitOptions = {}) => this.#trace(id, options),
       metadata: (options: WaitOptions = {}) => this.#metadata("metadata", id, {}, options),
       setMetadata: (changes: MetadataChanges, options: WaitOptions = {}) =>
         this.#metadata("setMetadata", id, changes, options),
@@ -166,6 +169,17 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     };
     const following = { agent, port: this.#port, ask };
     return neighbourStreams(following, parseInvocationId(agent, id), id);
+  }
+
+  /** As it is now: a later run of the node reads it again. */
+  #trace(id: string, options: WaitOptions): AsyncIterable<NodeTrace> {
+    checkWaitOptions("trace", options);
+    const { agent } = this.#target;
+    const ask = (message: Uint8Array): Promise<unknown> =>
+      this.#send({ op: "trace", agent, message }, this.#active.signal);
+    return neighbourTrace(agent, id, options, (message) =>
+      this.#active.operation(this.#called("trace"), () => ask(message)),
+    );
   }
 
   #metadata(

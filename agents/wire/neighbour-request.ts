@@ -36,6 +36,12 @@ export type NeighbourRequest =
       readonly message: Uint8Array;
     }
   | {
+      readonly op: "trace";
+      readonly agent: string;
+      /** What a walk over its tree asks: a message to its home task. */
+      readonly message: Uint8Array;
+    }
+  | {
       readonly op: "metadata";
       readonly agent: string;
       readonly invocationId: string;
@@ -75,6 +81,13 @@ export type FoundValues = readonly (readonly [] | readonly [unknown])[];
 
 /** The answer to `entries`. */
 export type FoundEntries = readonly (readonly [unknown, unknown])[];
+
+/** The answer to `trace`: the home's own, the agent's entry node, and how many tasks there are. */
+export interface FoundTrace {
+  readonly page: Uint8Array;
+  readonly entry: string;
+  readonly taskCount: number;
+}
 
 /** An open question; with its prompt when the node does not know it. */
 export interface FoundQuestion {
