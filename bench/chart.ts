@@ -34,7 +34,10 @@ export function chartsOf(document: BenchDocument): ReadonlyMap<string, string> {
     if (points.length === 0) continue;
     charts.set(`curve-${id}`, draw(curveChart(group, points, note), 360));
   }
-  const ratios = Object.entries(document.ratios).flatMap(([key, ratio]) => scored(key, ratio));
+  const byNumber = new Intl.Collator("en", { numeric: true }).compare;
+  const ratios = Object.entries(document.ratios)
+    .sort(([one], [other]) => byNumber(one, other))
+    .flatMap(([key, ratio]) => scored(key, ratio));
   if (ratios.length > 0) {
     const option = overviewChart(ratios, note);
     charts.set("overview", draw(option, frameHeight + ratios.length * rowHeight));

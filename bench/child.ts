@@ -101,6 +101,7 @@ export async function killAfter(
 }
 
 function start(stage: Stage, program: URL, order: object) {
+  stage.signal.throwIfAborted();
   const args = [...process.execArgv, fileURLToPath(program), JSON.stringify(order)];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
   const letGo = stage.holdProcess(child);

@@ -17,6 +17,9 @@ export const machine = { tasks: 2, threads: 2 } as const;
 export const manyKeys = 50_000;
 export const manyInFlight = 20_000;
 
+/** Filling so many takes seconds. */
+const keysToTell = 1_000_000;
+
 export interface CountersOptions {
   readonly launch?: Partial<LaunchOptions>;
   readonly label: string;
@@ -110,6 +113,8 @@ export async function filledCounters(
   stage: Stage,
   { keys, tasks }: { readonly keys: number; readonly tasks: number },
 ): Promise<CountersDirectory> {
+  if (keys >= keysToTell)
+    stage.say(`a directory of ${keys.toLocaleString("en-US")} keys is filled`);
   const directory = await newCounters(stage);
   await using runtime = await launchCounters(directory.path, { tasks });
   const counters = runtime.store("counters");

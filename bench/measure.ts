@@ -5,6 +5,8 @@
 //       last answer.
 //   M2. Latencies are those of single calls; of a load, one call in `sampleEvery` is timed, so that
 //       looking at the clock does not become the work.
+//   M3. When one call fails no more are made, and the failure is told once all others are answered:
+//       then nothing is in flight any more, and what was called can be closed.
 
 import { quantile } from "./figures.js";
 
@@ -44,14 +46,13 @@ export async function inFlight(
   const latencies = new Float64Array(count);
   let next = 0;
   const startedAt = performance.now();
-  const one = async (): Promise<void> => {
-    for (let index = next++; index < count; index = next++) {
+  await callers(Math.min(inFlightMax, count), async (goesOn) => {
+    for (let index = next++; index < count && goesOn(); index = next++) {
       const calledAt = performance.now();
       await call(index);
       latencies[index] = performance.now() - calledAt;
     }
-  };
-  await Promise.all(Array.from({ length: Math.min(inFlightMax, count) }, one));
+  });
   const seconds = (performance.now() - startedAt) / 1000;
   return {
     perSecond: count / seconds,
@@ -71,8 +72,8 @@ export async function during(
   let count = 0;
   const startedAt = performance.now();
   const endAt = startedAt + load.ms;
-  const one = async (): Promise<void> => {
-    for (;;) {
+  await callers(load.inFlight, async (goesOn) => {
+    while (goesOn()) {
       const index = count;
       if (index % sampleEvery !== 0) {
         count += 1;
@@ -89,8 +90,7 @@ export async function during(
       const second = Math.floor((answeredAt - startedAt) / 1000);
       seconds[second] = (seconds[second] ?? 0) + sampleEvery;
     }
-  };
-  await Promise.all(Array.from({ length: load.inFlight }, one));
+  });
   const taken = (performance.now() - startedAt) / 1000;
   const perSecond = count / taken;
   return { count, slowestPerSecond: slowest(seconds, perSecond), ...of(latencies, perSecond) };
@@ -122,6 +122,24 @@ export function verify(what: string, found: number, expected: number): void {
   if (found !== expected) {
     throw new CheckFailed(`${what}: found ${found}, expected ${expected}`);
   }
+}
+
+/** So many of them side by side; see M3. */
+async function callers(
+  count: number,
+  one: (goesOn: () => boolean) => Promise<void>,
+): Promise<void> {
+  let failure: { readonly error: unknown } | undefined;
+  const goesOn = () => failure === undefined;
+  const guarded = async (): Promise<void> => {
+    try {
+      await one(goesOn);
+    } catch (error) {
+      failure ??= { error };
+    }
+  };
+  await Promise.all(Array.from({ length: count }, guarded));
+  if (failure !== undefined) throw failure.error;
 }
 
 function of(latencies: readonly number[], perSecond: number): Measured {

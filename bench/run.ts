@@ -25,7 +25,8 @@ export async function runBenchmark(
   targets: readonly Target[],
   signal: AbortSignal,
 ): Promise<number> {
-  const stage = await Stage.open({ quick: options.quick, seed: options.seed, signal });
+  const { quick, seed } = options;
+  const stage = await Stage.open({ quick, seed, signal, say: (line) => console.log(line) });
   try {
     const document = await measureAll(stage, options, targets);
     if (options.json !== undefined) await writeJson(options.json, document);

@@ -18,6 +18,8 @@ export interface Settings {
   readonly quick: boolean;
   readonly seed: number;
   readonly signal: AbortSignal;
+  /** Says what takes long before there is anything to measure. */
+  readonly say?: (line: string) => void;
 }
 
 export class Stage {
@@ -25,6 +27,7 @@ export class Stage {
   readonly quick: boolean;
   readonly seed: number;
   readonly signal: AbortSignal;
+  readonly say: (line: string) => void;
   readonly #endings = new Set<() => Promise<void>>();
   readonly #processes = new Set<{ kill(signal: "SIGKILL"): unknown }>();
   readonly #shared = new Map<string, Promise<unknown>>();
@@ -36,6 +39,7 @@ export class Stage {
     this.quick = settings.quick;
     this.seed = settings.seed;
     this.signal = settings.signal;
+    this.say = settings.say ?? (() => {});
     this.#onExit = () => {
       for (const each of this.#processes) each.kill("SIGKILL");
       rmSync(directory, { recursive: true, force: true });

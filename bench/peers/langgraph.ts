@@ -6,6 +6,10 @@ import { keyOf, manyKeys } from "../counters.js";
 import { during, verify } from "../measure.js";
 import type { SubjectSpec } from "../target.js";
 
+// Tracing goes to a service on the network; a user's environment may have turned it on.
+process.env["LANGSMITH_TRACING"] = "false";
+process.env["LANGCHAIN_TRACING_V2"] = "false";
+
 const State = Annotation.Root({ key: Annotation<string>, count: Annotation<number> });
 
 export function langGraphPairs(label: string, inFlightMax: number): SubjectSpec {

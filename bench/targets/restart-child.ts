@@ -20,6 +20,7 @@ async function leave(): Promise<void> {
   const runtime = await launchCounters(order.path);
   const held = runtime.agent("held");
   await inFlight(order.messages, 2_000, (index) => held.initiate(keyOf(index)));
+  for await (const [key] of runtime.store("counters").entries()) verify(`updates of ${key}`, 1, 0);
   console.log("outstanding");
   // Until it is killed.
   setInterval(() => {}, 1_000);

@@ -79,6 +79,15 @@ describe("results — as JSON", () => {
     expect(verdict).toBe("failed");
   });
 
+  it("have no figure of a subject that went wrong later, whatever it had before", async () => {
+    const peer = [{ perSecond: 10 }, new CheckFailed("sum: found 1, expected 2")];
+    const late = new MadeTarget({ ours: rates(40, 40), peer }, comparisons.slice(0, 1));
+    const { group } = finish(await late.measure(2));
+    expect(group.figures).toEqual({ ours: { perSecond: [40, 40] } });
+    expect(group.bars[1]).toMatchObject({ failed: "sum: found 1, expected 2" });
+    expect(group.bars[1]).not.toHaveProperty("median");
+  });
+
   it("keep targets and curves apart, with machine, versions, seed and limits", async () => {
     const document = await madeDocument();
     expect(document).toMatchObject({ ...run, limits: { append: { value: 0.134 } } });
@@ -119,9 +128,14 @@ describe("results — as charts", () => {
   });
 
   it("leave out what has no figure", async () => {
-    const none = new MadeTarget({ ours: missing }, []);
-    const document = documentOf(run, limits, [finish(await none.measure(1))]);
-    expect(chartsOf(document).size).toBe(0);
+    const scripts = { ours: rates(1), peer: missing };
+    const target = new MadeTarget({ ours: missing, peer: missing }, comparisons.slice(0, 1));
+    const curve = new MadeTarget({ ours: missing }, []);
+    const finished = [finish(await target.measure(1)), finish(await curve.measure(1))];
+    expect(chartsOf(documentOf(run, limits, finished)).size).toBe(0);
+    // A bar, and no ratio.
+    const half = finish(await new MadeTarget(scripts, comparisons.slice(0, 1)).measure(1));
+    expect([...chartsOf(documentOf(run, limits, [half])).keys()]).toEqual(["p1"]);
   });
 });
 

@@ -42,12 +42,23 @@ describe("measure — a load for a time", () => {
     await expect(load).rejects.toThrow("interrupted");
   });
 
-  it("ends with the error of a call", async () => {
-    const load = during({ ms: 60_000, inFlight: 3, signal }, async (index) => {
+  it("ends with the first error of a call, when no other is in flight any more", async () => {
+    let open = 0;
+    let calls = 0;
+    const call = async (index: number) => {
+      open += 1;
+      calls += 1;
       await nextTurn();
-      if (index === 50) throw new Error("refused");
-    });
-    await expect(load).rejects.toThrow("refused");
+      if (index !== 50) await nextTurn();
+      open -= 1;
+      if (index >= 50) throw new Error(`refused ${index}`);
+    };
+    await expect(during({ ms: 60_000, inFlight: 9, signal }, call)).rejects.toThrow("refused 50");
+    expect(open).toBe(0);
+    expect(calls).toBeLessThan(70);
+    await expect(inFlight(1_000, 9, call)).rejects.toThrow("refused 50");
+    expect(open).toBe(0);
+    expect(calls).toBeLessThan(140);
   });
 
   it("counts calls that are done when they return", () => {
@@ -74,6 +85,7 @@ describe("measure — a number of calls", () => {
 describe("measure — wrong work", () => {
   it("has no figure", () => {
     expect(() => verify("sum", 3, 4)).toThrow(new CheckFailed("sum: found 3, expected 4"));
+    expect(() => verify("sum", 5, 4)).toThrow(CheckFailed);
     expect(() => verify("sum", 4, 4)).not.toThrow();
   });
 });

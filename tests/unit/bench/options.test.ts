@@ -43,6 +43,7 @@ describe("options — without sense", () => {
     [["--rounds", "0"], /--rounds takes a whole number of at least 1, not "0"/],
     [["--rounds", "1.5"], /--rounds/],
     [["--rounds", ""], /--rounds/],
+    [["--seed", ""], /--seed takes a whole number of at least 0, not ""/],
     [["--seed", "-1"], /--seed|ambiguous/],
     [["--from", "a.json"], /--from needs --charts/],
     [["P1"], /unknown argument P1/],
