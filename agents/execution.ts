@@ -57,6 +57,7 @@ import type { CompletedRun } from "./node/node-effects.js";
 import { NodeQueue } from "./node/node-queue.js";
 import { OpenWaits } from "./node/open-waits.js";
 import { RestingNodes } from "./node/resting-nodes.js";
+import { AskedAgain } from "./node/asked-again.js";
 import { Waits } from "./node/waits.js";
 import { NodeRunner } from "./node/node-runner.js";
 import { type RunnerBounds, runnerBoundsDefault } from "./node/runner-bounds.js";
@@ -98,6 +99,7 @@ class AgentProgram implements TaskProgram {
   readonly #resting: RestingNodes;
   readonly #runner: NodeRunner;
   readonly #waits: Waits;
+  readonly #askedAgain: AskedAgain;
   readonly #letters: DeadLetters;
   readonly #failedNodes: FailedNodes;
   readonly #completions: Completions;
@@ -123,6 +125,7 @@ class AgentProgram implements TaskProgram {
     });
     const { waiting } = this.#runner;
     this.#waits = new Waits(port, this.#queue, this.#fences, waiting, this.#resting, open);
+    this.#askedAgain = new AskedAgain(port, this.#queue, this.#fences);
     this.#letters = new DeadLetters(port, bounds.deadLettersMax);
     const rows = [this.#queue, this.#fences, this.#waits, this.#runner] as const;
     this.#failedNodes = new FailedNodes(port, this.#agents, ...rows, this.#letters);
@@ -143,7 +146,7 @@ class AgentProgram implements TaskProgram {
     this.#attempts = new Attempts(port, this.#agents, ...follows);
     const home = [sizes, this.#records, this.#attempts] as const;
     this.#invocations = new Invocations(port, this.#agents, ...home);
-    this.#desk = new Desk(this.#records, this.#invocations);
+    this.#desk = new Desk(this.#records, this.#invocations, this.#attempts);
     this.#forks = new Forks(port, ...home, this.#invocations);
   }
 
@@ -163,6 +166,7 @@ class AgentProgram implements TaskProgram {
     this.#waits.start();
     this.#queue.start((arrivalNo, run) => this.#runner.enqueue(arrivalNo, run));
     this.#runner.begin();
+    this.#askedAgain.start();
     this.#stalls.start();
   }
 
@@ -234,17 +238,22 @@ class AgentProgram implements TaskProgram {
       case "fence": {
         const { invocationId } = message;
         const fence = this.#fences.put(turn, message);
-        const rows = this.#runner.rowsOf(invocationId);
+        if (fence === undefined) return undefined;
+        const rows = this.#runner.held.of(invocationId);
         for (const row of rows) this.#resting.drop(turn, row);
         if (fence.stop === "cancelled") this.#failedNodes.cancelled(turn, rows);
         turn.afterCommit(() => this.#runner.fenced(invocationId, fence));
         return undefined;
       }
       case "lift":
+        this.#failedNodes.lift(turn, message);
         this.#fences.lift(turn, message.invocationId);
         return undefined;
       case "giveUp":
-        this.#failedNodes.giveUp(turn, message.arrivalNo);
+        this.#failedNodes.giveUp(turn, message);
+        return undefined;
+      case "drop":
+        this.#failedNodes.drop(turn, message);
         return undefined;
       case "cancel":
         return this.#attempts.cancel(turn, message);
@@ -282,6 +291,9 @@ class AgentProgram implements TaskProgram {
         return undefined;
       case "childStopped":
         this.#failedNodes.childStopped(turn, message);
+        return undefined;
+      case "repeat":
+        this.#askedAgain.repeat(turn, message);
         return undefined;
       case "asked":
       case "closed":
@@ -344,7 +356,8 @@ class AgentProgram implements TaskProgram {
     const fence = this.#fences.seen(turn, run.invocationId);
     // An orphan's: another run has taken its place.
     if (attempt < attemptOf(run, fence)) return;
-    if (isStopped(run, fence)) this.#failedNodes.stopped(turn, run, arrivalNo, recorded);
+    const goes = this.#failedNodes.isDropped(turn, arrivalNo) || isStopped(run, fence);
+    if (goes) this.#failedNodes.stopped(turn, run, arrivalNo, recorded);
     else if (end.kind === "failure") this.#failedNodes.failed(turn, run, { ...message, ...end });
     else this.#completions.complete(turn, run, message);
   }

@@ -24,19 +24,15 @@ export interface Boot {
   readonly count: number;
   /** The stop before this start was not orderly. */
   readonly unclean: boolean;
+  /**
+   * It was not, in a mode of durability whose newest frames a power cut can take: this task may
+   * have forgotten what others know.
+   */
+  readonly lossy: boolean;
 }
 
 const bootKey = Uint8Array.of(0x62);
 const bootHash = hashKey(bootKey);
-
-/** The same, with what the runtime alone has to know. */
-export interface RecordedBoot extends Boot {
-  /**
-   * The stop was not orderly, in a mode of durability whose newest frames a power cut can take:
-   * this task may have forgotten what others know.
-   */
-  readonly lossy: boolean;
-}
 
 /** How a start stands: it serves, or has come to its orderly end (`clean`). */
 export interface BootState {
@@ -47,7 +43,7 @@ export interface BootState {
 }
 
 /** This start, as the storage before its first frame tells. */
-export function readBoot(storage: TaskStorage): RecordedBoot {
+export function readBoot(storage: TaskStorage): Boot {
   const row = storage.get(systemTable.boot, bootKey, bootHash);
   if (row === undefined) return { count: 1, unclean: false, lossy: false };
   const reader = new ByteReader(row.value);

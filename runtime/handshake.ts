@@ -17,7 +17,7 @@ import { PartitaError } from "../base/errors.js";
 /** What one task knows of the others. Data: it crosses threads. */
 export interface TaskStreams {
   readonly task: number;
-  /** `RecordedBoot.lossy`. */
+  /** `Boot.lossy`. */
   readonly lossy: boolean;
   /** By source: the newest number applied. */
   readonly marks: readonly (readonly [source: number, applied: number])[];

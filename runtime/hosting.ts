@@ -304,6 +304,7 @@ function installProgram(
     taskId: task.taskId,
     taskCount: thread.router.taskCount,
     boot: task.boot,
+    isWeak: task.isWeak,
     rowBytesMax,
     ownerOf: (keyHash) => thread.router.owner(keyHash),
     now: () => services.system.now(),

@@ -109,6 +109,8 @@ export interface TaskPort {
   readonly taskCount: number;
   /** This start of the task: also for one whose thread died and was started again. */
   readonly boot: Boot;
+  /** A power cut can take the newest frames of this task alone (`Boot.lossy` of the next start). */
+  readonly isWeak: boolean;
   /** Largest row and message of this task: a frame with one must fit its arenas. */
   readonly rowBytesMax: number;
   /** The task that owns a key hash. */

@@ -24,7 +24,7 @@ import type { RecordWrite, TaskStorage } from "../store/storage.js";
 import type { Durability } from "../store/task-storage.js";
 import { encodeValue } from "../store/value.js";
 import { Batch } from "./batch.js";
-import { bootRecord, type RecordedBoot, readBoot } from "./boot.js";
+import { type Boot, bootRecord, readBoot } from "./boot.js";
 import { CallRecords, type CallRetention } from "./call-records.js";
 import { isDamage } from "./fail-stop.js";
 import type { Continuation, TaskStreams } from "./handshake.js";
@@ -75,7 +75,7 @@ export interface TaskStats {
 export class Task {
   readonly taskId: number;
   /** This start. */
-  readonly boot: RecordedBoot;
+  readonly boot: Boot;
   readonly outbox: Outbox;
   /** What its thread is about to run, for the watchdog. */
   readonly notes: HandlerNotes;
@@ -110,9 +110,9 @@ export class Task {
     checkStreamRows(parts.taskId, parts.storage, parts.epoch, this.boot.unclean);
     this.#marks = new Marks(parts.storage, parts.epoch);
     const now = (): number => parts.system.now();
-    const isWeak = parts.durability !== "durable" || this.boot.lossy;
+    const mayForget = this.isWeak || this.boot.lossy;
     const { callRetention } = parts;
-    this.#calls = new CallRecords(parts.storage, this.#overlay, now, callRetention, isWeak);
+    this.#calls = new CallRecords(parts.storage, this.#overlay, now, callRetention, mayForget);
     const windowMessages = parts.streamWindowMessages ?? limits.streamWindowMessages;
     this.outbox = new Outbox(parts.taskId, parts.storage, parts.epoch, windowMessages);
     this.#turnParts = { overlay: this.#overlay, outbox: this.outbox, calls: this.#calls };
@@ -125,6 +125,11 @@ export class Task {
   install(program: TaskProgram): void {
     assert(this.#program === undefined, "a task has one program");
     this.#program = program;
+  }
+
+  /** In a mode of durability whose newest frames a power cut can take. */
+  get isWeak(): boolean {
+    return this.#parts.durability !== "durable";
   }
 
   /** Whether `step` would find something to do. */
@@ -215,7 +220,7 @@ export class Task {
    * handshake has found, or has come to its orderly end.
    */
   bootRecords(clean: boolean, continuations: readonly Continuation[] = []): RecordWrite[] {
-    const state = { count: this.boot.count, clean, weak: this.#parts.durability !== "durable" };
+    const state = { count: this.boot.count, clean, weak: this.isWeak };
     const nextVersion = (): number => this.#overlay.nextVersion();
     const streams = continuations
       .filter(({ source }) => source === this.taskId)

@@ -17,6 +17,7 @@ import {
 import type { Judgement } from "./attempts.js";
 import type { InvocationRecord } from "./invocation-record.js";
 import { decodeScope, encodeScope, type ScopeRecord } from "./scope-record.js";
+import { withNode } from "./parts.js";
 import { scopeKey, treeTable } from "./tree.js";
 
 interface Touched {
@@ -55,6 +56,12 @@ export class Accounts {
   /** The attempt of the invocation that counts. */
   get attempt(): number {
     return this.#record.attempt;
+  }
+
+  /** The record of a node invocation that has finished. */
+  keep(node: NodeInvocationId, bytes: Uint8Array): void {
+    const { parts, isSpread } = withNode(this.turn, this.invocationId, this.#record, node, bytes);
+    this.#record = { ...this.#record, parts, isSpread };
   }
 
   /** Home's own work has failed (failure.ts has the bytes); returns whether it is tried again. */

@@ -2,7 +2,8 @@
 // stop, and when nothing of it runs any more.
 //
 //   failed ──► a fence to all tasks: the next attempt
-//      └─────► giveUp to the task of the row, and the invocation has failed
+//      ├─────► giveUp to the task of the row, and the invocation has failed
+//      └─────► of what counts no more: the fence once more to that task, or drop
 //   cancel ──► a fence with a stop to all tasks; told when nothing runs any more
 //   missing ─► as failed, and what was lost is sent again
 //   update ──► the same as cancel, for invocations that a changed graph restarts or drops
@@ -20,6 +21,9 @@
 //       attempt than they were about.
 //   T4. A stop is told once to each thread, and to each row of a task, that asked for it, when
 //       nothing runs any more.
+//   T5. Every row that has failed, or asks in vain, is told what follows, each time that it says
+//       so. What it was told before may be gone: a power cut in a weak mode can take fences from
+//       its task, and from this one that they were sent, or lifted, or that it has run before.
 
 import { PartitaError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
@@ -30,6 +34,7 @@ import {
   encodeAttempt,
   type FailedMessage,
   type FenceMessage,
+  type StopReason,
 } from "../wire/attempt-message.js";
 import { decodeFailure, encodeFailure, failureText, nodeFailureText } from "../wire/failure.js";
 import {
@@ -47,7 +52,8 @@ import { type InvocationRecord, type Stop, withFailure } from "./invocation-reco
 import type { Records } from "./records.js";
 import { restartRoot } from "./roots.js";
 import type { Stalls } from "./stalls.js";
-import { originKey, treeTable } from "./tree.js";
+import { nodeOf } from "./parts.js";
+import { givenUpKey, originKey, treeTable } from "./tree.js";
 import type { Updates } from "./updates.js";
 import { WaitingThreads } from "./waiting-threads.js";
 
@@ -58,6 +64,15 @@ import { WaitingThreads } from "./waiting-threads.js";
 export interface Judgement {
   readonly record: InvocationRecord;
   readonly next: "attempt" | "restart" | "nothing";
+}
+
+/** A row of a task that has failed, or asks. */
+interface RecalledRow extends Pick<FailedMessage, "invocationId" | "nodeInvocationId"> {
+  readonly task: number;
+  readonly arrivalNo: number;
+  readonly attempt: number;
+  /** Why it has failed. */
+  readonly error?: Uint8Array;
 }
 
 export class Attempts {
@@ -114,22 +129,54 @@ export class Attempts {
     return { ...record, attempt, version: versions.current(record.agent) ?? record.version };
   }
 
-  /** A node invocation has failed, and its row waits for the word of its home (T1, T2). */
-  failed(turn: Turn, { invocationId, arrivalNo, attempt, final, error }: FailedMessage): void {
+  /** A node invocation has failed, and its row waits for the word of its home (T1, T2, T5). */
+  failed(turn: Turn, message: FailedMessage): void {
+    const { invocationId, nodeInvocationId, arrivalNo, attempt, final, error } = message;
     const before = this.#records.read(turn, invocationId);
-    const giveUp = encodeAttempt({ kind: "giveUp", arrivalNo });
+    const task = this.#sender(turn);
+    const giveUp = encodeAttempt({ kind: "giveUp", arrivalNo, nodeInvocationId });
     if (before === undefined) {
-      turn.send(this.#sender(turn), giveUp);
+      turn.send(task, giveUp);
       return;
     }
-    const isCurrent = attempt >= before.attempt && before.stop === undefined;
-    if (!isCurrent) {
-      this.#records.write(turn, invocationId, before, withFailure(before, error));
-      return;
-    }
-    const { record, next } = this.judge(turn, invocationId, before, error, final);
-    if (next === "nothing") turn.send(this.#sender(turn), giveUp);
+    if (this.recall(turn, before, { ...message, task })) return;
+    // Home may have forgotten what it told that task: the next attempt is beyond both.
+    const counted = { ...before, attempt: Math.max(before.attempt, attempt) };
+    const { record, next } = this.judge(turn, invocationId, counted, error, final);
+    if (next === "nothing") turn.send(task, giveUp);
     this.#records.write(turn, invocationId, before, record);
+  }
+
+  /**
+   * Tells the task of a row that has failed, or asks, what it must do instead; false when that
+   * counts, and home has to say what follows (T5). `before`: the record; nothing when it is gone.
+   */
+  recall(turn: Turn, before: InvocationRecord | undefined, row: RecalledRow): boolean {
+    const { invocationId, nodeInvocationId, arrivalNo, attempt, task, error } = row;
+    if (before === undefined || this.#isLeftOver(turn, before, row)) {
+      turn.send(task, encodeAttempt({ kind: "drop", arrivalNo, nodeInvocationId }));
+      return true;
+    }
+    if (attempt >= before.attempt && before.stop === undefined) return false;
+    const stop = before.stop && stopReason(before.stop);
+    const fence = { invocationId, attempt: before.attempt, stop, pauseMs: 0 };
+    turn.send(task, encodeAttempt({ kind: "fence", ...fence }));
+    const noted = error === undefined ? before : withFailure(before, error);
+    this.#records.write(turn, invocationId, before, { ...noted, isFenced: true });
+    return true;
+  }
+
+  /** Whether a node invocation has finished, or nothing is outstanding: nobody waits for it. */
+  #isLeftOver(
+    turn: Turn,
+    { outstanding, state }: InvocationRecord,
+    { invocationId, nodeInvocationId }: RecalledRow,
+  ): boolean {
+    if (nodeOf(turn, invocationId, nodeInvocationId) !== undefined) return true;
+    if (!isZeroId(outstanding)) return false;
+    // Given up, which its task has forgotten: it becomes a dead letter again.
+    if (state.kind === "cancelled") return true;
+    return turn.get(treeTable, givenUpKey(invocationId, nodeInvocationId)) === undefined;
   }
 
   /** What follows from a failure of the current attempt, and the record behind it (T2). */
@@ -234,7 +281,7 @@ export class Attempts {
     const isPending = record.state.kind === "pending";
     const ended = isPending ? failedFor(record, "Agent completed without result") : record;
     if (!ended.isFenced) return ended;
-    this.#toAll(turn, encodeAttempt({ kind: "lift", invocationId }));
+    this.#toAll(turn, encodeAttempt({ kind: "lift", invocationId, attempt: record.attempt }));
     return { ...ended, isFenced: false, stop: undefined };
   }
 
@@ -258,8 +305,8 @@ export class Attempts {
     record: InvocationRecord,
     stop: Stop,
   ): InvocationRecord {
-    const reason = stop === "cancel" ? "cancelled" : "retried";
-    this.#fence(turn, { invocationId, attempt: record.attempt, stop: reason, pauseMs: 0 });
+    const { attempt } = record;
+    this.#fence(turn, { invocationId, attempt, stop: stopReason(stop), pauseMs: 0 });
     return { ...record, stop, isFenced: true };
   }
 
@@ -277,7 +324,7 @@ export class Attempts {
       const reason = `Retry dropped (${error instanceof Error ? error.message : String(error)})`;
       return this.#ended(turn, id, failedFor(record, reason));
     }
-    this.#toAll(turn, encodeAttempt({ kind: "lift", invocationId: id }));
+    this.#toAll(turn, encodeAttempt({ kind: "lift", invocationId: id, attempt: record.attempt }));
     this.#records.questions.closeOlder(turn, id, attempt);
     const outstanding = rootNodeId(id, attempt);
     const next = this.begun(turn, { ...record, outstanding, rootAttempt: attempt }, attempt);
@@ -313,6 +360,10 @@ export class Attempts {
   #sender({ origin }: Turn): number {
     return origin.kind === "task" ? origin.task : this.#port.taskId;
   }
+}
+
+function stopReason(stop: Stop): StopReason {
+  return stop === "cancel" ? "cancelled" : "retried";
 }
 
 /** A record with a failure that no retry follows: a pending invocation has failed with it. */

@@ -8,16 +8,17 @@ import { PartitaError } from "../../base/errors.js";
 import type { Turn } from "../../runtime/task-program.js";
 import { formatInvocationId, type InvocationId } from "../wire/invocation-id.js";
 import { encodeQuestionPage, encodeStep, type StepReply } from "../wire/question-list.js";
-import {
-  type AnswerMessage,
-  anyAttempt,
-  type AskedMessage,
-  type AttachMessage,
-  type BeginMessage,
-  type QuestionMessage,
-  type StepMessage,
+import type {
+  AnswerMessage,
+  AskedMessage,
+  AttachMessage,
+  BeginMessage,
+  QuestionMessage,
+  StepMessage,
 } from "../wire/question-message.js";
+import { askerOf } from "../wire/question-id.js";
 import { refusalBytes } from "../wire/refusal-bytes.js";
+import type { Attempts } from "./attempts.js";
 import { type InvocationRecord, outcomeOf } from "./invocation-record.js";
 import type { Invocations } from "./invocations.js";
 import type { Records } from "./records.js";
@@ -25,10 +26,12 @@ import type { Records } from "./records.js";
 export class Desk {
   readonly #records: Records;
   readonly #invocations: Invocations;
+  readonly #attempts: Attempts;
 
-  constructor(records: Records, invocations: Invocations) {
+  constructor(records: Records, invocations: Invocations, attempts: Attempts) {
     this.#records = records;
     this.#invocations = invocations;
+    this.#attempts = attempts;
   }
 
   /** @throws PartitaError INVOCATION_UNKNOWN, QUESTION_STALE, MESSAGE_TOO_LARGE: for clients */
@@ -65,12 +68,12 @@ export class Desk {
     }
   }
 
-  /** An attempt that does not count any more asks nobody. */
+  /** What does not count any more asks nobody: its task is told. */
   #asked(turn: Turn, message: AskedMessage): void {
     const record = this.#records.read(turn, message.invocationId);
-    if (record === undefined) return;
-    const isOld = message.attempt !== anyAttempt && message.attempt < record.attempt;
-    if (!isOld) this.#records.questions.asked(turn, message);
+    const nodeInvocationId = askerOf(message.question);
+    if (this.#attempts.recall(turn, record, { ...message, nodeInvocationId })) return;
+    this.#records.questions.asked(turn, message);
   }
 
   #answer(turn: Turn, message: AnswerMessage): void {

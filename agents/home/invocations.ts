@@ -4,14 +4,25 @@
 // whom to tell (records.ts), failures and what stops (attempts.ts), forgetting (retention.ts), what
 // nodes do and what becomes of it (node/), bytes (message.ts, outcome.ts).
 //
-// Invariants E1, E3 and E4 of execution.ts.
+// Invariants E1, E3 and E4 of execution.ts, and:
+//   V1. Each node invocation ends once for the accounts, however often it has run: behind a power
+//       cut in a weak mode a second ack can come, and one of a scope that home has forgotten.
 
 import { PartitaError } from "../../base/errors.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import type { AgentDefinition } from "../declare/definition.js";
-import { type AckMessage, isDone } from "../wire/ack.js";
+import {
+  type AckMessage,
+  decodeNodeRecord,
+  encodeAck,
+  isDone,
+  type NodeRecord,
+  recordBytesOf,
+  startedOf,
+} from "../wire/ack.js";
 import {
   type InvocationId,
+  isSameNode,
   isZeroId,
   type NodeInvocationId,
   rootNodeId,
@@ -32,7 +43,7 @@ import type { Attempts } from "./attempts.js";
 import type { Records } from "./records.js";
 import { startRoot } from "./roots.js";
 import { Scopes } from "./scopes.js";
-import { firstParts, withNode } from "./parts.js";
+import { firstParts, nodeIn } from "./parts.js";
 import { givenUp, givenUpKey, leavingKey, treeTable } from "./tree.js";
 
 const pending: InvocationState = { kind: "pending" };
@@ -102,16 +113,52 @@ export class Invocations {
     const before = this.#records.read(turn, invocationId);
     // Forgotten: only a dead letter that is replayed long afterwards comes home to no record.
     if (before === undefined) return;
+    const known = nodeIn(turn, invocationId, before, nodeInvocationId);
+    if (known !== undefined) {
+      this.#endedAgain(turn, before, ack, decodeNodeRecord(known));
+      return;
+    }
     const isFirst = end.kind === "result" && before.state.kind === "pending";
-    const tree = isDone(end)
-      ? withNode(turn, invocationId, before, nodeInvocationId, kept)
-      : before;
-    const { parts, isSpread } = tree;
-    const state = isFirst ? end : before.state;
-    const accounts = this.accountsOf(turn, invocationId, { ...before, state, parts, isSpread });
+    const record: InvocationRecord = isFirst ? { ...before, state: end } : before;
+    const accounts = this.accountsOf(turn, invocationId, record);
+    if (!this.#counts(accounts, ack)) return;
+    if (isDone(end)) accounts.keep(nodeInvocationId, kept);
     this.#scopes.settle(accounts, ack);
     this.conclude(turn, before, accounts, ack);
     this.#records.streams.nodeEnded(turn, invocationId, nodeInvocationId);
+  }
+
+  /**
+   * A node invocation has ended before, and a power cut in a weak mode has let it run again. What
+   * it came to then stays; what it has emitted beyond that runs, too.
+   */
+  #endedAgain(turn: Turn, before: InvocationRecord, ack: AckMessage, first: NodeRecord): void {
+    const { invocationId, nodeInvocationId, scope, gather } = ack;
+    const isKnown = (id: NodeInvocationId): boolean =>
+      first.emits.some((emit) => emit.task !== undefined && isSameNode(emit.id, id));
+    const further = ack.emits.filter(({ id, task }) => task !== undefined && !isKnown(id));
+    if (further.length === 0) return;
+    const accounts = this.accountsOf(turn, invocationId, before);
+    this.#scopes.reopen(accounts, gather === "" ? scope : nodeInvocationId, startedOf(further));
+    const all = { ...first, emits: [...first.emits, ...further] };
+    const bytes = encodeAck({ kind: "ack", invocationId, nodeInvocationId, ...all });
+    // Without it they run as well; only nobody would look for one that is lost.
+    const hasRoom = bytes.length <= this.#port.rowBytesMax;
+    if (hasRoom) accounts.keep(nodeInvocationId, recordBytesOf(bytes));
+    this.conclude(turn, before, accounts);
+  }
+
+  /** Whether an ack changes anything; one that was given up may have run again and finished. */
+  #counts(accounts: Accounts, { nodeInvocationId: node, scope, end }: AckMessage): boolean {
+    const { turn, invocationId, record } = accounts;
+    if (!accounts.has(scope)) return false;
+    if (!record.extras) return true;
+    const key = givenUpKey(invocationId, node);
+    if (turn.get(treeTable, key)?.[0] !== givenUp.waits) return true;
+    if (!isDone(end)) return false;
+    this.#scopes.revive(accounts, scope, node);
+    turn.put(treeTable, key, Uint8Array.of(givenUp.runs));
+    return true;
   }
 
   /** Something of a scope has ended that no ack tells of. */

@@ -68,6 +68,17 @@ export function nodeOf(
   return find(parts, "node", node) ?? turn.get(treeTable, nodeKey(id, node));
 }
 
+/** The same, as the invocation's record tells, without a look at rows that are not there (P2). */
+export function nodeIn(
+  turn: Turn,
+  id: InvocationId,
+  { parts, isSpread }: Tree,
+  node: NodeInvocationId,
+): Uint8Array | undefined {
+  const row = (): Uint8Array | undefined => turn.get(treeTable, nodeKey(id, node));
+  return find(parts, "node", node) ?? (isSpread ? row() : undefined);
+}
+
 /** The `run` message of a node invocation that home has sent; `undefined` for all others. */
 export function originOf(
   turn: Turn,

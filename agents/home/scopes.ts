@@ -17,8 +17,8 @@
 //       token until the scope's own account is settled. So no scope and no invocation is settled
 //       before what is within.
 //   S3. Inputs are recorded in the order of their arrival, whether they still count or not.
-//   S4. What comes from a scope that home has no row of changes no account: a power cut in a weak
-//       mode has taken it, and its scatter runs again.
+//   S4. What comes from a scope that home has no row of does not come here (invocations.ts): a
+//       power cut in a weak mode has taken it, and its scatter runs again.
 //   S5. An init or a step that throws, and a state that cannot be carried, is a failure of the
 //       attempt, attributed to the gather. The next attempt begins with the state, at once; when
 //       there is none the scope is broken, and its gather will not run.
@@ -68,7 +68,6 @@ export class Scopes {
   /** A node invocation has ended; if it has finished its record is in the frame in hand. */
   settle(accounts: Accounts, ack: AckMessage): void {
     const { nodeInvocationId, scope, gather, emits, end } = ack;
-    if (!accounts.has(scope)) return;
     const started = startedOf(emits);
     if (gather === "") {
       if (!isZeroId(scope)) this.#collect(accounts, scope, ack);
@@ -93,6 +92,11 @@ export class Scopes {
   /** What was given up in a scope is about to run again (S1). */
   revive(accounts: Accounts, scope: NodeInvocationId, nodeInvocationId: NodeInvocationId): void {
     if (accounts.has(scope)) this.#reopen(accounts, scope, nodeInvocationId, -1);
+  }
+
+  /** More runs in a scope than had been counted, perhaps after all of it had ended. */
+  reopen(accounts: Accounts, scope: NodeInvocationId, started: NodeInvocationId): void {
+    if (accounts.has(scope)) this.#reopen(accounts, scope, started, 0);
   }
 
   /** What stood in the account of a scope is gone (forks.ts). */

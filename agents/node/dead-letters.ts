@@ -75,6 +75,10 @@ export class DeadLetters {
     return true;
   }
 
+  has(turn: Turn, letterNo: number): boolean {
+    return turn.get(deadLetterTable, numberKey(letterNo, infoPrefix)) !== undefined;
+  }
+
   /**
    * What is known of a letter.
    * @throws PartitaError DEAD_LETTER_UNKNOWN

@@ -3,7 +3,8 @@
 //
 //   failed ──► parked: the row stays, the failure goes home, and home says what comes next
 //      ├─ a fence ─► it runs again (node-runner.ts)
-//      └─ giveUp ──► dead letter: the row goes, the letter stays, the ack goes home
+//      ├─ giveUp ──► dead letter: the row goes, the letter stays, the ack goes home
+//      └─ drop ────► the row goes, and nothing is told of it
 //   replay ──► revive (home: the record is pending again) ──► revived: a row of the queue again
 //
 // Owns: these steps at the task of the node. Leaves to others: what follows from a failure
@@ -17,7 +18,8 @@
 //       leaves, and behind that frame its key is open to the next.
 //   P3. A letter runs again once for each time it was replayed, and not before its home task has
 //       made the invocation pending again: whoever then asks for the result waits for the new one.
-//   P4. A row that a stop concerns goes with an ack that says so, whatever its run came to.
+//   P4. A row that a stop concerns goes with an ack that says so, whatever its run came to; one
+//       that home has dropped goes without.
 
 import { PartitaError } from "../../base/errors.js";
 import { assert } from "../../base/invariant.js";
@@ -25,10 +27,21 @@ import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import { type DeadLetters, formatLetterId } from "./dead-letters.js";
 import type { AgentDefinition } from "../declare/definition.js";
 import { encodeAck } from "../wire/ack.js";
-import { encodeAttempt } from "../wire/attempt-message.js";
+import {
+  type DropMessage,
+  encodeAttempt,
+  type GiveUpMessage,
+  type LiftMessage,
+} from "../wire/attempt-message.js";
 import { decodeFailure, encodeFailure, nodeFailureText } from "../wire/failure.js";
 import { withNewest } from "../wire/failure-list.js";
-import { formatNodeId, operationPrefix, placementOf } from "../wire/invocation-id.js";
+import {
+  formatNodeId,
+  isSameNode,
+  type NodeInvocationId,
+  operationPrefix,
+  placementOf,
+} from "../wire/invocation-id.js";
 import { decodeRun, encodeForget, encodeRun, type RunMessage } from "../wire/message.js";
 import { attemptOf, type Fences, isStopped } from "./fences.js";
 import { declaredNode } from "./node-run.js";
@@ -141,9 +154,9 @@ export class FailedNodes {
     const { children } = this.#waits;
     children.adopt(turn, arrivalNo);
     this.#waits.drop(turn, arrivalNo, run);
-    if (this.#fences.seen(turn, run.invocationId)?.stop === "cancelled") {
-      children.cancel(turn, arrivalNo);
-    } else children.abandon(turn, arrivalNo);
+    const isCancelled = this.#fences.seen(turn, run.invocationId)?.stop === "cancelled";
+    if (isCancelled && !this.isDropped(turn, arrivalNo)) children.cancel(turn, arrivalNo);
+    else children.abandon(turn, arrivalNo);
     if (!children.has(arrivalNo)) {
       this.#leave(turn, run, arrivalNo, recorded);
       return;
@@ -168,10 +181,34 @@ export class FailedNodes {
     arrivalNo: number,
     recorded: readonly RecordedOperations[],
   ): void {
+    const isDropped = this.isDropped(turn, arrivalNo);
     this.#queue.take(turn, arrivalNo);
-    sendUnfinished(turn, this.#port, run);
+    if (!isDropped) sendUnfinished(turn, this.#port, run);
     forgetOperations(turn, run, recorded);
     turn.afterCommit(() => this.#runner.completed(arrivalNo));
+  }
+
+  /** Nobody waits for a row, whatever it comes to. */
+  drop(turn: Turn, { arrivalNo, nodeInvocationId }: DropMessage): void {
+    if (this.#isRowOf(turn, arrivalNo, nodeInvocationId)) this.#drop(turn, arrivalNo);
+  }
+
+  /** Home says that nothing of an invocation is left: what is here has been done elsewhere. */
+  lift(turn: Turn, { invocationId, attempt }: LiftMessage): void {
+    for (const arrivalNo of this.#runner.held.of(invocationId)) {
+      const row = this.#queue.find(turn, arrivalNo);
+      if (row !== undefined && decodeRun(row).attempt <= attempt) this.#drop(turn, arrivalNo);
+    }
+  }
+
+  #drop(turn: Turn, arrivalNo: number): void {
+    this.#queue.store(turn, arrivalNo, { ...this.#queue.stored(turn, arrivalNo), dropped: true });
+    this.#waits.failed(turn, arrivalNo);
+    turn.afterCommit(() => this.#runner.stop(arrivalNo));
+  }
+
+  isDropped(turn: Turn, arrivalNo: number): boolean {
+    return this.#queue.stored(turn, arrivalNo).dropped;
   }
 
   /** Rows are about to start in a life that follows a death. */
@@ -200,10 +237,11 @@ export class FailedNodes {
   }
 
   /** Home does not wait for a parked row any more: it becomes a dead letter (P2). */
-  giveUp(turn: Turn, arrivalNo: number): void {
+  giveUp(turn: Turn, { arrivalNo, nodeInvocationId }: GiveUpMessage): void {
     // A power cut may have taken it from a task that does not sync, or only that it failed: then it
     // runs again, and what that comes to is for home to say.
-    if (!this.#queue.has(turn, arrivalNo) || !this.#isParked(turn, arrivalNo)) return;
+    const isHere = this.#isRowOf(turn, arrivalNo, nodeInvocationId);
+    if (!isHere || !this.#isParked(turn, arrivalNo)) return;
     const { attempts, recorded, ...failures } = this.#queue.stored(turn, arrivalNo);
     // A copy: it moves to another table.
     const bytes = this.#queue.take(turn, arrivalNo).slice();
@@ -221,6 +259,12 @@ export class FailedNodes {
     }
     sendUnfinished(turn, this.#port, run);
     turn.afterCommit(() => this.#runner.completed(arrivalNo));
+  }
+
+  /** Whether a row is that of a node invocation: a power cut may let a number be given again. */
+  #isRowOf(turn: Turn, arrivalNo: number, id: NodeInvocationId): boolean {
+    const row = this.#queue.find(turn, arrivalNo);
+    return row !== undefined && isSameNode(decodeRun(row).nodeInvocationId, id);
   }
 
   /** Whether a row has failed, and no later attempt has begun to run it again. */
@@ -251,6 +295,8 @@ export class FailedNodes {
 
   /** The home task waits: the letter is a row of the queue again (P3). */
   revived(turn: Turn, { letterNo, attempt }: RevivedMessage): void {
+    // A power cut may have taken it: then its row runs by itself.
+    if (!this.#letters.has(turn, letterNo)) return;
     const letter = decodeRun(this.#letters.run(turn, letterNo));
     const run = encodeRun({ ...letter, attempt });
     this.#letters.remove(turn, letterNo);

@@ -8,7 +8,8 @@
 //
 // Invariants:
 //   C1. Of an invocation a task has the newest fence that it was told, until it is lifted: then
-//       nothing of the attempts up to it is left anywhere.
+//       nothing of the attempts up to it is left anywhere. One that says no more than what is
+//       known changes nothing: home tells again when it cannot know that it was heard.
 //   C2. A run belongs to the attempt that emitted it or to that of the fence, whichever is later. A
 //       stop concerns those of its own attempt and of earlier ones: a run that comes late.
 
@@ -64,9 +65,13 @@ export class Fences {
     return row === undefined ? undefined : decodeFence(row);
   }
 
-  /** Keeps what home has said (C1), and returns it. */
-  put(turn: Turn, { invocationId, attempt, stop, pauseMs }: FenceMessage): Fence {
-    const fence = { attempt, stop, dueMs: this.#port.now() + pauseMs };
+  /** Keeps what home has said, and returns it; `undefined` when it was known (C1). */
+  put(turn: Turn, { invocationId, attempt, stop, pauseMs }: FenceMessage): Fence | undefined {
+    const known = this.seen(turn, invocationId);
+    const isStop = stop !== undefined && stop !== known?.stop;
+    if (known !== undefined && attempt <= known.attempt && !isStop) return undefined;
+    const newest = Math.max(attempt, known?.attempt ?? 0);
+    const fence = { attempt: newest, stop, dueMs: this.#port.now() + pauseMs };
     turn.put(fenceTable, invocationId, encodeFence(fence));
     this.#change(turn, invocationName(invocationId), fence);
     return fence;

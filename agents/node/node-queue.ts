@@ -42,6 +42,8 @@ const reservedNumbers = 4_096;
 /** No number is so large that the key of its row begins like this. */
 const statePrefix = 0xff;
 
+const flags = { replayed: 1, dropped: 2 } as const;
+
 /** What a row has been through. */
 export interface RowState {
   /** Runs that failed. */
@@ -50,6 +52,8 @@ export interface RowState {
   readonly deaths: number;
   /** It was a dead letter. */
   readonly replayed: boolean;
+  /** Nobody waits for what it comes to: it is on its way out. */
+  readonly dropped: boolean;
   /** The attempt of its invocation that it failed in: until a later one begins it does not run. */
   readonly parkedAttempt: number | undefined;
 }
@@ -63,6 +67,7 @@ const untouched: StoredState = {
   attempts: 0,
   deaths: 0,
   replayed: false,
+  dropped: false,
   parkedAttempt: undefined,
   recorded: [],
   ...noFailures,
@@ -155,11 +160,6 @@ export class NodeQueue {
     return arrivalNo;
   }
 
-  /** Whether there is such a row, as the frame in hand leaves it. */
-  has(turn: Turn, arrivalNo: number): boolean {
-    return turn.get(queueTable, numberKey(arrivalNo)) !== undefined;
-  }
-
   /** A row as the frame in hand leaves it; `undefined` when it is gone. */
   find(turn: Turn, arrivalNo: number): Uint8Array | undefined {
     return turn.get(queueTable, numberKey(arrivalNo));
@@ -201,15 +201,16 @@ export class NodeQueue {
   }
 }
 
-function rowState({ attempts, deaths, replayed, parkedAttempt }: StoredState): RowState {
-  return { attempts, deaths, replayed, parkedAttempt };
+function rowState(stored: StoredState): RowState {
+  const { attempts, deaths, replayed, dropped, parkedAttempt } = stored;
+  return { attempts, deaths, replayed, dropped, parkedAttempt };
 }
 
 function stateBytes(state: StoredState): Uint8Array {
   return written((writer) => {
     writer.u32(state.attempts);
     writer.u32(state.deaths);
-    writer.u8(state.replayed ? 1 : 0);
+    writer.u8((state.replayed ? flags.replayed : 0) | (state.dropped ? flags.dropped : 0));
     writer.u32(state.parkedAttempt === undefined ? 0 : state.parkedAttempt + 1);
     writeRecorded(writer, state.recorded);
     writeFailures(writer, state);
@@ -220,9 +221,12 @@ function readState(row: Uint8Array): StoredState {
   const reader = new ByteReader(row);
   const attempts = reader.u32();
   const deaths = reader.u32();
-  const replayed = reader.u8() === 1;
+  const flagged = reader.u8();
+  const replayed = (flagged & flags.replayed) !== 0;
+  const dropped = (flagged & flags.dropped) !== 0;
   const parked = reader.u32();
   const parkedAttempt = parked === 0 ? undefined : parked - 1;
   const recorded = readRecorded(reader);
-  return { attempts, deaths, replayed, parkedAttempt, recorded, ...readFailures(reader) };
+  const state = { attempts, deaths, replayed, dropped, parkedAttempt };
+  return { ...state, recorded, ...readFailures(reader) };
 }

@@ -51,19 +51,19 @@ export class NodeRunner {
   readonly #queue: NodeQueue;
   readonly #resting: RestingNodes;
   readonly waiting: WaitingRuns;
+  readonly held = new HeldRows();
   readonly #fences: Fences;
   readonly #bounds: RunnerBounds;
   readonly #services: RunServices;
   readonly #ready: StartLine;
   readonly #keys: KeyLines;
-  readonly #held = new HeldRows();
   readonly #kept: KeptRows;
   /** From when it may start until its completion, or that it is parked, is committed. */
   readonly #running = new Map<number, NodeRun>();
   readonly #parked: ParkedRows;
   readonly #orphans = new Orphans();
   /** What `begin` has to do with rows that were found. */
-  #found: (() => void)[] = [];
+  readonly #found: (() => void)[] = [];
   /** The port has said no, and what is ready waits for it (R5). */
   #heldBack = false;
   #phase: "recovering" | "running" | "aborted" = "recovering";
@@ -117,18 +117,17 @@ export class NodeRunner {
   /** All rows that were left from before are queued: what may run starts. */
   begin(): void {
     this.#phase = "running";
-    for (const found of this.#found) found();
-    this.#found = [];
+    for (const found of this.#found.splice(0)) found();
     this.#startReady();
   }
 
   /** A row of the queue is committed: its function runs when its turn comes. Keeps `run`. */
   enqueue(arrivalNo: number, run: RunMessage): void {
-    this.#held.add(run.invocationId, arrivalNo);
+    this.held.add(run.invocationId, arrivalNo);
     this.#kept.keep(arrivalNo, run);
     if (this.#keys.enter(arrivalNo, run, this.#resting.has(arrivalNo))) this.#admit(arrivalNo);
     else if (!this.#isParked(arrivalNo)) this.#judge(arrivalNo);
-    if (isStopped(run, this.#fences.of(run.invocationId))) this.#now(() => this.#stop(arrivalNo));
+    if (this.#goes(arrivalNo, run)) this.#now(() => this.stop(arrivalNo));
     else this.#startReady();
   }
 
@@ -139,7 +138,7 @@ export class NodeRunner {
     const row = running === undefined ? this.#parked.leave(arrivalNo) : parkedRow(running.row);
     assert(row !== undefined, () => `row ${arrivalNo} came to an end and never ran`);
     this.waiting.forget(arrivalNo);
-    this.#held.remove(row.name, arrivalNo);
+    this.held.remove(row.name, arrivalNo);
     this.#ready.forget(arrivalNo);
     this.#orphans.forget(arrivalNo);
     const next = this.#keys.leave(arrivalNo, row.gate);
@@ -159,9 +158,9 @@ export class NodeRunner {
   /** A fence is committed: what runs of an earlier attempt is an orphan, or all of it stops. */
   fenced(id: InvocationId, fence: Fence): void {
     if (this.#isAborted()) return;
-    for (const arrivalNo of this.#held.of(id)) {
-      if (fence.stop !== undefined) this.#stop(arrivalNo);
-      else this.#again(arrivalNo, fence);
+    for (const arrivalNo of this.held.of(id)) {
+      if (fence.stop === undefined) this.#again(arrivalNo, fence);
+      else this.stop(arrivalNo);
     }
     this.#startReady();
   }
@@ -173,7 +172,8 @@ export class NodeRunner {
       // Aborted since.
       if (running === undefined) return;
       this.#ready.mark(arrivalNo);
-      running.start();
+      if (this.#goes(arrivalNo, running.row.run)) void running.stop();
+      else running.start();
     }
   }
 
@@ -191,11 +191,6 @@ export class NodeRunner {
     this.#heldBack = false;
     this.#parked.clear();
     this.#ready.close();
-  }
-
-  /** The rows of an invocation. */
-  rowsOf(id: InvocationId): readonly number[] {
-    return this.#held.of(id);
   }
 
   /** The function of a row that only waits is given up until there is something to go on with. */
@@ -221,7 +216,8 @@ export class NodeRunner {
 
   /** A row waits for an invocation: perhaps for one that waits in line for its key. */
   #judgeBehind(arrivalNo: number): void {
-    const run = this.#running.get(arrivalNo)?.row.run;
+    // Its function may have been given up with the frame that says so.
+    const run = this.#running.get(arrivalNo)?.row.run ?? this.#queue.peek(arrivalNo);
     if (run !== undefined) for (const behind of this.#keys.behind(run)) this.#judge(behind);
   }
 
@@ -231,8 +227,7 @@ export class NodeRunner {
     const run = this.runIn(arrivalNo);
     const error = this.#keys.deadlock(run);
     if (error === undefined) return;
-    const refused = this.#runOf(arrivalNo, run);
-    this.#running.set(arrivalNo, refused);
+    const refused = this.#newRun(arrivalNo, run);
     this.#now(() => void refused.refuse(error));
   }
 
@@ -266,6 +261,8 @@ export class NodeRunner {
       this.#park(running.row);
     } else if (this.waiting.rise(arrivalNo)) this.#parkFound(arrivalNo, this.runIn(arrivalNo));
     else if (!this.#parked.has(arrivalNo)) return;
+    // One that has failed in this very attempt waits for the next word.
+    if ((this.#queue.stateOf(arrivalNo).parkedAttempt ?? -1) >= fence.attempt) return;
     this.#resume(arrivalNo, fence);
   }
 
@@ -279,28 +276,32 @@ export class NodeRunner {
   }
 
   #resume(arrivalNo: number, { dueMs }: Fence): void {
-    const pauseMs = dueMs - this.#port.now();
-    this.#parked.resume(arrivalNo, pauseMs, ({ gate }) => this.#proceed(arrivalNo, gate));
+    this.#parked.resume(arrivalNo, dueMs, ({ gate }) => this.#proceed(arrivalNo, gate));
   }
 
   /** See R8. */
-  #stop(arrivalNo: number): void {
+  stop(arrivalNo: number): void {
+    if (this.#isAborted()) return;
     const running = this.#running.get(arrivalNo);
     const run = running?.row.run ?? this.#kept.take(arrivalNo) ?? this.#queue.read(arrivalNo);
-    const fence = this.#fences.of(run.invocationId);
-    if (!isStopped(run, fence)) return;
-    // One whose mark is on its way finds the fence when it starts.
+    if (!this.#goes(arrivalNo, run)) return;
+    // One whose mark is on its way is stopped when it would start.
     if (running !== undefined && (!running.hasStarted || running.hasSubmitted)) return;
-    if (running !== undefined && fence?.stop === "cancelled") {
-      running.halt(stopError(run), false, this.#orphans.returned(arrivalNo));
+    const isAwaited = this.#fences.of(run.invocationId)?.stop === "cancelled";
+    const orphans = isAwaited ? this.#orphans.returned(arrivalNo) : undefined;
+    if (running !== undefined && isAwaited) {
+      running.halt(stopError(run), false, orphans);
       return;
     }
     if (running === undefined) this.#takeOut(arrivalNo, run);
     else this.#retire(running);
-    const stopping = this.#runOf(arrivalNo, run);
-    this.#running.set(arrivalNo, stopping);
-    const isAwaited = fence?.stop === "cancelled";
-    void stopping.stop(isAwaited ? this.#orphans.returned(arrivalNo) : undefined);
+    void this.#newRun(arrivalNo, run).stop(orphans);
+  }
+
+  /** Whether a row goes, whatever it comes to: a stop concerns it, or home has dropped it. */
+  #goes(arrivalNo: number, run: RunMessage): boolean {
+    const { dropped } = this.#queue.stateOf(arrivalNo);
+    return dropped || isStopped(run, this.#fences.of(run.invocationId));
   }
 
   /** A row that does not run leaves the place where it waits; its gate it keeps. */
@@ -322,11 +323,8 @@ export class NodeRunner {
   #admit(arrivalNo: number): void {
     // It is being stopped or refused, and leaves the gate as soon as that is committed; or it has
     // its key again, and goes on.
-    if (this.#running.has(arrivalNo)) {
-      this.waiting.regained(arrivalNo);
-      return;
-    }
-    if (!this.#isAsleep(arrivalNo) && !this.#isParked(arrivalNo)) this.#line(arrivalNo);
+    if (this.#running.has(arrivalNo)) this.waiting.regained(arrivalNo);
+    else if (!this.#isAsleep(arrivalNo) && !this.#isParked(arrivalNo)) this.#line(arrivalNo);
   }
 
   /** Whether a row of an earlier life rests: its function is run when that is over. */
@@ -376,8 +374,7 @@ export class NodeRunner {
     for (const arrivalNo of arrivalNos) {
       const run = this.#kept.take(arrivalNo) ?? this.#queue.read(arrivalNo);
       const { deaths } = this.#queue.stateOf(arrivalNo);
-      const running = this.#runOf(arrivalNo, run);
-      this.#running.set(arrivalNo, running);
+      const running = this.#newRun(arrivalNo, run);
       if (!this.#ready.needsMark(arrivalNo)) running.start();
       else if (deaths < limits.suspectDeathsMax) unmarked.push(arrivalNo);
       else void running.bury();
@@ -386,11 +383,13 @@ export class NodeRunner {
     this.#port.submit(encodePoison({ kind: "mark", arrivalNos: unmarked }));
   }
 
-  #runOf(arrivalNo: number, run: RunMessage): NodeRun {
+  #newRun(arrivalNo: number, run: RunMessage): NodeRun {
     const { attempts, replayed } = this.#queue.stateOf(arrivalNo);
     const hasRun = attempts > 0 || this.#orphans.has(arrivalNo);
     const rerun = hasRun || replayed || this.#queue.isRecovered(arrivalNo);
-    return new NodeRun({ arrivalNo, run, gate: gateOf(run), rerun }, this.#services);
+    const begun = new NodeRun({ arrivalNo, run, gate: gateOf(run), rerun }, this.#services);
+    this.#running.set(arrivalNo, begun);
+    return begun;
   }
 
   /** Asked again each time: a field that was compared once would count as known. */

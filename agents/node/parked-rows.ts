@@ -51,7 +51,8 @@ export class ParkedRows {
   }
 
   /** Begins a pause, in place of one that was begun before; then the row leaves and runs `then`. */
-  resume(arrivalNo: number, pauseMs: number, then: (row: ParkedRow) => void): void {
+  resume(arrivalNo: number, dueMs: number, then: (row: ParkedRow) => void): void {
+    const pauseMs = dueMs - this.#port.now();
     const over = (): void => {
       const row = this.leave(arrivalNo);
       if (row !== undefined) then(row);

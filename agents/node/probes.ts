@@ -30,7 +30,7 @@ export class Probes {
     const { invocationId, nodeInvocationId } = message;
     const { task: _task, ...subject } = message;
     turn.afterCommit(() => {
-      const isHeld = this.#runner.rowsOf(invocationId).some((arrivalNo) => {
+      const isHeld = this.#runner.held.of(invocationId).some((arrivalNo) => {
         const run = this.#queue.peek(arrivalNo);
         // Gone with the frame that has just been committed: its ack is on the way home.
         return run === undefined || isSameNode(run.nodeInvocationId, nodeInvocationId);

@@ -56,6 +56,8 @@ export interface WaitedAnswer extends WaitingAnswers {
   readonly kind: "answer";
   readonly question: QuestionId;
   readonly isChecked: boolean;
+  /** To ask once more with, where home alone may lose the question (asked-again.ts). */
+  readonly prompt: Uint8Array | undefined;
 }
 
 export interface WaitedNeighbour extends WaitingAnswers, NeighbourChild {
@@ -80,13 +82,16 @@ export interface WaitedChild {
 
 const waitedKinds = { answer: 1, pause: 2, result: 3, step: 4, receipt: 5, neighbour: 6 } as const;
 
-/** What a row keeps of a wait; `undefined` when nothing is waited for. */
-export function waitedForOf(wanted: Wanted): WaitedFor | undefined {
+/** What a row keeps of a wait; `undefined` when nothing is waited for. `isWeak`: with prompts. */
+export function waitedForOf(wanted: Wanted, isWeak: boolean): WaitedFor | undefined {
   switch (wanted.kind) {
-    case "answer": {
-      const { kind, question, isChecked } = wanted;
-      return { kind, question, isChecked, firstAnswer: 0, nextAnswer: 0 };
-    }
+    case "answer":
+      return {
+        ...wanted,
+        prompt: isWeak ? wanted.prompt : undefined,
+        firstAnswer: 0,
+        nextAnswer: 0,
+      };
     case "pause":
       return wanted;
     case "neighbour":
@@ -134,6 +139,8 @@ export function encodeWait({ digest, rests, wanted }: WaitRow): Uint8Array {
         writer.u8(wanted.isChecked ? 1 : 0);
         writer.u32(wanted.firstAnswer);
         writer.u32(wanted.nextAnswer);
+        writer.u8(wanted.prompt === undefined ? 0 : 1);
+        if (wanted.prompt !== undefined) writer.bytes(wanted.prompt);
         return;
       case "pause":
         writer.uint64(wanted.dueMs);
@@ -167,7 +174,9 @@ function readWaitedFor(reader: ByteReader): WaitedFor {
       const question = readQuestionId(reader);
       const isChecked = reader.u8() === 1;
       const firstAnswer = reader.u32();
-      return { kind: "answer", question, isChecked, firstAnswer, nextAnswer: reader.u32() };
+      const nextAnswer = reader.u32();
+      const prompt = reader.u8() === 1 ? reader.rest() : undefined;
+      return { kind: "answer", question, isChecked, firstAnswer, nextAnswer, prompt };
     }
     case waitedKinds.pause:
       return { kind: "pause", dueMs: reader.uint64() };

@@ -184,7 +184,7 @@ export class Waits {
       this.children.begun(turn, arrivalNo, before.wanted);
       this.#close(turn, place, before, run, undefined);
     }
-    const waitedFor = waitedForOf(wanted);
+    const waitedFor = waitedForOf(wanted, this.#port.isWeak);
     if (waitedFor === undefined) this.children.begun(turn, arrivalNo, wanted);
     else {
       turn.put(waitTable, waitKey(place), encodeWait({ digest, rests: false, wanted: waitedFor }));

@@ -2,7 +2,8 @@
 // is to stop.
 //
 //   the task of a node ── failed ──► home ── fence ──► all tasks      the next attempt
-//                                       └─── giveUp ─► that task      a dead letter
+//                                       ├─── giveUp ─► that task      a dead letter
+//                                       └─── drop ───► that task      nobody waits for it
 //   client ── cancel ──► home ── fence, with a stop ──► all tasks
 //   the task of a node ── cancel ──► home of its own child
 //   home ── lift ──► all tasks                                        nothing of it is left
@@ -52,16 +53,28 @@ export interface FenceMessage {
   readonly pauseMs: number;
 }
 
-/** Home to a task: the parked row becomes a dead letter. */
-export interface GiveUpMessage {
-  readonly kind: "giveUp";
+/** A row of a task's queue; its number alone may be that of another, behind a power cut. */
+interface NamedRow {
   readonly arrivalNo: number;
+  readonly nodeInvocationId: NodeInvocationId;
+}
+
+/** Home to a task: the parked row becomes a dead letter. */
+export interface GiveUpMessage extends NamedRow {
+  readonly kind: "giveUp";
+}
+
+/** Home to a task: whatever the row comes to, nobody waits for it. It goes, and no ack comes. */
+export interface DropMessage extends NamedRow {
+  readonly kind: "drop";
 }
 
 /** Home to every task: nothing of the invocation is left, its fence can go. */
 export interface LiftMessage {
   readonly kind: "lift";
   readonly invocationId: InvocationId;
+  /** Of this attempt and those before it. */
+  readonly attempt: number;
 }
 
 /**
@@ -91,6 +104,7 @@ export type AttemptMessage =
   | FailedMessage
   | FenceMessage
   | GiveUpMessage
+  | DropMessage
   | LiftMessage
   | CancelMessage
   | UpdateMessage;
@@ -122,10 +136,13 @@ function writeAttempt(writer: ByteWriter, message: AttemptMessage): void {
       writer.u32(message.pauseMs);
       return;
     case "giveUp":
+    case "drop":
       writer.uint64(message.arrivalNo);
+      writeNodeId(writer, message.nodeInvocationId);
       return;
     case "lift":
       writer.bytes(message.invocationId);
+      writer.u32(message.attempt);
       return;
     case "cancel":
       writeName(writer, message.agent);
@@ -161,9 +178,11 @@ export function readAttempt(kind: number, reader: ByteReader): AttemptMessage | 
         pauseMs: reader.u32(),
       };
     case kinds.giveUp:
-      return { kind: "giveUp", arrivalNo: reader.uint64() };
+      return { kind: "giveUp", ...readRow(reader) };
+    case kinds.drop:
+      return { kind: "drop", ...readRow(reader) };
     case kinds.lift:
-      return { kind: "lift", invocationId: readId(reader) };
+      return { kind: "lift", invocationId: readId(reader), attempt: reader.u32() };
     case kinds.cancel:
       return {
         kind: "cancel",
@@ -176,6 +195,10 @@ export function readAttempt(kind: number, reader: ByteReader): AttemptMessage | 
     default:
       return undefined;
   }
+}
+
+function readRow(reader: ByteReader): NamedRow {
+  return { arrivalNo: reader.uint64(), nodeInvocationId: readNodeId(reader) };
 }
 
 /** What a task keeps of a fence. */

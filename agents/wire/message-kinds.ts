@@ -36,6 +36,7 @@ export const messageKinds = {
   lift: 43,
   cancel: 44,
   update: 45,
+  drop: 46,
   // stall-message.ts
   look: 48,
   probe: 49,
@@ -51,6 +52,7 @@ export const messageKinds = {
   childAsked: 70,
   childClosed: 71,
   childStopped: 72,
+  repeat: 73,
   // question-message.ts
   asked: 80,
   closed: 81,

@@ -7,6 +7,7 @@
 //   a child's home ── childAsked ──►     ... or asks a human
 //   a child's home ── childStopped ──►   ... or has stopped, as its node's task has asked
 //   the task ── due, rest ──► itself     pauses are over; nodes do nothing but wait
+//   the task ── repeat ──► itself        what they ask may be open nowhere
 //
 // Owns: their layouts, readers and writers. Leaves to others: what they do (node/waits.ts), what
 // homes are sent (question-message.ts).
@@ -64,6 +65,12 @@ export interface RestMessage {
   readonly arrivalNos: readonly number[];
 }
 
+/** The task to itself, at a start: what these waits ask is to be asked once more. Volatile. */
+export interface RepeatMessage {
+  readonly kind: "repeat";
+  readonly places: readonly WaitPlace[];
+}
+
 /** Home of the asker to its task: an answer. */
 export interface DeliverMessage extends WaitPlace {
   readonly kind: "deliver";
@@ -109,6 +116,7 @@ export type TaskWaitMessage =
   | SettleMessage
   | DueMessage
   | RestMessage
+  | RepeatMessage
   | DeliverMessage
   | OutcomeMessage
   | ChildAskedMessage
@@ -126,6 +134,10 @@ export function encodeTaskWait(message: TaskWaitMessage): Uint8Array {
         writer.u32(message.arrivalNos.length);
         for (const arrivalNo of message.arrivalNos) writer.uint64(arrivalNo);
         return;
+      case "repeat":
+        writer.u32(message.places.length);
+        for (const place of message.places) writePlace(writer, place);
+        return;
       default:
         writePlace(writer, message);
         writeRest(writer, message);
@@ -135,7 +147,7 @@ export function encodeTaskWait(message: TaskWaitMessage): Uint8Array {
 
 function writeRest(
   writer: ByteWriter,
-  message: Exclude<TaskWaitMessage, DueMessage | RestMessage>,
+  message: Exclude<TaskWaitMessage, DueMessage | RestMessage | RepeatMessage>,
 ): void {
   switch (message.kind) {
     case "wait":
@@ -181,6 +193,10 @@ export function readTaskWait(kind: number, reader: ByteReader): TaskWaitMessage 
       const count = reader.u32();
       const arrivalNos = Array.from({ length: count }, () => reader.uint64());
       return { kind: "rest", isResting, arrivalNos };
+    }
+    case kinds.repeat: {
+      const count = reader.u32();
+      return { kind: "repeat", places: Array.from({ length: count }, () => readPlace(reader)) };
     }
     case kinds.wait:
       return {

@@ -203,6 +203,7 @@ export class HostCluster {
       taskId: task.taskId,
       taskCount: this.plan.taskCount,
       boot: task.boot,
+      isWeak: task.isWeak,
       rowBytesMax: limits.valueBytesMax,
       ownerOf: (keyHash) => hosted.router.owner(keyHash),
       now: () => system.now(),

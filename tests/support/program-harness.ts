@@ -1,10 +1,9 @@
 // Program harness — runs a TaskProgram on several tasks without a runtime, in a seeded order.
 //
 // It keeps the contract of runtime/task-program.ts in the simplest way: rows in maps, messages in
-// queues, one event at a time. Which queue is served next is chosen by a seeded generator, so
-// that one seed is one interleaving; each queue is first in, first out. A crash drops what is
-// volatile (mailbox, the program, its running functions) and keeps rows, marks and unacknowledged
-// messages. The clock moves only when nothing else is left to do (program-clock.ts).
+// queues, one event at a time; a seeded generator chooses which queue is served next. A crash drops
+// what is volatile (mailbox, the program, its running functions) and keeps rows, marks and
+// unacknowledged messages. The clock moves when nothing else is left to do (program-clock.ts).
 //
 // Invariants: G1 to G4 of runtime/task-program.ts, by construction:
 //   - a batch's rows, sends, replies, notices and actions take effect together or not at all;
@@ -60,6 +59,7 @@ export interface HarnessSettings {
   readonly program?: TaskProgramFactory;
   /** What each task finds when it starts. Default: nothing. */
   readonly rows?: readonly CommittedRows[];
+  readonly isWeak?: boolean;
   /** The largest row that a task takes. Default: `limits.valueBytesMax`. */
   readonly rowBytesMax?: number;
 }
@@ -255,11 +255,12 @@ export class ProgramHarness {
 
   #taskPort(task: Omit<HarnessTask, "program">): TaskPort {
     const { id, rows, life, boots } = task;
-    const { stores = {}, compute = {}, objects = {} } = this.#settings;
+    const { stores = {}, compute = {}, objects = {}, isWeak = false } = this.#settings;
     return harnessPort({
       id,
       taskCount: this.taskCount,
       boots,
+      isWeak,
       life,
       rows,
       clock: this.clock,

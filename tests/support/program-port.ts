@@ -45,6 +45,7 @@ export interface HarnessPortParts {
   readonly id: number;
   readonly taskCount: number;
   readonly boots: number;
+  readonly isWeak: boolean;
   readonly life: HarnessLife;
   readonly rows: CommittedRows;
   readonly clock: HarnessClock;
@@ -79,6 +80,7 @@ function noteOf({ id, rows }: HarnessPortParts, later: Later): TaskPort["note"] 
 
 export function harnessPort(parts: HarnessPortParts): TaskPort {
   const { life, rows, clock } = parts;
+  const unclean = parts.boots > 1;
   const later = <T>(action: () => T): Promise<T> =>
     new Promise((resolve, reject) => {
       if (!life.alive) return;
@@ -93,7 +95,8 @@ export function harnessPort(parts: HarnessPortParts): TaskPort {
   return {
     taskId: parts.id,
     taskCount: parts.taskCount,
-    boot: { count: parts.boots, unclean: parts.boots > 1 },
+    boot: { count: parts.boots, unclean, lossy: unclean && parts.isWeak },
+    isWeak: parts.isWeak,
     // Not what rows are held to: tests see what happens when a row is refused after all.
     rowBytesMax: limits.valueBytesMax,
     ownerOf: (keyHash) => parts.ownerOf(keyHash),

@@ -37,6 +37,17 @@ export class CommittedRows {
     });
   }
 
+  /** A table is as it was at an earlier moment: keys that were first used since are new again. */
+  bringBack(table: number, rows: readonly StoredRow[]): void {
+    for (const used of this.#used) if (used.startsWith(`${table} `)) this.#used.delete(used);
+    const old: Table = new Map();
+    for (const { key, value } of rows) {
+      old.set(nameOf(key), value);
+      this.#used.add(`${table} ${nameOf(key)}`);
+    }
+    this.#tables.set(table, old);
+  }
+
   count(table: number): number {
     return this.#tables.get(table)?.size ?? 0;
   }

@@ -308,6 +308,27 @@ const scopes: readonly BrokenRule[] = [
 /** Attempts: what counts, what is run again, and what is to stop. */
 const attempts: readonly BrokenRule[] = [
   {
+    name: "ends-twice",
+    rule: "a node invocation that ends a second time has ended once",
+    file: "agents/home/invocations.js",
+    find: "if (known !== undefined) {",
+    replace: "if (known?.length === 0) {",
+  },
+  {
+    name: "drop-forgotten",
+    rule: "what nobody waits for goes, whatever it comes to and whatever dies",
+    file: "agents/node/failed-nodes.js",
+    find: "dropped: true",
+    replace: "dropped: false",
+  },
+  {
+    name: "failed-in-vain",
+    rule: "a row that has failed, or asks, and does not count any more is told so",
+    file: "agents/home/attempts.js",
+    find: 'turn.send(task, encodeAttempt({ kind: "drop", arrivalNo, nodeInvocationId }));',
+    replace: "void nodeInvocationId;",
+  },
+  {
     name: "orphans-complete",
     rule: "what a run of an attempt that is over comes to does not count",
     file: "agents/execution.js",

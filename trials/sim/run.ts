@@ -82,8 +82,6 @@ export class Run implements Stage {
   readonly awakeMax: number;
   /** Told how calls come out, in words; for people. */
   trace: ((line: string) => void) | undefined;
-  /** A power cut is to come that takes what was acknowledged. */
-  isCutOff = false;
   /** Its clients do nothing any more. */
   isOver = false;
   readonly #visited = new Map<string, { invoked: number; operation?: VersionedOperation }>();
@@ -125,14 +123,9 @@ export class Run implements Stage {
     return Math.floor(this.random() * count);
   }
 
-  /**
-   * Attempts in which a node is to throw: often none. In a run that ends with a power cut in a weak
-   * mode always none: that may take the word of home for which a node that has failed waits, and
-   * nobody sends it again, so that it waits for ever.
-   */
+  /** Attempts in which a node is to throw: often none. */
   throwsBelow(count: number, less: number): number {
-    const chosen = Math.max(0, this.pick(count) - less);
-    return this.isCutOff ? 0 : chosen;
+    return Math.max(0, this.pick(count) - less);
   }
 
   /** A call's outcome: its value, or nothing when unknown. Other refusals are violations. */

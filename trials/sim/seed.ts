@@ -15,6 +15,7 @@ import { Run } from "./run.js";
 import { type Scenario, scenarioOf } from "./scenario.js";
 import { enter } from "./stage.js";
 import { brokenStreams } from "./streams.js";
+import { finishLeftOver } from "./left-over.js";
 import { answerForgotten } from "./waiting-judge.js";
 import { simTopology, type SimParts } from "./topology.js";
 
@@ -80,13 +81,13 @@ async function play(simulation: Simulation, run: Run, scenario: Scenario): Promi
 async function playLossy(simulation: Simulation, run: Run, scenario: Scenario): Promise<void> {
   await simulation.serving();
   const before = new Run(run.runtime, run.random, run.awakeMax, "before ");
-  before.isCutOff = true;
   enter(before);
   void playClients(before, scenario);
   await simulation.advance(1 + run.pick(15));
   before.isOver = true;
   await unlessIdle(simulation, run, simulation.crash());
   await unlessIdle(simulation, run, simulation.heal());
+  await unlessIdle(simulation, run, finishLeftOver(simulation, run, scenario.options.tasks ?? 0));
   enter(run);
   await unlessIdle(simulation, run, playClients(run, scenario));
   await unlessIdle(simulation, run, simulation.heal());

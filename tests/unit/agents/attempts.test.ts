@@ -293,6 +293,20 @@ describe("attempts — failure reports", () => {
     expect(await lettersOf(harness)).toMatchObject([{ node: "bad", attempts: 1 }]);
   });
 
+  it("lets all that failed in an attempt wait, whichever of them was heard of first", async () => {
+    for (let seed = 1; seed <= 12; seed += 1) {
+      const { harness, client, countOf, hold } = fanBench({ retryBackoffMs: 1_000 }, { seed });
+      const parts = ["a", "b", "c"].map((name) => ({ name, throwsIn: [0], waitsIn: [0] }));
+      void client.initiate(parts);
+      await harness.runNow();
+      hold.latch.open();
+      await harness.runNow();
+      expect(parts.map(({ name }) => countOf(name))).toEqual([1, 1, 1]);
+      await harness.run();
+      expect(parts.map(({ name }) => countOf(name))).toEqual([2, 2, 2]);
+    }
+  });
+
   it("runs what failed again when retryBackoffMs is over, less by chance", async () => {
     const { harness, client, countOf } = fanBench({ retryBackoffMs: 1_000 }, { tasks: 1 });
     const invocation = await harness.until(client.initiate([part("a", [0]), part("b")]));

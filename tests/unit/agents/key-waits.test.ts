@@ -94,9 +94,12 @@ describe("keys and waits — deadlocks", () => {
         ctx.result(await inner.result());
       },
     });
-    const harness = new ProgramHarness({ agents: { visit } });
-    const failed = harness.until(clientsOf(harness).agent(visit).invoke("outer"));
-    expect(await failed.then(() => undefined, cycleOf)).toHaveLength(2);
+    for (const awakeWaitingMax of [0, 100]) {
+      const program = agentProgram({ awakeWaitingMax });
+      const harness = new ProgramHarness({ agents: { visit }, program });
+      const failed = harness.until(clientsOf(harness).agent(visit).invoke("outer"));
+      expect(await failed.then(() => undefined, cycleOf)).toHaveLength(2);
+    }
   });
 
   it("one that is begun and not waited for has its turn when the caller is done", async () => {

@@ -97,8 +97,12 @@ const attemptMessage: fc.Arbitrary<AttemptMessage> = fc.oneof(
     stop: fc.constantFrom(undefined, "cancelled" as const, "retried" as const),
     pauseMs: word,
   }),
-  fc.record({ kind: fc.constant("giveUp" as const), arrivalNo: fc.maxSafeNat() }),
-  fc.record({ kind: fc.constant("lift" as const), invocationId }),
+  fc.record({
+    kind: fc.constantFrom("giveUp" as const, "drop" as const),
+    arrivalNo: fc.maxSafeNat(),
+    nodeInvocationId,
+  }),
+  fc.record({ kind: fc.constant("lift" as const), invocationId, attempt: word }),
   fc.record({
     kind: fc.constant("cancel" as const),
     agent: name,
@@ -254,6 +258,7 @@ function encode(sent: PlainMessage): Uint8Array {
     case "failed":
     case "fence":
     case "giveUp":
+    case "drop":
     case "lift":
     case "cancel":
     case "update":

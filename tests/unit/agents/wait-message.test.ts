@@ -77,6 +77,7 @@ const taskWait: fc.Arbitrary<TaskWaitMessage> = fc.oneof(
   fc.record({ kind: kind("wait"), ...place, digest: word, wanted }),
   fc.record({ kind: kind("settle"), ...place, answerNo: word, isTaken: fc.boolean(), bytes }),
   fc.record({ kind: kind("due") }),
+  fc.record({ kind: kind("repeat"), places: fc.array(fc.record(place)) }),
   fc.record({ kind: kind("rest"), isResting: fc.boolean(), arrivalNos: fc.array(number) }),
   fc.record({
     kind: kind("deliver"),
@@ -157,6 +158,7 @@ describe("messages of waits — there and back", () => {
         kind: kind("answer"),
         question,
         isChecked: fc.boolean(),
+        prompt: fc.option(bytes, { nil: undefined }),
         firstAnswer: word,
         nextAnswer: word,
       }),
