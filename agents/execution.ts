@@ -261,7 +261,9 @@ class AgentProgram implements TaskProgram {
         this.#attempts.update(turn);
         return undefined;
       case "look":
-        this.#stalls.look(turn, message.ids);
+        for (const off of this.#stalls.look(turn, message.ids)) {
+          this.#invocations.balance(turn, off);
+        }
         return undefined;
       case "probe":
         this.#probes.probe(turn, message);

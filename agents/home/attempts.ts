@@ -170,12 +170,12 @@ export class Attempts {
   #isLeftOver(
     turn: Turn,
     { outstanding, state }: InvocationRecord,
-    { invocationId, nodeInvocationId }: RecalledRow,
+    { invocationId, nodeInvocationId, error }: RecalledRow,
   ): boolean {
     if (nodeOf(turn, invocationId, nodeInvocationId) !== undefined) return true;
     if (!isZeroId(outstanding)) return false;
-    // Given up, which its task has forgotten: it becomes a dead letter again.
-    if (state.kind === "cancelled") return true;
+    // Given up, which its task has forgotten: it becomes a dead letter again, when it fails.
+    if (state.kind === "cancelled" || error === undefined) return true;
     return turn.get(treeTable, givenUpKey(invocationId, nodeInvocationId)) === undefined;
   }
 

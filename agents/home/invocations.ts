@@ -42,6 +42,7 @@ import { Accounts } from "./accounts.js";
 import type { Attempts } from "./attempts.js";
 import type { Records } from "./records.js";
 import { startRoot } from "./roots.js";
+import type { Unbalanced } from "./stalls.js";
 import { Scopes } from "./scopes.js";
 import { firstParts, nodeIn } from "./parts.js";
 import { givenUp, givenUpKey, leavingKey, treeTable } from "./tree.js";
@@ -159,6 +160,18 @@ export class Invocations {
     this.#scopes.revive(accounts, scope, node);
     turn.put(treeTable, key, Uint8Array.of(givenUp.runs));
     return true;
+  }
+
+  /**
+   * Nothing of an invocation runs: what its accounts count has been lost, or was never begun. Of
+   * several that are off the innermost is set right; the next look finds the others.
+   */
+  balance(turn: Turn, { invocationId, scopes }: Unbalanced): void {
+    const before = this.#records.read(turn, invocationId);
+    if (before === undefined) return;
+    const accounts = this.accountsOf(turn, invocationId, before);
+    this.#scopes.balance(accounts, scopes);
+    this.conclude(turn, before, accounts);
   }
 
   /** Something of a scope has ended that no ack tells of. */

@@ -35,6 +35,7 @@ import {
   gatherNodeId,
   isZeroId,
   type NodeInvocationId,
+  noScope,
   scopeToken,
   xorOf,
 } from "../wire/invocation-id.js";
@@ -97,6 +98,17 @@ export class Scopes {
   /** More runs in a scope than had been counted, perhaps after all of it had ended. */
   reopen(accounts: Accounts, scope: NodeInvocationId, started: NodeInvocationId): void {
     if (accounts.has(scope)) this.#reopen(accounts, scope, started, 0);
+  }
+
+  /** Nothing runs in these, nor beside them: the last one whose account is open is settled. */
+  balance(accounts: Accounts, scopes: readonly NodeInvocationId[]): void {
+    for (const id of scopes.toReversed()) {
+      const outstanding = accounts.has(id) ? accounts.scope(id).outstanding : noScope;
+      if (isZeroId(outstanding)) continue;
+      this.#enter(accounts, id, outstanding);
+      return;
+    }
+    accounts.enter(noScope, accounts.record.outstanding);
   }
 
   /** What stood in the account of a scope is gone (forks.ts). */

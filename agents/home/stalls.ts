@@ -5,6 +5,9 @@
 // the recorded tree for node invocations that were started and have not ended, and asks their
 // tasks. One that runs, however long, that waits for its turn, for a key or a human, is held by its
 // task, and not lost.
+//
+// What has come of emits that a power cut took back stands in the accounts, and nothing leads to
+// it: where a look finds nothing open, nothing is outstanding.
 // Owns: looks, and finding what a lost node invocation was to be run with. Leaves to others: when a
 // look is due (stall-watch.ts), answers of tasks (node/probes.ts), that it costs a retry
 // (attempts.ts).
@@ -39,6 +42,21 @@ interface Started {
   readonly task: number;
 }
 
+/** What a look at a tree has found. */
+interface Walked {
+  readonly open: readonly Started[];
+  /** Each behind those around it. */
+  readonly scopes: readonly NodeInvocationId[];
+  /** Nothing was left out. */
+  readonly isWhole: boolean;
+}
+
+/** An invocation of which nothing runs, whose accounts say otherwise. */
+export interface Unbalanced {
+  readonly invocationId: InvocationId;
+  readonly scopes: readonly NodeInvocationId[];
+}
+
 /** What a lost node invocation was to be run with, and where. */
 export interface Lost {
   readonly run: RunMessage;
@@ -64,19 +82,32 @@ export class Stalls {
     this.#port.after(limits.stallLookMs, look, true);
   }
 
-  /** Asks for every node invocation that these have started and not heard of again. */
-  look(turn: Turn, ids: readonly InvocationId[]): void {
+  /**
+   * Asks for every node invocation that these have started and not heard of again. Returns those of
+   * which there is none, and something is outstanding all the same.
+   */
+  look(turn: Turn, ids: readonly InvocationId[]): readonly Unbalanced[] {
+    const unbalanced: Unbalanced[] = [];
     for (const invocationId of ids) {
       const record = this.#records.read(turn, invocationId);
       // Of a fork nothing has started before all is copied.
       if (record === undefined || record.copying) continue;
       const { attempt, rootAttempt } = record;
-      for (const { id, parent, from, task } of this.#open(turn, invocationId, rootAttempt)) {
+      const { open, scopes, isWhole } = this.#open(turn, invocationId, rootAttempt);
+      const isOff = open.length === 0 && isWhole && !isZeroId(record.outstanding);
+      if (isOff && this.#mayBeOff) unbalanced.push({ invocationId, scopes });
+      for (const { id, parent, from, task } of open) {
         const sent = sentIn(this.#sent(turn, invocationId, id));
         const asked = { invocationId, nodeInvocationId: id, parent, attempt, sent, task };
         turn.send(from, encodeStall({ kind: "probe", ...asked }));
       }
     }
+    return unbalanced;
+  }
+
+  /** A power cut can take what a node invocation came to, and leave what followed from that. */
+  get #mayBeOff(): boolean {
+    return this.#port.isWeak || this.#port.boot.lossy;
   }
 
   /** What a node invocation that is missing was to be run with; `undefined` when it is not lost. */
@@ -103,13 +134,14 @@ export class Stalls {
   }
 
   /** The node invocations of a tree that have started and not finished, within a bound. */
-  #open(turn: Turn, of: InvocationId, rootAttempt: number): readonly Started[] {
+  #open(turn: Turn, of: InvocationId, rootAttempt: number): Walked {
     const { taskId } = this.#port;
     const sentHere = (id: NodeInvocationId): Started => {
       const task = this.#taskOf(this.#sent(turn, of, id)?.key);
       return { id, parent: noScope, from: taskId, task };
     };
     const open: Started[] = [];
+    const scopes: NodeInvocationId[] = [];
     const nodes = [sentHere(rootNodeId(of, rootAttempt))];
     for (let looked = 0; looked < limits.stallNodesMax; looked += 1) {
       const node = nodes.pop();
@@ -128,11 +160,12 @@ export class Stalls {
         if (task !== undefined) nodes.push({ id, parent: node.id, from, task });
       }
       if (gather === "") continue;
+      scopes.push(node.id);
       const scope = turn.get(treeTable, scopeKey(of, node.id));
       if (scope === undefined || decodeScope(scope).phase !== "started") continue;
       nodes.push(sentHere(gatherNodeId(node.id)));
     }
-    return open;
+    return { open, scopes, isWhole: nodes.length === 0 };
   }
 
   /** What home itself has sent to a node invocation. */

@@ -241,7 +241,7 @@ export class FailedNodes {
     // A power cut may have taken it from a task that does not sync, or only that it failed: then it
     // runs again, and what that comes to is for home to say.
     const isHere = this.#isRowOf(turn, arrivalNo, nodeInvocationId);
-    if (!isHere || !this.#isParked(turn, arrivalNo)) return;
+    if (!isHere || !this.#isParked(turn, arrivalNo) || this.isDropped(turn, arrivalNo)) return;
     const { attempts, recorded, ...failures } = this.#queue.stored(turn, arrivalNo);
     // A copy: it moves to another table.
     const bytes = this.#queue.take(turn, arrivalNo).slice();

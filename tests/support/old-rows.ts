@@ -24,19 +24,24 @@ export const letters = [deadLetterTable] as const;
 export const homeTables = [invocationTable, treeTable] as const;
 
 /**
- * Notes the rows of these tables, on all tasks, when nothing is on its way. The function that it
- * returns brings them back, at a later moment like that, and starts all tasks again.
+ * Notes the rows of these tables, on all tasks or one, when nothing is on its way. The function
+ * that it returns brings them back, at a later moment like that, and starts these tasks again.
  */
-export function keepOld(harness: ProgramHarness, tables: readonly number[]): () => void {
-  const tasks = Array.from({ length: harness.taskCount }, (_, task) => task);
+export function keepOld(
+  harness: ProgramHarness,
+  tables: readonly number[],
+  one?: number,
+): () => void {
+  const all = Array.from({ length: harness.taskCount }, (_, task) => task);
+  const tasks = one === undefined ? all : [one];
   const old = tasks.map((task) => tables.map((table) => rowsOf(harness.rows(task), table)));
   return () => {
-    for (const task of tasks) {
+    for (const [nth, task] of tasks.entries()) {
       const rows = harness.rows(task);
       for (const [at, table] of tables.entries()) {
         const mark = table === queueTable ? rows.get(table, markKey) : undefined;
         const marks = mark === undefined ? [] : [{ version: 1, key: markKey, value: mark }];
-        rows.bringBack(table, [...marks, ...(old[task]?.[at] ?? [])]);
+        rows.bringBack(table, [...marks, ...(old[nth]?.[at] ?? [])]);
       }
     }
     for (const task of tasks) harness.crash(task);

@@ -21,6 +21,7 @@ import {
   nodeRows,
   rowTables,
 } from "../../support/old-rows.js";
+import { treeOf } from "../../support/tree-rows.js";
 import { ProgramHarness } from "../../support/program-harness.js";
 
 const cutRows = [...rowTables, ...letters];
@@ -302,6 +303,36 @@ describe("power cuts — a node that ends again", () => {
       holds.third.open();
       await cancelled;
       await harness.run();
+      expect(nodeRows(harness)).toBe(0);
+    }
+  });
+
+  it("and emits less than before: what has come of the rest is outstanding no more", async () => {
+    for (const seed of seeds) {
+      const hold = { first: latch(), a: latch() };
+      const { harness, client, state } = bench(seed, async (name) => {
+        if (name === "first") await hold.first.opened;
+        if (name === "a") await hold.a.opened;
+      });
+      const invocation = await harness.until(client.initiate(null));
+      await harness.runNow();
+      const { home } = treeOf(harness, invocation.id);
+      const forget = keepOld(harness, [...rowTables, ...homeTables], home);
+      hold.first.open();
+      await harness.runNow();
+      state.names = [];
+      hold.first = latch();
+      forget();
+      hold.a.open();
+      await harness.runNow();
+      hold.first.open();
+      await harness.runNow();
+      // A look for lost nodes finds none, and that something is outstanding.
+      for (let look = 0; look < 3; look += 1) {
+        harness.clock.pass(10_000);
+        await harness.runNow();
+      }
+      await harness.until(invocation.cancel());
       expect(nodeRows(harness)).toBe(0);
     }
   });
