@@ -15,13 +15,14 @@ import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import { decodeRun } from "../wire/message.js";
 import type { WaitPlace } from "../wire/wait-fields.js";
 import { encodeTaskWait, type RepeatMessage } from "../wire/wait-message.js";
+import { eachRow } from "../table-rows.js";
 import { attemptOf, type Fences } from "./fences.js";
 import type { NodeQueue } from "./node-queue.js";
 import { sendRequest } from "./wait-requests.js";
 import { decodeWait, placeOf, waitKey, waitsRange, waitTable } from "./wait-rows.js";
 
 /** Questions of one frame. */
-const pageRows = 256;
+const frameMax = 256;
 
 export class AskedAgain {
   readonly #port: TaskPort;
@@ -36,15 +37,13 @@ export class AskedAgain {
 
   start(): void {
     if (!this.#port.boot.lossy) return;
-    const { first, to } = waitsRange;
-    for (let from = first; ; ) {
-      const rows = this.#port.page(waitTable, { from, to }, pageRows);
-      const asked = rows.filter(({ value }) => decodeWait(value).wanted.kind === "answer");
-      const places = asked.map(({ key }) => placeOf(key));
-      if (places.length > 0) this.#port.submit(encodeTaskWait({ kind: "repeat", places }));
-      const last = rows.at(-1);
-      if (last === undefined) return;
-      from = new Uint8Array([...last.key, 0]);
+    const asked: WaitPlace[] = [];
+    eachRow(this.#port, waitTable, waitsRange, (key, value) => {
+      if (decodeWait(value).wanted.kind === "answer") asked.push(placeOf(key));
+    });
+    for (let from = 0; from < asked.length; from += frameMax) {
+      const places = asked.slice(from, from + frameMax);
+      this.#port.submit(encodeTaskWait({ kind: "repeat", places }));
     }
   }
 
