@@ -201,10 +201,7 @@ function storyOf(run: Run, id: string): Story {
 
 /** What is streamed is followed while it comes, and again when all of it is there. */
 export const story: Action = async (run) => {
-  // A power cut in a weak mode can take the scope of a story and leave its parts, which no look for
-  // stalls finds: its relay would follow it for ever, and nothing would come to rest.
-  const isRelayed = run.pick(3) === 0 && !run.isCutOff;
-  const agent = isRelayed ? "relays" : "stories";
+  const agent = run.pick(3) === 0 ? "relays" : "stories";
   const id = run.name("s");
   const given = storyOf(run, id);
   const names = given.parts.flatMap(({ chunks }, part) =>
