@@ -308,13 +308,6 @@ const scopes: readonly BrokenRule[] = [
 /** Attempts: what counts, what is run again, and what is to stop. */
 const attempts: readonly BrokenRule[] = [
   {
-    name: "ends-twice",
-    rule: "a node invocation that ends a second time has ended once",
-    file: "agents/home/invocations.js",
-    find: "if (known !== undefined) {",
-    replace: "if (known?.length === 0) {",
-  },
-  {
     name: "drop-forgotten",
     rule: "what nobody waits for goes, whatever it comes to and whatever dies",
     file: "agents/node/failed-nodes.js",

@@ -24,9 +24,9 @@ const waits: readonly BrokenRule[] = [
     rule: "a pause goes on after a restart",
     file: "agents/node/waits.js",
     find: `if (wanted.kind === "pause")
-                    this.#pauses.add(`,
+                this.#pauses.add(`,
     replace: `if (wanted.kind === "never")
-                    this.#pauses.add(`,
+                this.#pauses.add(`,
   },
   {
     name: "rests-for-ever",
