@@ -21,37 +21,57 @@ type MeasuredBar = BarDocument & Spread;
 /** Charts by the name of their file, without its ending. Those without a figure are left out. */
 export function chartsOf(document: BenchDocument): ReadonlyMap<string, string> {
   const charts = new Map<string, string>();
-  const note = noteOf(document);
+  const draw = (name: string, option: EChartsOption, height: number) =>
+    charts.set(name, svgOf(option, height));
   for (const [id, group] of Object.entries(document.targets)) {
     const bars = measuredBars(group);
     if (bars.length === 0) continue;
-    const subtitle = subtitleOf(id, document.ratios);
-    const option = barChart(`${id}: ${group.title}`, subtitle, bars, group.unit, note);
-    charts.set(id.toLowerCase(), draw(option, frameHeight + bars.length * rowHeight));
+    const lines = ratioLines(id, document.ratios);
+    const caption = { title: `${id}: ${group.title}`, lines, note: noteOf(document, bars) };
+    draw(id.toLowerCase(), barChart(caption, bars, group.unit), barsHeight(caption, bars.length));
   }
   for (const [id, group] of Object.entries(document.curves)) {
     const points = measuredBars(group);
     if (points.length === 0) continue;
-    charts.set(`curve-${id}`, draw(curveChart(group, points, note), 360));
+    const lines = ["median of the rounds, lowest and highest"];
+    const caption = { title: group.title, lines, note: noteOf(document, points) };
+    draw(`curve-${id}`, curveChart(caption, points, group.unit), 360);
   }
   const byNumber = new Intl.Collator("en", { numeric: true }).compare;
-  const ratios = Object.entries(document.ratios)
+  const scores = Object.entries(document.ratios)
     .sort(([one], [other]) => byNumber(one, other))
     .flatMap(([key, ratio]) => scored(key, ratio));
-  if (ratios.length > 0) {
-    const option = overviewChart(ratios, note);
-    charts.set("overview", draw(option, frameHeight + ratios.length * rowHeight));
+  if (scores.length > 0) {
+    const lines = ["to the right of 1 a target is met; logarithmic"];
+    const title = "All targets: measured over wanted";
+    const caption = { title, lines, note: noteOf(document, Object.values(document.ratios)) };
+    draw("overview", overviewChart(caption, scores), barsHeight(caption, scores.length));
   }
   return charts;
 }
 
-const frameHeight = 160;
+/** The words around a chart. */
+interface Caption {
+  readonly title: string;
+  readonly lines: readonly string[];
+  /** Where and how often it was measured, below. */
+  readonly note: string;
+}
 
-/** Title, rows and note: what all charts of bars have. */
-function barFrame(title: string, subtitle: string, labels: readonly string[], note: string) {
+const lineHeight = 16;
+const marginTop = 60;
+const marginBottom = 68;
+
+function barsHeight({ lines }: Caption, rows: number): number {
+  return marginTop + lines.length * lineHeight + rows * rowHeight + marginBottom;
+}
+
+/** Caption and names of the rows: what all charts of bars have. */
+function barFrame(caption: Caption, labels: readonly string[]) {
+  const top = marginTop + caption.lines.length * lineHeight;
   return {
-    ...textOf(title, subtitle, note),
-    grid: { left: 290, right: 100, top: 76, bottom: 68 },
+    ...textOf(caption),
+    grid: { left: 290, right: 100, top, bottom: marginBottom },
     yAxis: {
       type: "category",
       inverse: true,
@@ -63,20 +83,10 @@ function barFrame(title: string, subtitle: string, labels: readonly string[], no
   } satisfies EChartsOption;
 }
 
-function barChart(
-  title: string,
-  subtitle: string,
-  bars: readonly MeasuredBar[],
-  unit: string,
-  note: string,
-): EChartsOption {
+function barChart(caption: Caption, bars: readonly MeasuredBar[], unit: string): EChartsOption {
+  const labels = bars.map(({ label }) => label);
   return {
-    ...barFrame(
-      title,
-      subtitle,
-      bars.map(({ label }) => label),
-      note,
-    ),
+    ...barFrame(caption, labels),
     xAxis: valueAxis(unit),
     series: [
       {
@@ -102,13 +112,9 @@ function barChart(
   };
 }
 
-function curveChart(
-  { title, unit }: GroupDocument,
-  points: readonly MeasuredBar[],
-  note: string,
-): EChartsOption {
+function curveChart(caption: Caption, points: readonly MeasuredBar[], unit: string): EChartsOption {
   return {
-    ...textOf(title, "median of the rounds, lowest and highest", note),
+    ...textOf(caption),
     grid: { left: 100, right: 40, top: 90, bottom: 72 },
     xAxis: {
       type: "category",
@@ -162,16 +168,10 @@ function scored(key: string, ratio: RatioDocument): Score[] {
   ];
 }
 
-function overviewChart(scores: readonly Score[], note: string): EChartsOption {
-  const title = "All targets: measured over wanted";
-  const subtitle = "to the right of 1 a target is met; logarithmic";
+function overviewChart(caption: Caption, scores: readonly Score[]): EChartsOption {
+  const labels = scores.map(({ label }) => label);
   return {
-    ...barFrame(
-      title,
-      subtitle,
-      scores.map(({ label }) => label),
-      note,
-    ),
+    ...barFrame(caption, labels),
     xAxis: { ...valueAxis("times the target"), type: "log" },
     series: [
       {
@@ -235,18 +235,18 @@ function valueAxis(name: string) {
   };
 }
 
-function textOf(text: string, subtext: string, note: string) {
+function textOf({ title, lines, note }: Caption) {
   return {
     animation: false,
     backgroundColor: "#ffffff",
     textStyle: { fontFamily: "system-ui, sans-serif" },
     title: {
-      text,
-      subtext,
+      text: title,
+      subtext: lines.join("\n"),
       left: 16,
       top: 12,
       textStyle: { color: ink, fontSize: 15 },
-      subtextStyle: { color: faint, fontSize: 12 },
+      subtextStyle: { color: faint, fontSize: 12, lineHeight },
     },
     graphic: [
       {
@@ -259,21 +259,28 @@ function textOf(text: string, subtext: string, note: string) {
   };
 }
 
-function subtitleOf(id: string, ratios: BenchDocument["ratios"]): string {
-  const own = Object.entries(ratios).filter(([key]) => key === id || key.startsWith(`${id}-`));
-  return own
+/** Two to a line: more would not fit. */
+function ratioLines(id: string, ratios: BenchDocument["ratios"]): string[] {
+  const said = Object.entries(ratios)
+    .filter(([key]) => key === id || key.startsWith(`${id}-`))
     .flatMap(([, ratio]) => {
       if (!("median" in ratio) || ratio.target === undefined) return [];
       const sign = ratio.bound === "atMost" ? "\u2264" : "\u2265";
       return `${ratio.what}: ${shown(ratio.median)} (${sign} ${ratio.target})`;
-    })
-    .join("; ");
+    });
+  const lines = said.map((_, index) => said.slice(index, index + 2).join("; "));
+  return lines.filter((_, index) => index % 2 === 0);
 }
 
-function noteOf({ date, machine, versions, rounds, quick }: BenchDocument): string {
+function noteOf(
+  { date, machine, versions, quick }: BenchDocument,
+  measured: readonly (object | Spread)[],
+): string {
+  const rounds = Math.max(...measured.map((each) => ("samples" in each ? each.samples.length : 0)));
   const { cpu, cores, fileSystem } = machine;
-  const which = quick ? "quick run, no figure counts" : `median and spread of ${rounds} rounds`;
+  const spread = rounds === 1 ? "one round" : `median and spread of ${rounds} rounds`;
   const where = `${cores} cores (${cpu}), ${fileSystem}`;
+  const which = quick ? "quick run, no figure counts" : spread;
   return `${which}; ${date.slice(0, 10)}, Node ${versions["node"] ?? ""}, ${where}`;
 }
 
@@ -281,7 +288,7 @@ function measuredBars({ bars }: GroupDocument): MeasuredBar[] {
   return bars.filter((bar): bar is MeasuredBar => "median" in bar);
 }
 
-function draw(option: EChartsOption, height: number): string {
+function svgOf(option: EChartsOption, height: number): string {
   const chart = init(null, null, { renderer: "svg", ssr: true, width, height });
   try {
     chart.setOption(option);
