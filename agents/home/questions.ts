@@ -95,7 +95,13 @@ export class Questions {
 
   closed(turn: Turn, { invocationId, question, by }: ClosedMessage): void {
     const found = findQuestion(turn, invocationId, question);
-    const isPassedOn = found !== undefined && this.#close(turn, invocationId, found, by);
+    if (found === undefined && by === undefined) return;
+    // One that another attempt has closed is perhaps open still where it was passed on to: word of
+    // that is on the way, and the answerer is not to be told before it has come.
+    const isPassedOn =
+      found === undefined
+        ? this.#passClosed(turn, invocationId, question, by)
+        : this.#close(turn, invocationId, found, by);
     if (by === undefined) return;
     const isHere = invocationName(by.invocationId) === invocationName(invocationId);
     // Those who pass it on tell at the home where it came in, once it is closed there.
@@ -237,8 +243,18 @@ export class Questions {
   ): boolean {
     removeQuestion(turn, invocationId, found);
     this.#notify(turn, this.#following, invocationId);
+    return this.#passClosed(turn, invocationId, found.question, by);
+  }
+
+  /** Tells those who wait for the result that a question is closed; returns whether there are. */
+  #passClosed(
+    turn: Turn,
+    invocationId: InvocationId,
+    question: QuestionId,
+    by: AnsweredBy | undefined,
+  ): boolean {
     const callers = callersOf(turn, invocationId).filter(({ caller }) => caller.until === "result");
-    const origin = { invocationId, question: found.question };
+    const origin = { invocationId, question };
     for (const { caller } of callers) {
       const { task, arrivalNo, index } = caller;
       turn.send(task, encodeTaskWait({ kind: "childClosed", arrivalNo, index, origin, by }));

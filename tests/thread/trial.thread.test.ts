@@ -34,6 +34,21 @@ function sample(
   });
 }
 
+const simulator = fileURLToPath(new URL("../../dist/trials/sim/main.js", import.meta.url));
+
+/** The last line of one seed of the simulator. */
+async function lastLineOf(seed: number, ...more: readonly string[]): Promise<string | undefined> {
+  const args = [simulator, "--seeds", "1", "--seed", `${seed}`, ...more];
+  const child = spawn(process.execPath, ["--enable-source-maps", ...args]);
+  onTestFinished(() => void child.kill("SIGKILL"));
+  let output = "";
+  child.stdout.on("data", (data) => {
+    output += String(data);
+  });
+  await new Promise((resolve) => child.once("close", resolve));
+  return output.trimEnd().split("\n").at(-1);
+}
+
 const firstLine = /^sample: seed=\d+ node=v\d+\.\d+\.\d+ linux\n/;
 
 describe("trial — how it ends", () => {
@@ -127,5 +142,16 @@ describe("trial — its command line", () => {
     expect(errors).toMatch(message);
     expect(errors).toMatch(/\nsample: --help lists the options\n$/);
     expect(output).toBe("");
+  });
+});
+
+describe("trial — a seed of the simulator", () => {
+  it("goes the same way on a thread of its own and told aloud: failures keep no stacks", async () => {
+    const [alone, aloud] = await Promise.all([
+      lastLineOf(20_266_670),
+      lastLineOf(20_266_670, "--verbose"),
+    ]);
+    expect(alone).toMatch(/^sim: seeds=1 steps=\d+ crashes=\d+ violations=0$/);
+    expect(aloud).toBe(alone);
   });
 });

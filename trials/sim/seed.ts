@@ -32,6 +32,21 @@ const stepsMax = 20_000;
 
 /** Runs a seed; `trace` is told what happens, in words. */
 export async function runSeed(seed: number, trace?: (line: string) => void): Promise<SeedOutcome> {
+  // Failures keep the stacks of what nodes throw, and a stack is as long as the way that led here:
+  // records would have other sizes with another caller, and a seed another course.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return await runAlone(seed, trace);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+async function runAlone(
+  seed: number,
+  trace: ((line: string) => void) | undefined,
+): Promise<SeedOutcome> {
   const random = seededRandom(seed ^ 0x5eed);
   const scenario = scenarioOf(seed, random);
   trace?.(`seed ${seed}: ${JSON.stringify(scenario)}`);
