@@ -82,9 +82,12 @@ export function addQuestion(
   writeDesk(turn, of, { ...desk, questions });
 }
 
+/** What is needed of a turn to look. */
+type Readable = Pick<Turn, "get">;
+
 /** An open question; `undefined` when it is not open. */
 export function findQuestion(
-  turn: Turn,
+  turn: Readable,
   of: InvocationId,
   question: QuestionId,
 ): OpenQuestion | undefined {
@@ -92,7 +95,7 @@ export function findQuestion(
 }
 
 function findIn(
-  turn: Turn,
+  turn: Readable,
   of: InvocationId,
   { inline, questions }: Desk,
   question: QuestionId,
@@ -179,7 +182,7 @@ function removed(numbers: Numbers, no: number, isThere: (no: number) => boolean)
   return { first, next, count: count - 1 };
 }
 
-function readDesk(turn: Turn, of: InvocationId): Desk {
+function readDesk(turn: Readable, of: InvocationId): Desk {
   const bytes = turn.get(treeTable, keyOf(of, parts.desk, noPart));
   if (bytes === undefined) return { questions: none, callers: none, inline: undefined };
   const reader = new ByteReader(bytes);

@@ -10,8 +10,8 @@
 //
 // Invariants:
 //   H1. A question is open from when its task has said so until an answer was taken, or nobody
-//       waits for one any more. Whoever answers is told after it was closed at the home he has
-//       asked.
+//       waits for one any more. Whose answer is taken is told after it was closed at the home he
+//       has asked; a refused one may be told before.
 //   H2. Every answer that came in is told to its answerer, once at least: taken, or refused.
 //   H3. A caller is told the outcome once; from then on no question is passed on to it.
 

@@ -5,11 +5,15 @@ import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
 import { node } from "../../../agents/declare/node.js";
 import { agentProgram } from "../../../agents/execution.js";
+import { findQuestion } from "../../../agents/home/desk-rows.js";
 import { treeTable } from "../../../agents/home/tree.js";
+import { parseInvocationId, placementOf } from "../../../agents/wire/invocation-id.js";
+import { parseQuestionId } from "../../../agents/wire/question-id.js";
 import { PartitaError } from "../../../base/errors.js";
 import { type } from "../../../store/schema.js";
 import { seededRandom } from "../../../testing/seeded-random.js";
 import { clientsOf } from "../../support/agent-clients.js";
+import { latch } from "../../support/latch.js";
 import { ProgramHarness } from "../../support/program-harness.js";
 
 const child = agent({
@@ -22,6 +26,13 @@ const child = agent({
     ctx.result(`child after ${afterMs}`);
   },
 });
+
+/** Whether the home of an invocation has a question open, as committed. */
+function isOpen(harness: ProgramHarness, invocation: string, question: string): boolean {
+  const of = parseInvocationId("a", invocation);
+  const rows = harness.rows(harness.ownerOf(placementOf(of)));
+  return findQuestion(rows, of, parseQuestionId(of, question)) !== undefined;
+}
 
 describe("waits — while another node fails", () => {
   it("a question of an earlier attempt is open no more, nor does its answer count", async () => {
@@ -73,6 +84,66 @@ describe("waits — while another node fails", () => {
       }
       expect(await harness.until(top.result())).toBe("late");
     }
+  });
+
+  it("whose answer is taken further up is told when the question is closed there, too", async () => {
+    let taken = 0;
+    for (let seed = 1; seed <= 400; seed += 1) {
+      const hold = latch();
+      let failures = 0;
+      const work = agent({
+        entry: "begin",
+        result: type<string>(),
+        nodes: {
+          begin: node({ input: type<string>(), to: ["ask", "fail"] }),
+          ask: node({ input: type<string>() }),
+          fail: node({ input: type<string>() }),
+        },
+      }).implement({
+        begin: (ctx, message) => {
+          ctx.emit(seed % 2 === 0 ? "ask" : "fail", message);
+          ctx.emit(seed % 2 === 0 ? "fail" : "ask", message);
+        },
+        ask: async (ctx) => ctx.result(await ctx.askHuman<string>("?")),
+        fail: async () => {
+          await hold.opened;
+          failures += 1;
+          if (failures === 1) throw new Error("fails once");
+        },
+      });
+      const calls = agent({
+        agents: { work },
+        entry: "start",
+        result: type<string>(),
+        nodes: {
+          start: node({ input: type<string>(), to: ["call"] }),
+          // With a key, so that it need not be on its home task.
+          call: node({ input: type<string>(), key: (message) => message }),
+        },
+      }).implement({
+        start: (ctx, message) => ctx.emit("call", message),
+        call: async (ctx, message) => ctx.result(await ctx.agents.work.invoke(message)),
+      });
+      const harness = new ProgramHarness({ agents: { calls, work }, seed, tasks: 5 });
+      const top = await harness.until(clientsOf(harness).agent(calls).initiate(`${seed}`));
+      const step = await harness.until(top.nextStep());
+      if (step.kind !== "question") throw new Error("it asks");
+      const { id } = step.question;
+      const early = top.answer(step.question, "early").then(
+        // At once: what is on its way to the home of the one he has asked comes too late for him.
+        () => ({ isTaken: true, isOpen: isOpen(harness, top.id, id) }),
+        (error: unknown) => {
+          expect(error).toMatchObject({ code: "QUESTION_STALE" });
+          return { isTaken: false, isOpen: false };
+        },
+      );
+      for (let steps = 0; steps < (seed * 7) % 60; steps += 1) await harness.step();
+      hold.open();
+      const told = await harness.until(early);
+      if (told.isTaken) taken += 1;
+      expect(told.isOpen).toBe(false);
+    }
+    expect(taken).toBeGreaterThan(50);
   });
 
   it("a child that ends just then is heard", async () => {
