@@ -146,7 +146,7 @@ describe("trial — its command line", () => {
 });
 
 describe("trial — a seed of the simulator", () => {
-  it("goes the same way on a thread of its own and told aloud: failures keep no stacks", async () => {
+  it("goes the same way on a thread of its own and told aloud", async () => {
     const [alone, aloud] = await Promise.all([
       lastLineOf(20_266_670),
       lastLineOf(20_266_670, "--verbose"),
