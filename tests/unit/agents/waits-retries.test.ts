@@ -86,7 +86,7 @@ describe("waits — while another node fails", () => {
     }
   });
 
-  it("whose answer is taken further up is told when the question is closed there, too", async () => {
+  it("whose answer is taken further up is told when it is closed there, too", async () => {
     let taken = 0;
     for (let seed = 1; seed <= 400; seed += 1) {
       const hold = latch();
