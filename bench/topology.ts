@@ -1,4 +1,4 @@
-// What the benchmark runs: one store of counters, and agents of one and of two nodes.
+// What the benchmark runs: one store of counters, and agents of one node and of two.
 
 import { agent, keyValueStore, node, string, topology, type } from "partita";
 
@@ -22,6 +22,22 @@ const pair = agent({
   },
   async second(ctx, key) {
     ctx.result(await ctx.stores.counters.update("add", key, 1));
+  },
+});
+
+const relay = agent({
+  entry: "first",
+  result: type<string>(),
+  nodes: {
+    first: node({ input: type<string>(), to: ["second"] }),
+    second: node({ input: type<string>() }),
+  },
+}).implement({
+  first(ctx, key) {
+    ctx.emit("second", key);
+  },
+  second(ctx, key) {
+    ctx.result(key);
   },
 });
 
@@ -52,5 +68,5 @@ const held = agent({
 
 export const benchTopology = topology("bench", import.meta.url, {
   stores: { counters },
-  agents: { pair, approve, held },
+  agents: { pair, relay, approve, held },
 });

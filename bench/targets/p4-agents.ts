@@ -1,7 +1,7 @@
-// P4 — a durable agent of two nodes, beside a graph of two nodes that is kept in memory and a
-// durable handler.
+// P4 — a durable agent of two nodes, beside a graph of two nodes that is kept in memory; and one
+// whose second node updates a store, beside a durable handler that updates its state.
 
-import { pairs } from "../agents.js";
+import { pairs, relays } from "../agents.js";
 import { langGraphPairs } from "../peers/langgraph.js";
 import { restateCalls } from "../peers/restate.js";
 import { atLeast, ratio, type Target } from "../target.js";
@@ -13,7 +13,8 @@ export const p4: Target = {
   title: "Durable two-node agent, 200 in flight",
   unit: "runs/s",
   subjects: {
-    partita: pairs("Partita, two nodes, durable", inFlight),
+    partita: relays("Partita, two nodes, durable", inFlight),
+    updating: pairs("Partita, two nodes, the second updates a store", inFlight),
     langgraph: langGraphPairs("LangGraph.js, two nodes, MemorySaver", inFlight),
     restate: restateCalls("Restate, one handler, durable", inFlight),
   },
@@ -28,7 +29,7 @@ export const p4: Target = {
     ratio(
       "P4-restate",
       "runs / a Restate handler",
-      ["partita", "restate"],
+      ["updating", "restate"],
       "perSecond",
       atLeast(25),
     ),
