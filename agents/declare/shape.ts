@@ -57,7 +57,7 @@ export interface AgentShape {
   readonly retryBackoffMs?: number;
   /**
    * Milliseconds without progress after which an invocation that has a lost node invocation is
-   * stalled, which costs a retry. 100 to 86,400,000; default 10,000.
+   * stalled, which costs a retry. 1 to 86,400,000; default 10,000. Looks are 10,000 apart.
    */
   readonly stallThresholdMs?: number;
   /**

@@ -303,8 +303,10 @@ describe("definition — bound to the names of a topology", () => {
 
   it("takes the bounds of what it can be told about retries, which are no structure", () => {
     const shape = { ...sound, entry: "a" } as const;
-    const told = agent({ ...shape, maxRetries: 100, retryBackoffMs: 3_600_000 });
-    const none = agent({ ...shape, maxRetries: 0, retryBackoffMs: 0 });
+    const most = { maxRetries: 100, retryBackoffMs: 3_600_000, stallThresholdMs: 86_400_000 };
+    const least = { maxRetries: 0, retryBackoffMs: 0, stallThresholdMs: 1 };
+    const told = agent({ ...shape, ...most });
+    const none = agent({ ...shape, ...least });
     const [one, other] = [told, none].map((builder) => builder.implement({ a: fn }));
     expect(one?.problems("agents.x", names)).toEqual([]);
     expect(other?.problems("agents.x", names)).toEqual([]);
