@@ -14,6 +14,7 @@
 
 import { assert } from "../../base/invariant.js";
 import { limits } from "../../base/limits.js";
+import { optionInvalid } from "../../base/options.js";
 import { ByteReader } from "../../base/byte-reader.js";
 import { type AggregatorDefinition, isFinished } from "../declare/aggregator.js";
 import { decodeNodeRecord } from "../wire/ack.js";
@@ -55,7 +56,7 @@ export class Folding {
     const isGood = found !== undefined && found.producers <= producers;
     let kept = isGood && found.attempt === attempt ? found : undefined;
     try {
-      kept ??= { state: aggregator.init(), attempt, producers: 0, bytes: 0 };
+      kept ??= { state: initialOf(aggregator), attempt, producers: 0, bytes: 0 };
     } catch (error) {
       return { kind: "threw", error };
     }
@@ -91,6 +92,17 @@ export class Folding {
       this.#take(oldest);
     }
   }
+}
+
+/**
+ * A fresh state. Before the first input there is nothing to end early: a scope that is to be over
+ * at once has no use for its inputs, and a state that says so would be taken for one to go on with.
+ * @throws PartitaError OPTION_INVALID, and what `init` throws
+ */
+function initialOf({ name, init }: AggregatorDefinition): unknown {
+  const state = init();
+  if (!isFinished(state)) return state;
+  throw optionInvalid(name, "init", "finished(…)", "a state: only a step ends its scope early");
 }
 
 /** Returns how it came to an end, if it did. */

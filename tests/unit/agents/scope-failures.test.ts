@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
-import { accumulate } from "../../../agents/declare/aggregator.js";
+import { accumulate, finished } from "../../../agents/declare/aggregator.js";
 import { sum } from "../../../agents/declare/aggregators.js";
 import { node } from "../../../agents/declare/node.js";
 import { gather, scatter } from "../../../agents/declare/scatter-gather.js";
@@ -57,6 +57,7 @@ describe("scopes — an init or a step that throws, a state that cannot be carri
       },
       "not 2",
     ],
+    ["an init that is finished", { init: () => finished(7) }, "only a step ends its scope early"],
     ["a state", { step: () => () => {} }, 'state of gather "all"'],
     ["a state that is too large", { step: () => "x".repeat(9_000_000) }, 'state of gather "all"'],
   ] as const)("%s is a failure, attributed to the gather node", async (_what, collect, message) => {
