@@ -276,6 +276,8 @@ export interface ObjectLender {
    *   builder throws; the signal's reason
    */
   acquire(name: string, holder: object, signal?: AbortSignal): Promise<unknown>;
+  /** Whether `holder` was lent one of a pool, or waits for one. */
+  holds(holder: object): boolean;
   /** Gives back whatever `holder` was lent. */
   release(holder: object): void;
 }

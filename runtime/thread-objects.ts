@@ -59,6 +59,10 @@ export class ThreadObjects implements ObjectLender {
     }
   }
 
+  holds(holder: object): boolean {
+    return (this.#held.get(holder)?.size ?? 0) > 0;
+  }
+
   release(holder: object): void {
     const held = this.#held.get(holder);
     if (held === undefined) return;

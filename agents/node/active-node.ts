@@ -183,7 +183,6 @@ export class ActiveNode implements NodeOperations {
   /** See `NodeRun.forget`. */
   forget(stirred: () => void): void {
     this.#stirred = stirred;
-    this.#port.objects.release(this);
   }
 
   /** See `NodeContext.run`. */

@@ -123,10 +123,12 @@ export class NodeRun {
     return !this.#isOver && this.#active?.isResting === true;
   }
 
-  /** Whether its time is limited: it has to stay in memory for that. */
-  get isLimited(): boolean {
+  /** Whether it has to stay in memory: its time is limited, or it holds an object of a pool. */
+  get isBound(): boolean {
     const { agent, node } = this.row.run;
-    return this.#services.agents.get(agent)?.nodes.get(node)?.nodeTimeoutMs !== undefined;
+    const { agents, port } = this.#services;
+    if (agents.get(agent)?.nodes.get(node)?.nodeTimeoutMs !== undefined) return true;
+    return this.#active !== undefined && port.objects.holds(this.#active);
   }
 
   /** Calls the function, unless the invocation was stopped meanwhile. */

@@ -10,8 +10,10 @@
 //   L2. A row is asleep only while it is on record that it rests. One whose function has gone on
 //       by itself stays awake: there is something else that it waits for.
 //   L3. A row that gave its key up hears nothing until it has it again.
-//   L4. One whose time is limited is neither given up nor on record: it only holds no place.
+//   L4. One whose time is limited, or that holds an object of a pool, is neither given up nor on
+//       record: it only holds no place.
 
+import { assert } from "../../base/invariant.js";
 import type { TaskPort } from "../../runtime/task-program.js";
 import type { WaitPlace } from "../wire/wait-fields.js";
 import { encodeTaskWait } from "../wire/wait-message.js";
@@ -44,8 +46,8 @@ export class WaitingRuns implements Rested {
   readonly #hooks: WaitingHooks;
   /** In the order in which they began to wait. */
   readonly #awake = new Map<number, NodeRun>();
-  /** The same of those whose time is limited (L4). */
-  readonly #limited = new Map<number, NodeRun>();
+  /** The same of those that stay in memory (L4). */
+  readonly #bound = new Map<number, NodeRun>();
   readonly #asleep = new Set<number>();
   /** Are cancelled, have returned, and wait for their children to stop. */
   readonly #lingering = new Set<number>();
@@ -70,7 +72,7 @@ export class WaitingRuns implements Rested {
 
   /** Functions in memory that only wait, and those that have returned and wait for children. */
   get awake(): number {
-    return this.#awake.size + this.#limited.size + this.#lingering.size;
+    return this.#awake.size + this.#bound.size + this.#lingering.size;
   }
 
   /** The row of a wait is in the frame in hand. */
@@ -106,14 +108,14 @@ export class WaitingRuns implements Rested {
   }
 
   mayBeGivenUp(arrivalNo: number): boolean {
-    return this.#running.get(arrivalNo)?.isLimited === false;
+    return this.#running.get(arrivalNo)?.isBound === false;
   }
 
   rested(arrivalNo: number): void {
     const run = this.#running.get(arrivalNo);
     if (run === undefined || !this.isResting(arrivalNo)) return;
     this.#hooks.rested(run);
-    (run.isLimited ? this.#limited : this.#awake).set(arrivalNo, run);
+    (run.isBound ? this.#bound : this.#awake).set(arrivalNo, run);
     for (const [longest, tired] of this.#awake) {
       if (this.#awake.size <= this.#awakeMax) break;
       this.#awake.delete(longest);
@@ -129,18 +131,18 @@ export class WaitingRuns implements Rested {
     const isOnRecord = this.#resting.has(arrivalNo);
     if (!run.isResting) {
       this.#awake.delete(arrivalNo);
-      this.#limited.delete(arrivalNo);
+      this.#bound.delete(arrivalNo);
       if (isOnRecord) this.#stirred(arrivalNo);
       return;
     }
-    const isKnown = isOnRecord || this.#limited.has(arrivalNo);
+    const isKnown = isOnRecord || this.#bound.has(arrivalNo);
     if (!isKnown && !this.#restless.has(arrivalNo)) this.#submit(arrivalNo, true);
   }
 
   /** The run of a row is over. */
   leave(arrivalNo: number): void {
     this.#awake.delete(arrivalNo);
-    this.#limited.delete(arrivalNo);
+    this.#bound.delete(arrivalNo);
     this.#unheard.delete(arrivalNo);
     this.#lingering.delete(arrivalNo);
   }
@@ -173,7 +175,7 @@ export class WaitingRuns implements Rested {
 
   clear(): void {
     this.#awake.clear();
-    this.#limited.clear();
+    this.#bound.clear();
     this.#unheard.clear();
     this.#asleep.clear();
     this.#lingering.clear();
@@ -194,6 +196,7 @@ export class WaitingRuns implements Rested {
   }
 
   #giveUp(arrivalNo: number, run: NodeRun): void {
+    assert(!run.isBound, "a node that is to stay in memory was given up");
     run.forget(() => {
       if (!this.#asleep.has(arrivalNo)) return;
       this.#stirred(arrivalNo);

@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
 import { node } from "../../../agents/declare/node.js";
 import { object } from "../../../agents/declare/object.js";
+import { agentProgram } from "../../../agents/execution.js";
 import { topology } from "../../../runtime/topology.js";
 import { type } from "../../../store/schema.js";
 import { clientsOf } from "../../support/agent-clients.js";
@@ -65,6 +66,92 @@ describe("agent objects — in nodes", () => {
       const [name] = String(seen[at]).split(" ");
       expect(seen.slice(at, at + 2)).toEqual([`${name} has 1`, `${name} ends`]);
     }
+  });
+
+  it("nor is it lent to another while its node only waits, however many wait", async () => {
+    for (const whenLent of ["before", "while"]) {
+      for (let seed = 1; seed <= 10; seed += 1) {
+        const browsers = pool(1, 100);
+        const holding = new Set<number>();
+        const crawl = agent({
+          entry: "a",
+          result: type<string>(),
+          objects: { browser: browsers.declared },
+          maxRetries: 0,
+          nodes: { a: node({ input: type<string>() }) },
+        }).implement({
+          async a(ctx, name) {
+            if (name === "waits") return ctx.result(await ctx.askHuman("?"));
+            const answer = whenLent === "while" ? ctx.askHuman<string>("?") : undefined;
+            const { id } = await ctx.objects.browser();
+            expect(holding.has(id)).toBe(false);
+            holding.add(id);
+            const said = name === "holds" ? await (answer ?? ctx.askHuman<string>("?")) : name;
+            holding.delete(id);
+            ctx.result(said);
+          },
+        });
+        const harness = new ProgramHarness({
+          agents: { crawl },
+          objects: { browser: browsers.declared },
+          program: agentProgram({ awakeWaitingMax: 1 }),
+          tasks: 1,
+          seed,
+        });
+        const client = clientsOf(harness).agent(crawl);
+        const held = await harness.until(client.initiate("holds"));
+        await harness.run();
+        for (let n = 0; n < 3; n += 1) await harness.until(client.initiate("waits"));
+        await harness.run();
+        const refused = harness.until(client.invoke("wants it"));
+        await expect(refused).rejects.toMatchObject({ cause: { code: "OBJECT_UNAVAILABLE" } });
+        const [question] = await harness.until(held.humanInputs());
+        if (question === undefined) throw new Error("it asks");
+        await harness.until(held.answer(question, "done"));
+        expect(await harness.until(held.result())).toBe("done");
+        expect(await harness.until(client.invoke("gets it"))).toBe("gets it");
+        expect(browsers.made()).toBe(1);
+      }
+    }
+  });
+
+  it("a node that waits, and was lent nothing of a pool, is given up all the same", async () => {
+    const browsers = pool(1, 100);
+    const shared = object({ build: () => ({ wide: true }), shared: true });
+    const runs: string[] = [];
+    const crawl = agent({
+      entry: "a",
+      result: type<string>(),
+      objects: { browser: browsers.declared, shared },
+      nodes: { a: node({ input: type<string>() }) },
+    }).implement({
+      async a(ctx, name) {
+        runs.push(name);
+        await ctx.objects.shared();
+        if (name !== "never") await ctx.objects.browser().catch(() => {});
+        ctx.result(await ctx.askHuman(name));
+      },
+    });
+    const harness = new ProgramHarness({
+      agents: { crawl },
+      objects: { browser: browsers.declared, shared },
+      program: agentProgram({ awakeWaitingMax: 0 }),
+      tasks: 1,
+    });
+    const client = clientsOf(harness).agent(crawl);
+    const names = ["holds", "late", "never"];
+    const begun = [];
+    for (const name of names) begun.push(await harness.until(client.initiate(name)));
+    await harness.run();
+    harness.clock.pass(100);
+    await harness.run();
+    for (const invocation of begun.toReversed()) {
+      const [question] = await harness.until(invocation.humanInputs());
+      if (question === undefined) throw new Error("it asks");
+      await harness.until(invocation.answer(question, "done"));
+      expect(await harness.until(invocation.result())).toBe("done");
+    }
+    expect(runs.toSorted()).toEqual(["holds", "late", "late", "never", "never"]);
   });
 
   it("waiting longer than acquireTimeoutMs throws in the node, which can catch it", async () => {
