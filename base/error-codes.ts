@@ -157,9 +157,16 @@ export interface ErrorDetails {
   NODE_LOST: { agent: string; node: string };
   /**
    * It would wait for a key that one of its own callers holds, who waits for it: `cycle` has the
-   * invocations from the one that holds the key to the one that wants it.
+   * invocations from the one that holds the key to the one that wants it. Of a long one it has the
+   * first 16 and the last 16; `leftOut` is how many are between them, mostly none.
    */
-  KEY_DEADLOCK: { agent: string; node: string; key: string; cycle: readonly string[] };
+  KEY_DEADLOCK: {
+    agent: string;
+    node: string;
+    key: string;
+    cycle: readonly string[];
+    leftOut: number;
+  };
   /** The process or its thread died each time this node invocation ran: it is not run any more. */
   NODE_DEADLY: { agent: string; node: string; deaths: number };
   /** The invocation has never asked this question. */

@@ -110,7 +110,7 @@ const messages: Messages = {
     `${node(d)} is not run again: the process or its thread died ${d.deaths} times while it ran`,
   KEY_DEADLOCK: (d) =>
     `node "${d.node}" of agent "${d.agent}" would wait for key ${d.key} for ever: one of its ` +
-    `callers holds it and waits for it (${d.cycle.join(" → ")}); ` +
+    `callers holds it and waits for it (${cycleText(d)}); ` +
     "a node with `reentrant: true` gives its key up while it waits",
   QUESTION_UNKNOWN: (d) => `invocation ${d.invocationId} has never asked a question ${d.question}`,
   QUESTION_STALE: (d) =>
@@ -155,6 +155,13 @@ function at(path: string): string {
 
 function choices(valid: readonly string[]): string {
   return valid.length === 0 ? "" : `; valid: ${showNames(valid)}`;
+}
+
+/** Without what is left out of its middle: half of what is shown stands on each side. */
+function cycleText({ cycle, leftOut }: DetailsOf<"KEY_DEADLOCK">): string {
+  if (leftOut === 0) return cycle.join(" → ");
+  const half = cycle.length / 2;
+  return [...cycle.slice(0, half), `${leftOut} more`, ...cycle.slice(half)].join(" → ");
 }
 
 function node(d: { readonly agent: string; readonly node: string }): string {

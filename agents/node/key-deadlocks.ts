@@ -6,8 +6,8 @@
 // Owns: finding them, the error. Leaves to others: the lines (gates.ts), refusing (node-runner.ts).
 //
 // Invariant: callers that an invocation carries along are those that were waiting for it when it
-// was begun. One that is begun without waiting and waited for later is found where its caller
-// holds the key itself, but not through others in between.
+// was begun. One that is begun without waiting, and waited for later or driven by steps, is found
+// where its caller holds the key itself, but not through others in between.
 
 import { PartitaError } from "../../base/errors.js";
 import { show } from "../../base/show.js";
@@ -27,6 +27,22 @@ export function keyDeadlock(
   const from = chain.findIndex((id) => children.some((child) => Buffer.compare(child, id) === 0));
   if (from === -1) return undefined;
   const { agent, node, key } = waiting;
-  const cycle = [holder.invocationId, ...chain.slice(from)].map(formatInvocationId);
-  return new PartitaError("KEY_DEADLOCK", { agent, node, key: show(decodeDynamicKey(key)), cycle });
+  const cycle = shortened([holder.invocationId, ...chain.slice(from)]);
+  return new PartitaError("KEY_DEADLOCK", {
+    agent,
+    node,
+    key: show(decodeDynamicKey(key)),
+    ...cycle,
+  });
 }
+
+/** A failure has little room (wire/failure.ts): of a long cycle its two ends are shown. */
+function shortened(cycle: readonly InvocationId[]): { cycle: string[]; leftOut: number } {
+  const leftOut = Math.max(0, cycle.length - 2 * shownOfEnds);
+  const shown =
+    leftOut === 0 ? cycle : [...cycle.slice(0, shownOfEnds), ...cycle.slice(-shownOfEnds)];
+  return { cycle: shown.map(formatInvocationId), leftOut };
+}
+
+/** Invocations of a long cycle that are shown at each of its ends. */
+const shownOfEnds = 16;

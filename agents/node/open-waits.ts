@@ -14,12 +14,12 @@ export class OpenWaits {
     this.#port = port;
   }
 
-  /** The invocations whose outcome a row waits for, as committed. */
+  /** The invocations whose outcome or next step a row waits for, as committed. */
   childrenOf(arrivalNo: number): readonly InvocationId[] {
     return this.of(arrivalNo).flatMap((index) => {
       const row = this.#port.get(waitTable, waitKey({ arrivalNo, index }));
       const wanted = row === undefined ? undefined : decodeWait(row).wanted;
-      return wanted?.kind === "result" ? [wanted.child] : [];
+      return wanted?.kind === "result" || wanted?.kind === "step" ? [wanted.child] : [];
     });
   }
 

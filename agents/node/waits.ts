@@ -203,7 +203,9 @@ export class Waits {
     if (waitedFor?.kind === "neighbour") {
       turn.afterCommit(() => this.#passed.watch(place, waitedFor));
     }
-    if (waitedFor?.kind === "result") turn.afterCommit(() => this.#runs.waitsForChild(arrivalNo));
+    if (waitedFor?.kind === "result" || waitedFor?.kind === "step") {
+      turn.afterCommit(() => this.#runs.waitsForChild(arrivalNo));
+    }
   }
 
   /** An answer has come (O2). */

@@ -102,6 +102,67 @@ describe("keys and waits — deadlocks", () => {
     }
   });
 
+  it("is refused too when the caller drives the one that it has begun by steps", async () => {
+    for (const awakeWaitingMax of [0, 100]) {
+      for (let seed = 1; seed < 10; seed += 1) {
+        const visit = agent({
+          agents: { visit: agentRef<string, string>("visit") },
+          entry: "hold",
+          result: type<string>(),
+          maxRetries: 0,
+          nodes: { hold: node({ input: type<string>(), key: () => "one" }) },
+        }).implement({
+          async hold(ctx, message) {
+            if (message === "inner") return ctx.result(message);
+            const inner = await ctx.agents.visit.initiate("inner");
+            const step = await inner.nextStep();
+            ctx.result(step.kind);
+          },
+        });
+        const program = agentProgram({ awakeWaitingMax });
+        const harness = new ProgramHarness({ agents: { visit }, program, seed });
+        const failed = harness.until(clientsOf(harness).agent(visit).invoke("outer"));
+        expect(await failed.then(() => undefined, cycleOf)).toHaveLength(2);
+      }
+    }
+  });
+
+  it("a long cycle comes with its code, its two ends and how many are between", async () => {
+    const deep = agent({
+      agents: { deep: agentRef<number, string>("deep"), top: agentRef<number, string>("top") },
+      entry: "go",
+      result: type<string>(),
+      maxRetries: 0,
+      nodes: { go: node({ input: type<number>() }) },
+    }).implement({
+      async go(ctx, levels) {
+        if (levels > 0) return ctx.result(await ctx.agents.deep.invoke(levels - 1));
+        const refused: unknown = await ctx.agents.top
+          .invoke(-1)
+          .catch((error: Error) => error.cause);
+        const details = PartitaError.is(refused, "KEY_DEADLOCK") ? refused.details : undefined;
+        ctx.result(`${details?.cycle.length} ${details?.leftOut} ${details?.cycle[0]}`);
+      },
+    });
+    const top = agent({
+      agents: { deep: agentRef<number, string>("deep") },
+      entry: "hold",
+      result: type<string>(),
+      maxRetries: 0,
+      nodes: { hold: node({ input: type<number>(), key: () => "one" }) },
+    }).implement({
+      async hold(ctx, levels) {
+        ctx.result(await ctx.agents.deep.invoke(levels));
+      },
+    });
+    const harness = new ProgramHarness({ agents: { top, deep } });
+    const client = clientsOf(harness).agent(top);
+    const short = await harness.until(client.initiate(29));
+    expect(await harness.until(short.result())).toBe(`32 0 ${short.id}`);
+    const long = await harness.until(client.initiate(500));
+    expect(await harness.until(long.result())).toBe(`32 471 ${long.id}`);
+  });
+
   it("one that is begun and not waited for has its turn when the caller is done", async () => {
     const done: string[] = [];
     const visit = agent({
