@@ -115,7 +115,7 @@ export function combine<T, Given = T>(
   return aggregator({ name: "combine", init, step: fn, check: checkedBy(input), problems });
 }
 
-/** What is emitted to a `multi`: a tag, and the value that the step of that tag takes. */
+/** What is emitted to a `multi`: a tag, and the value that the step of that tag takes, if any. */
 export type TaggedInput<On> = {
   readonly [Tag in keyof On & string]: TaggedWith<Tag, On[Tag]>;
 }[keyof On & string];
@@ -124,9 +124,13 @@ type TaggedWith<Tag extends string, Step> = Step extends (
   state: never,
   ...values: infer Values
 ) => unknown
-  ? Values extends readonly [infer Value]
-    ? { readonly tag: Tag; readonly value: Value }
-    : { readonly tag: Tag; readonly value?: undefined }
+  ? Values extends readonly []
+    ? { readonly tag: Tag; readonly value?: undefined }
+    : Values extends readonly [infer Value]
+      ? { readonly tag: Tag; readonly value: Value }
+      : Values extends readonly [value?: infer Value]
+        ? { readonly tag: Tag; readonly value?: Value | undefined }
+        : { readonly tag: Tag; readonly value?: undefined }
   : never;
 
 /** Steps by tag. */

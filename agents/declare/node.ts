@@ -5,10 +5,11 @@
 // Owns: the value that `node()` returns, and the types that all kinds of nodes share. Leaves to
 // others: scatters and gathers (scatter-gather.ts), whether names and options are sound
 // (definition-problems.ts reports all problems of a topology at once, so nothing is refused
-// here), what runs (agent.ts).
+// here but by the types), what runs (agent.ts).
 
 import type { Schema } from "../../store/schema.js";
 import type { DynamicKey } from "../../store/tuple-key.js";
+import type { Refused } from "./refused.js";
 
 declare const nodeTypes: unique symbol;
 
@@ -89,11 +90,57 @@ export interface NodeOptions<Message, Target extends string, Input> {
  *
  *     debit: node({ input: type<Transfer>(), to: ["credit"], key: (m) => m.from })
  */
-export function node<Message, Input = Message, const Target extends string = never>(
-  options: NodeOptions<Message, Target, Input>,
+export function node<
+  Message,
+  Input = Message,
+  const Target extends string = never,
+  Given extends keyof NodeOptions<Message, Target, Input> = never,
+  const Reentrant extends boolean = boolean,
+  const To extends readonly Target[] = readonly Target[],
+>(
+  options: NodeOptions<Message, Target, Input> & CheckedKey<Given, Reentrant> & CheckedTargets<To>,
 ): NodeDeclaration<Message, Target, Input> {
   return Object.freeze({ kind: "node", [nodeOptions]: options });
 }
+
+/**
+ * What a reentrant node gives up while it waits is its key: `true` needs one. `Given`: the options
+ * that are given.
+ */
+type CheckedKey<Given extends string, Reentrant extends boolean> = {
+  readonly [Option in Given]?: unknown;
+} & { readonly reentrant?: Reentrant } & (true extends Reentrant
+    ? "key" extends Given
+      ? unknown
+      : false extends Reentrant
+        ? unknown
+        : { readonly reentrant: Refused<"a reentrant node needs a key that it could give up"> }
+    : unknown);
+
+/** No target is there twice. `To`: the targets as they are listed, one by one. */
+export type CheckedTargets<To extends readonly string[]> = { readonly to?: To } & ([
+  Repeated<To>,
+] extends [never]
+  ? unknown
+  : { readonly to: Refused<`the target "${Repeated<To>}" is listed more than once`> });
+
+/** What is there twice for sure. `Seen`: the names before, as far as each is known. */
+type Repeated<To extends readonly string[], Seen extends string = never> = To extends readonly [
+  infer First extends string,
+  ...infer Rest extends readonly string[],
+]
+  ? ([First] extends [Seen] ? First : never) | Repeated<Rest, Seen | OneName<First>>
+  : never;
+
+/** The name when it is one: no union, and no text of some form. */
+type OneName<Name extends string, All = Name> =
+  Record<never, never> extends Record<Name, unknown>
+    ? never
+    : Name extends unknown
+      ? [All] extends [Name]
+        ? Name
+        : never
+      : never;
 
 /** The types of a node. */
 export type TypesOf<N> = N extends TypedNode<infer Types> ? Types : never;

@@ -8,7 +8,7 @@
 
 import type { Schema } from "../../store/schema.js";
 import type { Aggregator } from "./aggregator.js";
-import { nodeOptions, type TypedNode } from "./node.js";
+import { type CheckedTargets, nodeOptions, type TypedNode } from "./node.js";
 
 /**
  * The node that opens a scope. `Carry` is what its function returned, as the gather gets it;
@@ -77,8 +77,9 @@ export function scatter<
   const Target extends string = never,
   Carry = undefined,
   Returned = Carry,
+  const To extends readonly Target[] = readonly Target[],
 >(
-  options: ScatterOptions<Message, Target, Input, Carry, Returned>,
+  options: ScatterOptions<Message, Target, Input, Carry, Returned> & CheckedTargets<To>,
 ): ScatterDeclaration<Message, Target, Input, Carry, Returned> {
   return Object.freeze({ kind: "scatter", [nodeOptions]: options });
 }
@@ -89,8 +90,14 @@ export function scatter<
  *
  *     total: gather({ collect: list(type<number>()), carry: type<number>() })
  */
-export function gather<Input, State, Carry = undefined, const Target extends string = never>(
-  options: GatherOptions<Input, State, Target, Carry>,
+export function gather<
+  Input,
+  State,
+  Carry = undefined,
+  const Target extends string = never,
+  const To extends readonly Target[] = readonly Target[],
+>(
+  options: GatherOptions<Input, State, Target, Carry> & CheckedTargets<To>,
 ): GatherDeclaration<Input, State, Target, Carry> {
   return Object.freeze({ kind: "gather", [nodeOptions]: options });
 }

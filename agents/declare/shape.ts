@@ -90,9 +90,7 @@ export type CheckedShape<A extends AgentShape> = {
   readonly nodes: {
     readonly [N in keyof NodesOf<A>]: CheckedNode<A, NodesOf<A>[N], N & string>;
   };
-  readonly entry: A["entry"] extends NodeNameOf<A>
-    ? A["entry"]
-    : Refused<`entry "${A["entry"]}" is not a node of this agent`>;
+  readonly entry: CheckedEntry<A, A["entry"]>;
 } & {
   readonly [Option in Exclude<
     keyof A,
@@ -108,20 +106,42 @@ export type CheckedShape<A extends AgentShape> = {
     ? { readonly objects: { readonly [N in keyof O]: CheckedObject<O[N], N & string> } }
     : unknown);
 
+type CheckedEntry<A extends AgentShape, Entry extends string> =
+  Entry extends NodeNameOf<A>
+    ? NodesOf<A>[Entry]["kind"] extends "gather"
+      ? Refused<`the entry "${Entry}" is a gather, outside of any scope`>
+      : Entry
+    : Refused<`entry "${Entry}" is not a node of this agent`>;
+
 type CheckedNode<A extends AgentShape, N extends AnyNode, Name extends string> = [
   TargetOf<N>,
 ] extends [NodeNameOf<A>]
-  ? CheckedCarry<N, Name, CarriedBy<NodesOf<A>[keyof NodesOf<A>]>>
+  ? CheckedScope<N, Name, NodesOf<A>[keyof NodesOf<A>]>
   : Refused<UndeclaredTarget<Name, Exclude<TargetOf<N>, NodeNameOf<A>>>>;
 
-/** A gather takes what a scatter of its agent gives; which one is for `topology()` to find. */
-type CheckedCarry<N extends AnyNode, Name extends string, Carried> = N["kind"] extends "gather"
-  ? [undefined] extends [TypesOf<N>["carry"]]
+/** A scope has both of its ends; whether they are each other's is for `topology()` to find. */
+type CheckedScope<
+  N extends AnyNode,
+  Name extends string,
+  Any extends AnyNode,
+> = N["kind"] extends "scatter"
+  ? "gather" extends Any["kind"]
     ? N
-    : [Extract<Carried, readonly [TypesOf<N>["carry"]]>] extends [never]
-      ? Refused<`gather "${Name}" takes a carry that no scatter of this agent gives`>
-      : N
-  : N;
+    : Refused<`no gather of this agent ends the scope of scatter "${Name}"`>
+  : N["kind"] extends "gather"
+    ? "scatter" extends Any["kind"]
+      ? CheckedCarry<N, Name, CarriedBy<Any>>
+      : Refused<`no scatter of this agent opens a scope that gather "${Name}" could end`>
+    : N;
+
+/** A gather takes what a scatter of its agent gives; which one is for `topology()` to find. */
+type CheckedCarry<N extends AnyNode, Name extends string, Carried> = [undefined] extends [
+  TypesOf<N>["carry"],
+]
+  ? N
+  : [Extract<Carried, readonly [TypesOf<N>["carry"]]>] extends [never]
+    ? Refused<`gather "${Name}" takes a carry that no scatter of this agent gives`>
+    : N;
 
 type CarriedBy<N> = N extends AnyNode
   ? N["kind"] extends "scatter"

@@ -23,7 +23,7 @@ import {
   set,
   sum,
 } from "../../agents/declare/aggregators.js";
-import { node } from "../../agents/declare/node.js";
+import { node, type NodeDeclaration } from "../../agents/declare/node.js";
 import { object, type ObjectDeclaration } from "../../agents/declare/object.js";
 import type { Refused } from "../../agents/declare/refused.js";
 import { gather, scatter } from "../../agents/declare/scatter-gather.js";
@@ -146,13 +146,15 @@ describe("scope types — inference", () => {
         done: (state) => ({ ...state, done: state.done + 1 }),
         failed: (state, file: string) => ({ ...state, files: [...state.files, file] }),
         stop: (state) => finished(state),
+        more: (state, by?: number) => ({ ...state, done: state.done + (by ?? 1) }),
       },
     });
     expectTypeOf(summary).toEqualTypeOf<
       Aggregator<
         | { readonly tag: "done"; readonly value?: undefined }
         | { readonly tag: "failed"; readonly value: string }
-        | { readonly tag: "stop"; readonly value?: undefined },
+        | { readonly tag: "stop"; readonly value?: undefined }
+        | { readonly tag: "more"; readonly value?: number | undefined },
         { done: number; files: string[] }
       >
     >();
@@ -246,7 +248,73 @@ describe("scope types — refusals", () => {
     agent({ entry: "split", result, nodes });
   });
 
+  it("refuses a scope that lacks one of its ends, and a gather that nothing leads to", () => {
+    const result = type<number>();
+    const open = {
+      split: scatter({ input: type<string>(), to: ["count"] }),
+      count: node({ input: type<string>() }),
+    };
+    const ended = {
+      count: node({ input: type<string>(), to: ["total"] }),
+      total: gather({ collect: sum }),
+    };
+    const both = { split: scatter({ input: type<string>(), to: ["total"] }), total: ended.total };
+    type Open = CheckedShape<{ entry: "split"; nodes: typeof open; result: typeof result }>;
+    expectTypeOf<Open["nodes"]["split"]>().toEqualTypeOf<
+      Refused<'no gather of this agent ends the scope of scatter "split"'>
+    >();
+    expectTypeOf<Open["nodes"]["count"]>().toEqualTypeOf<typeof open.count>();
+    type Ended = CheckedShape<{ entry: "count"; nodes: typeof ended; result: typeof result }>;
+    expectTypeOf<Ended["nodes"]["total"]>().toEqualTypeOf<
+      Refused<'no scatter of this agent opens a scope that gather "total" could end'>
+    >();
+    type Both = CheckedShape<{ entry: "total"; nodes: typeof both; result: typeof result }>;
+    expectTypeOf<Both["entry"]>().toEqualTypeOf<
+      Refused<'the entry "total" is a gather, outside of any scope'>
+    >();
+    expectTypeOf<Both["nodes"]>().toEqualTypeOf<{
+      readonly [N in keyof typeof both]: (typeof both)[N];
+    }>();
+    // @ts-expect-error: the scope of its scatter has no end
+    agent({ entry: "split", result, nodes: open });
+    // @ts-expect-error: its gather has no scatter
+    agent({ entry: "count", result, nodes: ended });
+    // @ts-expect-error: nothing leads to its entry
+    agent({ entry: "total", result, nodes: both });
+    expect(agent({ entry: "split", result, nodes: both }).implement).toBeTypeOf("function");
+  });
+
+  it("refuses a target that is listed twice, unless it may be another", () => {
+    const input = type<string>();
+    // @ts-expect-error: the target "a" is listed more than once
+    node({ input, to: ["a", "b", "a"] });
+    // @ts-expect-error: the target "a" is listed more than once
+    scatter({ input, to: ["a", "a"] });
+    // @ts-expect-error: the target "a" is listed more than once
+    gather({ collect: sum, to: ["a", "a"] });
+    const listed: ("a" | "b")[] = ["b"];
+    const either: "a" | "b" = listed[0] ?? "a";
+    const declared = node({ input, to: [either, either, ...listed] });
+    expectTypeOf(declared).toEqualTypeOf<NodeDeclaration<string, "a" | "b">>();
+    expect(node({ input, to: ["a", "b"] }).kind).toBe("node");
+  });
+
+  it("refuses a reentrant node that has no key", () => {
+    const input = type<string>();
+    // @ts-expect-error: a reentrant node needs a key that it could give up
+    node({ input, reentrant: true });
+    const isKeyed: boolean = input !== undefined;
+    node({ input, reentrant: false });
+    node({ input, reentrant: isKeyed, ...(isKeyed ? { key: (text: string) => text } : {}) });
+    node({ input, reentrant: true, ...(isKeyed ? { key: (text: string) => text } : {}) });
+    // @ts-expect-error: it is either
+    node({ input, key: (text) => text, reentrant: "yes" });
+    expect(node<string>({ input, key: (text) => text, reentrant: true }).kind).toBe("node");
+  });
+
   it("refuses options that a kind of node does not have", () => {
+    // @ts-expect-error: what it collects is a gather's
+    node({ input: type<string>(), collect: sum });
     // @ts-expect-error: a scatter runs on the home task, whatever its message is
     scatter({ input: type<string>(), to: ["a"], key: (m: string) => m });
     // @ts-expect-error: a gather has no input of its own

@@ -254,7 +254,7 @@ describe("definition — problems", () => {
   });
 
   it("reports a target that is listed twice", () => {
-    const nodes = { a: node({ input: type<string>(), to: ["a", "a", "a"] }) };
+    const nodes = { a: looseNode({ input: type<string>(), to: ["a", "a", "a"] }) };
     expect(problemsOf({ ...sound, nodes })).toMatchObject([
       { code: "TARGET_DUPLICATE", path: "agents.x.nodes.a.to" },
     ]);
