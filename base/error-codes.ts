@@ -134,7 +134,10 @@ export interface ErrorDetails {
     agent: string;
     invocationId: string;
     reason: string;
+    /** Of all attempts, oldest first: at most 64, of about 64 KiB in all. */
     failures: readonly InvocationFailureDetails[];
+    /** Failures that there was no room for: never the first one, nor the one it failed with. */
+    failuresLost: number;
   };
   INVOCATION_UNKNOWN: { agent: string; invocationId: string };
   /** It was cancelled before it had a result. */

@@ -37,8 +37,10 @@ export interface DeadLetter {
   readonly attempts: number;
   /** Why: `Node "<name>" failed (last failure: <first line of the last error>)`. */
   readonly reason: string;
-  /** Failures of this node invocation, oldest first; of very many those in between are left out. */
+  /** Of this node invocation, oldest first: at most 64, of about 64 KiB in all. */
   readonly failures: readonly InvocationFailureDetails[];
+  /** Failures that there was no room for: never the first one, nor the one that `reason` names. */
+  readonly failuresLost: number;
   /** When it was given up: milliseconds since the epoch. */
   readonly at: number;
 }
@@ -173,7 +175,7 @@ const pageLettersMax = 0xffff;
 
 function deadLetterOf(task: number, { letterNo, info, run }: ListedLetter): DeadLetter {
   const { agent, node, key, invocationId, nodeInvocationId, message } = decodeRun(run);
-  const { attempts, reason, at, failures } = info;
+  const { attempts, reason, at, failures, failuresLost } = info;
   return Object.freeze({
     id: formatLetterId(task, letterNo),
     agent,
@@ -185,6 +187,7 @@ function deadLetterOf(task: number, { letterNo, info, run }: ListedLetter): Dead
     attempts,
     reason,
     failures: failures.map((failure) => failureDetails(decodeFailure(failure))),
+    failuresLost,
     at,
   });
 }

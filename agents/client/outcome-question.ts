@@ -110,10 +110,11 @@ function unknown(agent: string, id: InvocationId): PartitaError {
 }
 
 function failed(agent: string, invocationId: string, outcome: FailedOutcome): PartitaError {
-  const { reason, failuresThen } = outcome;
+  const { reason, failuresThen, failuresLost } = outcome;
   const failures = outcome.failures.map(decodeFailure);
   const last = failures[failuresThen - 1];
-  const details = { agent, invocationId, reason, failures: failures.map(failureDetails) };
+  const shown = { failures: failures.map(failureDetails), failuresLost };
+  const details = { agent, invocationId, reason, ...shown };
   return new PartitaError(
     "INVOCATION_FAILED",
     details,

@@ -44,6 +44,12 @@ interface Seen extends AskedNode {
   readonly isGather: boolean;
 }
 
+/** Failures of the invocation, as far as its record has room for them. */
+interface Failed {
+  readonly failures: readonly Failure[];
+  readonly failuresLost: number;
+}
+
 /** Node invocations of one question. */
 const pageNodes = 64;
 
@@ -83,7 +89,7 @@ export async function* traceFrom(
   const root = { id: noScope, gathered: noScope, isGather: false };
   // Its node and task come with the first answer.
   let seen: Seen[] = [{ ...root, parent: undefined, node: "", task: 0, message: undefined }];
-  let failures: readonly Failure[] | undefined;
+  let failed: Failed | undefined;
   while (seen.length > 0) {
     signal?.throwIfAborted();
     const nodes = seen.slice(0, pageNodes);
@@ -91,7 +97,7 @@ export async function* traceFrom(
     const { page: bytes, entry, ownerOf } = await waited(ask(asked));
     const page = decodeTracePage(bytes);
     const home = ownerOf(placementOf(invocationId));
-    failures ??= page.failures.map(decodeFailure);
+    failed ??= { ...page.failed, failures: page.failed.failures.map(decodeFailure) };
     const found: Seen[] = [];
     for (const [index, known] of page.nodes.entries()) {
       const one = nodes[index];
@@ -105,7 +111,7 @@ export async function* traceFrom(
       const message = origin?.message ?? one.message;
       const id = isZeroId(one.id) ? page.root : one.id;
       const node = origin?.node ?? (isRoot ? entry : one.node);
-      yield shown({ ...one, id, node, task, message }, known, record, failures);
+      yield shown({ ...one, id, node, task, message }, known, record, failed);
       if (record !== undefined) found.push(...childrenOf(id, record, home));
     }
     seen = [...seen.slice(page.nodes.length), ...found];
@@ -128,7 +134,7 @@ function shown(
   seen: Seen,
   known: KnownNode,
   record: NodeRecord | undefined,
-  failures: readonly Failure[],
+  { failures, failuresLost }: Failed,
 ): NodeTrace {
   const { id, parent, node, message, isGather } = seen;
   const nodeInvocationId = formatNodeId(id);
@@ -156,6 +162,7 @@ function shown(
     failures: failures
       .filter((failure) => failure.nodeInvocationId === nodeInvocationId)
       .map(failureDetails),
+    failuresLost,
     operations: runs.flatMap(operationsOf),
     operationsLost: runs.reduce((sum, { operationsLost }) => sum + operationsLost, 0),
     gather: isGather ? gatherOf(known, given) : undefined,

@@ -58,8 +58,13 @@ export interface NodeTrace {
   readonly finishedAt: number | undefined;
   /** The attempt of the invocation that it finished in. */
   readonly attempt: number | undefined;
-  /** Of this node invocation, in all attempts, oldest first. */
+  /**
+   * Of this node invocation, in all attempts, oldest first: those that the record of the invocation
+   * has room for, which takes 64 of about 64 KiB in all, whatever node they are of.
+   */
   readonly failures: readonly InvocationFailureDetails[];
+  /** Failures of the whole invocation that its record had no room for: some may be of this one. */
+  readonly failuresLost: number;
   /** Over all attempts, in their order. */
   readonly operations: readonly NestedOperation[];
   /** Operations that there was no room for (`limits.nodeTraceBytesMax` for each run). */

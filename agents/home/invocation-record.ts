@@ -185,7 +185,7 @@ export function withFailure(record: InvocationRecord, failure: Uint8Array): Invo
 
 /** How the invocation of a record ended; `undefined` while it is pending. */
 export function outcomeOf(record: InvocationRecord): Outcome | undefined {
-  const { state, failures } = record;
+  const { state, failures, failuresLost } = record;
   switch (state.kind) {
     case "pending":
       return undefined;
@@ -193,7 +193,7 @@ export function outcomeOf(record: InvocationRecord): Outcome | undefined {
     case "cancelled":
       return state;
     case "failed":
-      return { ...state, failures };
+      return { ...state, failures, failuresLost };
   }
 }
 

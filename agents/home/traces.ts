@@ -9,6 +9,7 @@ import { limits } from "../../base/limits.js";
 import type { Turn } from "../../runtime/task-program.js";
 import { decodeNodeRecord } from "../wire/ack.js";
 import type { FailedMessage } from "../wire/attempt-message.js";
+import { noFailures } from "../wire/failure-list.js";
 import {
   formatInvocationId,
   type InvocationId,
@@ -52,8 +53,8 @@ export function tracePage(
   }
   const [first] = asked;
   const row = first !== undefined && isZeroId(first.id) ? turn.get(invocationTable, id) : undefined;
-  const failures = row === undefined ? [] : decodeRecord(row).failures;
-  return encodeTracePage({ nodes, root, failures });
+  const failed = row === undefined ? noFailures : decodeRecord(row);
+  return encodeTracePage({ nodes, root, failed });
 }
 
 /** Keeps what a run has done that has failed. */

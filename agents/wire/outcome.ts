@@ -7,17 +7,9 @@
 import { ByteReader } from "../../base/byte-reader.js";
 import type { ByteWriter } from "../../base/byte-writer.js";
 import { assert } from "../../base/invariant.js";
+import { type FailureList, readFailures, writeFailures } from "./failure-list.js";
 import type { InvocationId, NodeInvocationId } from "./invocation-id.js";
-import {
-  readId,
-  readList,
-  readNodeId,
-  readText,
-  writeList,
-  writeNodeId,
-  writeText,
-  written,
-} from "./wire-field.js";
+import { readId, readNodeId, readText, writeNodeId, writeText, written } from "./wire-field.js";
 
 /** With a result, with a failure, or because it was cancelled. */
 export type Outcome = ResultOutcome | FailedOutcome | { readonly kind: "cancelled" };
@@ -28,14 +20,12 @@ export interface ResultOutcome {
   readonly value: Uint8Array;
 }
 
-export interface FailedOutcome {
+export interface FailedOutcome extends FailureList {
   readonly kind: "failed";
   /** The whole text: `<reason> (last failure: <first line of the last error>)`. */
   readonly reason: string;
   /** How many of `failures` had happened then: the last of these is the one `reason` names. */
   readonly failuresThen: number;
-  /** Failures on the record (failure.ts), oldest first. */
-  readonly failures: readonly Uint8Array[];
 }
 
 /** Reply to an AwaitMessage. After `pending` the outcome comes as a notice. */
@@ -185,7 +175,7 @@ function writeOutcome(writer: ByteWriter, outcome: Outcome): void {
   if (outcome.kind === "cancelled") return;
   writeText(writer, outcome.reason);
   writer.u32(outcome.failuresThen);
-  writeList(writer, outcome.failures);
+  writeFailures(writer, outcome);
 }
 
 function readOutcome(reader: ByteReader): Outcome {
@@ -195,5 +185,5 @@ function readOutcome(reader: ByteReader): Outcome {
   assert(kind === outcomes.failed, () => `outcome ${kind} is not in the protocol`);
   const reason = readText(reader);
   const failuresThen = reader.u32();
-  return { kind: "failed", reason, failuresThen, failures: readList(reader) };
+  return { kind: "failed", reason, failuresThen, ...readFailures(reader) };
 }

@@ -6,6 +6,7 @@
 
 import { ByteReader } from "../../base/byte-reader.js";
 import { assert } from "../../base/invariant.js";
+import { type FailureList, readFailures, writeFailures } from "./failure-list.js";
 import type { InvocationId, NodeInvocationId } from "./invocation-id.js";
 import { messageKinds } from "./message-kinds.js";
 import {
@@ -53,8 +54,8 @@ export interface KnownNode {
 export interface TracePage {
   readonly nodes: readonly KnownNode[];
   readonly root: NodeInvocationId;
-  /** Failures of the invocation (failure.ts), when the first of the nodes is its root. */
-  readonly failures: readonly Uint8Array[];
+  /** Of the invocation, when the first of the nodes is its root; else none. */
+  readonly failed: FailureList;
 }
 
 export function encodeTraceMessage({ agent, invocationId, nodes }: TraceMessage): Uint8Array {
@@ -81,7 +82,7 @@ export function readTraceMessage(reader: ByteReader): TraceMessage {
   return { kind: "trace", agent, invocationId, nodes };
 }
 
-export function encodeTracePage({ nodes, root, failures }: TracePage): Uint8Array {
+export function encodeTracePage({ nodes, root, failed: all }: TracePage): Uint8Array {
   return written((writer) => {
     writer.u32(nodes.length);
     for (const { record, origin, failed, inputCount, inputs } of nodes) {
@@ -92,7 +93,7 @@ export function encodeTracePage({ nodes, root, failures }: TracePage): Uint8Arra
       writeList(writer, inputs);
     }
     writeNodeId(writer, root);
-    writeList(writer, failures);
+    writeFailures(writer, all);
   });
 }
 
@@ -108,7 +109,7 @@ export function decodeTracePage(bytes: Uint8Array): TracePage {
     inputs: readList(reader),
   }));
   const root = readNodeId(reader);
-  const failures = readList(reader);
+  const failed = readFailures(reader);
   assert(reader.done, "a page of a trace has bytes behind its end");
-  return { nodes, root, failures };
+  return { nodes, root, failed };
 }

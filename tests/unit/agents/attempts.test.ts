@@ -3,15 +3,19 @@
 
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
+import { sum } from "../../../agents/declare/aggregators.js";
 import { node } from "../../../agents/declare/node.js";
+import { gather, scatter } from "../../../agents/declare/scatter-gather.js";
 import { fenceTable } from "../../../agents/node/fences.js";
 import { queueTable } from "../../../agents/node/node-queue.js";
+import { PartitaError } from "../../../base/errors.js";
 import { type } from "../../../store/schema.js";
 import { seededRandom } from "../../../testing/seeded-random.js";
 import { clientsOf, lettersOf } from "../../support/agent-clients.js";
 import { type Latch, latch } from "../../support/latch.js";
-import { ProgramHarness } from "../../support/program-harness.js";
+import { type HarnessSettings, ProgramHarness } from "../../support/program-harness.js";
 import { StoreContent } from "../../support/program-store.js";
+import { traced } from "../../support/traced-nodes.js";
 import { balances } from "./fixtures.js";
 
 interface Part {
@@ -93,6 +97,32 @@ const part = (
 
 const noResult = { code: "INVOCATION_FAILED" };
 
+/** A scatter whose leaves all throw, each time. */
+function throwingLeaves(settings: Omit<HarnessSettings, "agents">) {
+  let thrown = 0;
+  const declared = agent({
+    entry: "split",
+    result: type<number>(),
+    maxRetries: 2,
+    nodes: {
+      split: scatter({ input: type<number>(), to: ["leaf"] }),
+      leaf: node({ input: type<number>(), to: ["all"] }),
+      all: gather({ collect: sum }),
+    },
+  }).implement({
+    split(ctx, count) {
+      for (let n = 0; n < count; n += 1) ctx.emit("leaf", n);
+    },
+    leaf(_ctx, n) {
+      thrown += 1;
+      throw new Error(`leaf ${n}`);
+    },
+    all: (ctx, total) => ctx.result(total),
+  });
+  const harness = new ProgramHarness({ agents: { declared }, ...settings });
+  return { harness, client: clientsOf(harness).agent(declared), thrown: () => thrown };
+}
+
 describe("attempts — one retry counter per invocation", () => {
   it("several failures of one attempt cause one retry", async () => {
     for (let seed = 1; seed <= 20; seed += 1) {
@@ -134,8 +164,29 @@ describe("attempts — one retry counter per invocation", () => {
           message: `a in run ${attempt}`,
           stack: expect.stringContaining("attempts.test.ts"),
         })),
+        failuresLost: 0,
       },
     });
+  });
+
+  it("those that there is no room for are counted, wherever failures are shown", async () => {
+    for (let seed = 1; seed <= 5; seed += 1) {
+      const { harness, client, thrown } = throwingLeaves({ seed });
+      const invocation = await harness.until(client.initiate(100));
+      await harness.until(invocation.result().catch(() => {}));
+      await harness.run();
+      const error: unknown = await harness.until(invocation.result()).catch((e: unknown) => e);
+      if (!PartitaError.is(error, "INVOCATION_FAILED")) throw error;
+      const { failures, failuresLost } = error.details;
+      expect(failures.length).toBe(64);
+      // Those of the last attempt, all of which count, and one of each before it.
+      expect(64 + failuresLost).toBeGreaterThanOrEqual(102);
+      expect(64 + failuresLost).toBeLessThanOrEqual(thrown());
+      const nodes = await traced(harness, invocation);
+      expect(nodes.length).toBe(102);
+      expect(new Set(nodes.map((one) => one.failuresLost))).toEqual(new Set([failuresLost]));
+      expect(nodes.reduce((sum, one) => sum + one.failures.length, 0)).toBe(64);
+    }
   });
 });
 

@@ -39,6 +39,7 @@ describe("dead letters — what is kept", () => {
         message: "no 0",
         stack: expect.stringContaining("letter-bench.ts"),
       })),
+      failuresLost: 0,
       at: made.harness.clock.nowMs,
     });
     expect(Object.isFrozen(letter)).toBe(true);

@@ -56,7 +56,7 @@ describe("failure — there and back", () => {
       message: "m".repeat(16_000),
       stack: "s".repeat(16_000),
     }));
-    const details = { agent: "a", invocationId: "i", reason: "r", failures };
+    const details = { agent: "a", invocationId: "i", reason: "r", failures, failuresLost: 0 };
     const bytes = encodeFailure(where, new PartitaError("INVOCATION_FAILED", details));
     expect(bytes.length).toBeLessThanOrEqual(failureBytesMax);
     expect(decodeFailure(bytes).error.code).toBe(null);

@@ -225,6 +225,7 @@ const outcome: fc.Arbitrary<Outcome> = fc.oneof(
     reason: fc.string({ unit: "grapheme" }),
     failuresThen: word,
     failures: fc.array(bytes),
+    failuresLost: word,
   }),
   fc.constant({ kind: "cancelled" as const }),
 );

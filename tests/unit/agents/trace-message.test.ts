@@ -31,7 +31,7 @@ const page = fc.record({
     }),
   ),
   root: nodeInvocationId,
-  failures: fc.array(bytes),
+  failed: fc.record({ failures: fc.array(bytes), failuresLost: word }),
 });
 
 /** From the start of a run on. */

@@ -58,6 +58,7 @@ describe("traces — per node invocation", () => {
       finishedAt: now,
       attempt: 0,
       failures: [],
+      failuresLost: 0,
       operations: [],
       operationsLost: 0,
       gather: undefined,
