@@ -38,7 +38,7 @@ export interface CountersDirectory {
   sum: number;
 }
 
-type Runtime = Awaited<ReturnType<typeof launchCounters>>;
+export type Launched = Awaited<ReturnType<typeof launchCounters>>;
 
 export function keyOf(index: number): string {
   return `key-${index}`;
@@ -134,7 +134,7 @@ export async function sharedCounters(stage: Stage, keys: number): Promise<Counte
 }
 
 /** K1. */
-export async function verifySum(runtime: Runtime, directory: CountersDirectory): Promise<void> {
+export async function verifySum(runtime: Launched, directory: CountersDirectory): Promise<void> {
   let sum = 0;
   for await (const [, count] of runtime.store("counters").entries()) sum += count;
   verify("sum of all counters", sum, directory.sum);
