@@ -10,12 +10,9 @@
 //   V2. `effects` is asked for after `finish` has resolved: nothing can be added then.
 //   V3. No rejection of an operation is ever unhandled, whether the function awaits it or not.
 
-import { ByteReader } from "../../base/byte-reader.js";
-import { ByteWriter } from "../../base/byte-writer.js";
 import { PartitaError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import { optionInvalid } from "../../base/options.js";
-import { noteDigest } from "../../runtime/node-operations.js";
 import { OperationJournal } from "../../runtime/operation-journal.js";
 import type { TaskPort } from "../../runtime/task-program.js";
 import { validate } from "../../store/schema.js";
@@ -30,9 +27,11 @@ import { ActiveContext } from "./active-context.js";
 import { type ChunkSender, chunkSender } from "./chunk-sender.js";
 import { operationOf, type Traced, TraceRecorder } from "./trace-recorder.js";
 import type { NodeOperations } from "./node-store.js";
-import type { NodeClients } from "./node-clients.js";
+import type { RunPlace } from "./node-clients.js";
 import { SubAgentClient } from "./sub-agents.js";
 import type { NodeEffects } from "./node-effects.js";
+import { recordedNow } from "./node-clock.js";
+import { NodeLooks } from "./node-looks.js";
 import { NodeWaits } from "./node-waits.js";
 import { notedRun } from "./noted-run.js";
 import type { RecordedOperations } from "../wire/recorded-operations.js";
@@ -40,13 +39,6 @@ import { encodeMessage, noBytes } from "../wire/wire-field.js";
 
 /** What surrounds an emitted message in its row, keys aside. */
 const emitOverheadBytes = 128;
-
-/** Which run it is, who is told when what it waits for changes, and the way to other agents. */
-export interface RunPlace {
-  readonly arrivalNo: number;
-  readonly changed: () => void;
-  readonly clients: NodeClients;
-}
 
 export class ActiveNode implements NodeOperations {
   readonly #run: RunMessage;
@@ -69,6 +61,7 @@ export class ActiveNode implements NodeOperations {
   #refusal: { readonly reason: unknown } | undefined;
   readonly #place: RunPlace;
   #waits: NodeWaits | undefined;
+  #looks: NodeLooks | undefined;
   /** Set when the run was given up: it is told when the function goes on. */
   #stirred: (() => void) | undefined;
 
@@ -141,8 +134,13 @@ export class ActiveNode implements NodeOperations {
     const outcome: Promise<T> = this.#perform(begin, () => outcome, traced);
     this.#underWay ??= new Set();
     this.#underWay.add(outcome);
-    if (this.#waits !== undefined) this.#place.changed();
+    this.#changed();
     return outcome;
+  }
+
+  /** The same for one that only looks at another invocation: the run has no place meanwhile. */
+  look<T>(name: string, begin: () => Promise<T>, traced?: Traced): Promise<T> {
+    return this.operation(name, () => this.looks.ask(begin), traced);
   }
 
   /**
@@ -180,6 +178,17 @@ export class ActiveNode implements NodeOperations {
     return !isBusy && this.#waits?.isResting === true;
   }
 
+  get looks(): NodeLooks {
+    this.#looks ??= new NodeLooks(this.#place.changed);
+    return this.#looks;
+  }
+
+  /** Whether all that it does, beside what it waits for, is to look at other invocations. */
+  get isLooking(): boolean {
+    if (this.#returned || this.#looks?.any !== true) return false;
+    return (this.#underWay?.size ?? 0) <= this.#looks.asking;
+  }
+
   /** See `NodeRun.forget`. */
   forget(stirred: () => void): void {
     this.#stirred = stirred;
@@ -197,14 +206,8 @@ export class ActiveNode implements NodeOperations {
   /** See `NodeContext.recordOperation`. */
   recordOperation(type: unknown, startedAt: unknown, finishedAt: unknown, info: unknown): void {
     this.#assertActive("recordOperation");
-    this.trace.add(
-      operationOf(`recordOperation in node "${this.#run.node}"`, {
-        type,
-        startedAt,
-        finishedAt,
-        info,
-      }),
-    );
+    const where = `recordOperation in node "${this.#run.node}"`;
+    this.trace.add(operationOf(where, { type, startedAt, finishedAt, info }));
   }
 
   /** See `NodeContext.chunk`. */
@@ -221,13 +224,8 @@ export class ActiveNode implements NodeOperations {
 
   /** See `NodeContext.now`. */
   now(): number {
-    if (this.#returned) return this.#port.now();
-    const bytes = this.journal.readNow(nowDigest, () => {
-      const written = new ByteWriter(8);
-      written.uint64(Math.max(0, Math.floor(this.#port.now())));
-      return written.finish();
-    });
-    return new ByteReader(bytes).uint64();
+    const now = (): number => this.#port.now();
+    return this.#returned ? now() : recordedNow(this.journal, now);
   }
 
   /** Aborted when the run is to stop, or counts no more; made when it is asked for. */
@@ -310,7 +308,7 @@ export class ActiveNode implements NodeOperations {
   /** Where operations of this run, and of those before it, may be recorded. */
   recorded(): readonly RecordedOperations[] {
     const touched = this.#journal?.touched;
-    return touched === undefined ? [] : Array.from(touched, recordedOn);
+    return Array.from(touched ?? [], ([task, indexes]) => ({ task, indexes }));
   }
 
   /**
@@ -339,8 +337,12 @@ export class ActiveNode implements NodeOperations {
       throw error;
     } finally {
       this.#underWay?.delete(own());
-      if (this.#waits !== undefined) this.#place.changed();
+      this.#changed();
     }
+  }
+
+  #changed(): void {
+    if (this.#waits !== undefined || this.#looks !== undefined) this.#place.changed();
   }
 
   #newWaits(): NodeWaits {
@@ -386,11 +388,4 @@ export class ActiveNode implements NodeOperations {
   }
 }
 
-function recordedOn([task, indexes]: readonly [number, readonly number[]]): RecordedOperations {
-  return { task, indexes };
-}
-
 function ignore(): void {}
-
-/** The digest of reading the clock: no name that `run` takes is empty. */
-const nowDigest: number = noteDigest(noBytes);

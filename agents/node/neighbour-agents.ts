@@ -168,7 +168,8 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
       return (await this.#send({ op: "follow", agent, message }, signal)) as Uint8Array;
     };
     const following = { agent, port: this.#port, ask };
-    return neighbourStreams(following, parseInvocationId(agent, id), id);
+    const streams = neighbourStreams(following, parseInvocationId(agent, id), id);
+    return this.#active.looks.allFollowed(streams);
   }
 
   /** As it is now: a later run of the node reads it again. */
@@ -178,7 +179,7 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     const ask = (message: Uint8Array): Promise<unknown> =>
       this.#send({ op: "trace", agent, message }, this.#active.signal);
     return neighbourTrace(agent, id, options, (message) =>
-      this.#active.operation(this.#called("trace"), () => ask(message)),
+      this.#active.look(this.#called("trace"), () => ask(message)),
     );
   }
 
@@ -355,7 +356,7 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
         begin(own === undefined ? run.signal : AbortSignal.any([run.signal, own])),
       );
     };
-    return run.operation(this.#called(call), begun, this.#traced(call, given));
+    return run.look(this.#called(call), begun, this.#traced(call, given));
   }
 
   #waiting<T>(

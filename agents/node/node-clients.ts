@@ -30,3 +30,10 @@ export class NodeClients {
     return { agent, definition, port, waiters: this.#waiters };
   }
 }
+
+/** Which run it is, who is told when what it waits for changes, and the way to other agents. */
+export interface RunPlace {
+  readonly arrivalNo: number;
+  readonly changed: () => void;
+  readonly clients: NodeClients;
+}

@@ -123,6 +123,11 @@ export class NodeRun {
     return !this.#isOver && this.#active?.isResting === true;
   }
 
+  /** Whether all that the function does is to look at other invocations. */
+  get isLooking(): boolean {
+    return !this.#isOver && this.#active?.isLooking === true;
+  }
+
   /** Whether it has to stay in memory: its time is limited, or it holds an object of a pool. */
   get isBound(): boolean {
     const { agent, node } = this.row.run;

@@ -21,7 +21,7 @@
 //       for `runSuspects`. One with `suspectDeathsMax` marks is buried unrun.
 //   R8. Of a row that a stop concerns, wherever it is, nothing more is run. Its completion has no
 //       effects; when it was cancelled it is submitted only when what ran of it has returned.
-//   R9. A function that only waits holds no place among those that run, and may be given up.
+//   R9. A function that only waits, or looks at others, holds no place among those that run.
 
 import { assert } from "../../base/invariant.js";
 import { limits } from "../../base/limits.js";
@@ -357,7 +357,7 @@ export class NodeRunner {
     const starting: number[] = [];
     while (
       this.#phase === "running" &&
-      this.#running.size - this.waiting.awake + starting.length < this.#bounds.runningNodesMax
+      this.#running.size - this.waiting.placeless + starting.length < this.#bounds.runningNodesMax
     ) {
       this.#heldBack = this.#ready.length > 0 && !this.#port.mayStart();
       if (this.#heldBack) break;

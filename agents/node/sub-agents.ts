@@ -21,6 +21,7 @@ import type { ForkChanges, ForkOptions } from "../client/fork-client.js";
 import type { HumanQuestion, Invocation, NextStep } from "../client/invocation.js";
 import { InvocationHandle, stepOf } from "../client/invocation-handle.js";
 import type { AgentCalls } from "../client/outcome-question.js";
+import type { ChunkStream } from "../client/stream.js";
 import { answerOf, questionOf } from "../client/questions.js";
 import { checkWaitOptions, unlessAborted, type WaitOptions } from "../client/waiting.js";
 import { encodeMetadata, type Metadata, type MetadataChanges } from "../declare/metadata.js";
@@ -304,9 +305,25 @@ class SubInvocation extends InvocationHandle {
     return this.#looks("forks", () => super.forks(options));
   }
 
+  override stream(node: string, options: WaitOptions = {}): ChunkStream {
+    return this.#active.looks.followed(super.stream(node, options));
+  }
+
+  override streamSpecific(
+    node: string,
+    nodeInvocationId: string,
+    options: WaitOptions = {},
+  ): ChunkStream {
+    return this.#active.looks.followed(super.streamSpecific(node, nodeInvocationId, options));
+  }
+
+  override streamAll(node: string, options: WaitOptions = {}): ChunkStream {
+    return this.#active.looks.followed(super.streamAll(node, options));
+  }
+
   /** What is not journaled: a run after a crash looks again. */
   #looks<T>(operation: string, begin: () => Promise<T>): Promise<T> {
-    return this.#active.operation(this.#name(operation), begin);
+    return this.#active.look(this.#name(operation), begin);
   }
 
   #name(operation: string): string {

@@ -11,7 +11,8 @@
 //       by itself stays awake: there is something else that it waits for.
 //   L3. A row that gave its key up hears nothing until it has it again.
 //   L4. One whose time is limited, or that holds an object of a pool, is neither given up nor on
-//       record: it only holds no place.
+//       record: it only holds no place. So it is with one that looks at other invocations, or has
+//       gone on by itself once and only waits: it is not on record, and a drain waits for it.
 
 import { assert } from "../../base/invariant.js";
 import type { TaskPort } from "../../runtime/task-program.js";
@@ -48,6 +49,8 @@ export class WaitingRuns implements Rested {
   readonly #awake = new Map<number, NodeRun>();
   /** The same of those that stay in memory (L4). */
   readonly #bound = new Map<number, NodeRun>();
+  /** Look at other invocations, or wait, and do nothing else, off the record (L4). */
+  readonly #looking = new Set<number>();
   readonly #asleep = new Set<number>();
   /** Are cancelled, have returned, and wait for their children to stop. */
   readonly #lingering = new Set<number>();
@@ -73,6 +76,11 @@ export class WaitingRuns implements Rested {
   /** Functions in memory that only wait, and those that have returned and wait for children. */
   get awake(): number {
     return this.#awake.size + this.#bound.size + this.#lingering.size;
+  }
+
+  /** The same, and those that wait or look at others off the record: they hold no place. */
+  get placeless(): number {
+    return this.awake + this.#looking.size;
   }
 
   /** The row of a wait is in the frame in hand. */
@@ -114,6 +122,7 @@ export class WaitingRuns implements Rested {
   rested(arrivalNo: number): void {
     const run = this.#running.get(arrivalNo);
     if (run === undefined || !this.isResting(arrivalNo)) return;
+    this.#looking.delete(arrivalNo);
     this.#hooks.rested(run);
     (run.isBound ? this.#bound : this.#awake).set(arrivalNo, run);
     for (const [longest, tired] of this.#awake) {
@@ -133,16 +142,25 @@ export class WaitingRuns implements Rested {
       this.#awake.delete(arrivalNo);
       this.#bound.delete(arrivalNo);
       if (isOnRecord) this.#stirred(arrivalNo);
-      return;
     }
-    const isKnown = isOnRecord || this.#bound.has(arrivalNo);
-    if (!isKnown && !this.#restless.has(arrivalNo)) this.#submit(arrivalNo, true);
+    // One that only waits, and is not to be on record again (L2), holds no place either.
+    if (!this.isResting(arrivalNo)) this.#look(arrivalNo, run.isLooking || run.isResting);
+    else if (!isOnRecord && !this.#bound.has(arrivalNo)) this.#submit(arrivalNo, true);
+  }
+
+  #look(arrivalNo: number, isLooking: boolean): void {
+    if (!isLooking) this.#looking.delete(arrivalNo);
+    else if (!this.#looking.has(arrivalNo)) {
+      this.#looking.add(arrivalNo);
+      this.#hooks.placeFree();
+    }
   }
 
   /** The run of a row is over. */
   leave(arrivalNo: number): void {
     this.#awake.delete(arrivalNo);
     this.#bound.delete(arrivalNo);
+    this.#looking.delete(arrivalNo);
     this.#unheard.delete(arrivalNo);
     this.#lingering.delete(arrivalNo);
   }
@@ -176,6 +194,7 @@ export class WaitingRuns implements Rested {
   clear(): void {
     this.#awake.clear();
     this.#bound.clear();
+    this.#looking.clear();
     this.#unheard.clear();
     this.#asleep.clear();
     this.#lingering.clear();
