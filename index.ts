@@ -27,6 +27,7 @@ export type {
 export type {
   NeighbourAgentClient,
   NeighbourInvocation,
+  NeighbourInvokeOptions,
 } from "./agents/client/neighbour-client.js";
 export { type AgentRef, agentRef, type NeighbourAgentRef } from "./agents/declare/agent-ref.js";
 export {

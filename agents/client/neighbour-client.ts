@@ -2,8 +2,18 @@
 //
 // Owns: the interfaces. Leaves to others: doing it (agents/node/neighbour-agents.ts).
 
+import type { Metadata } from "../declare/metadata.js";
 import type { Invocation } from "./invocation.js";
 import type { WaitOptions } from "./waiting.js";
+
+/** Options of calls that begin an invocation: the id of each is the node's own affair. */
+export interface NeighbourInvokeOptions extends WaitOptions {
+  /**
+   * What is attached to the invocation there, as `InvokeOptions.metadata`. What the first run of
+   * the node has given stays, also when a later one gives something else.
+   */
+  readonly metadata?: Metadata;
+}
 
 /** Calls an agent of another topology that is launched in the process. */
 export interface NeighbourAgentClient<Input, Result> {
@@ -17,24 +27,24 @@ export interface NeighbourAgentClient<Input, Result> {
    * Once it has begun, this node waits for it however long the other topology is away, and costs no
    * memory meanwhile, like every node that only waits.
    *
-   * @throws PartitaError as `AgentClient.invoke`
+   * @throws PartitaError as `AgentClient.invoke`; OPTION_INVALID when there is an `id`
    * @throws PartitaError NEIGHBOUR_UNAVAILABLE when the topology is not launched for
    *   `limits.neighbourWaitMs`, or more than once
    */
-  invoke(input: Input, options?: WaitOptions): Promise<Result>;
+  invoke(input: Input, options?: NeighbourInvokeOptions): Promise<Result>;
 
   /**
    * Begins an invocation, once for all runs of this node, and resolves when it is durable there. A
    * later attempt of this node's invocation begins another one if this one was told that it failed.
    * `result` of it passes questions on as `invoke` does; driving it by `nextStep` does not.
    */
-  initiate(input: Input): Promise<NeighbourInvocation<Result>>;
+  initiate(input: Input, options?: NeighbourInvokeOptions): Promise<NeighbourInvocation<Result>>;
 
   /** The invocation of an id. */
   get(id: string): NeighbourInvocation<Result>;
 }
 
-/** An invocation in another topology, as a node sees it. */
+/** An invocation in another topology, as a node sees it: all but the making of forks. */
 export type NeighbourInvocation<Result> = Pick<
   Invocation<Result>,
   | "id"
@@ -50,4 +60,6 @@ export type NeighbourInvocation<Result> = Pick<
   | "metadata"
   | "setMetadata"
   | "trace"
+  | "parent"
+  | "forks"
 >;

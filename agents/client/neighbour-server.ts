@@ -7,7 +7,7 @@
 import { PartitaError } from "../../base/errors.js";
 import type { ProgramClientPort, ProgramEntry, TaskPort } from "../../runtime/task-program.js";
 import { storesOf, type Topology } from "../../runtime/topology.js";
-import type { MetadataChanges } from "../declare/metadata.js";
+import { decodeMetadata, type MetadataChanges } from "../declare/metadata.js";
 import { definitionOf } from "../declare/definition.js";
 import { parseInvocationId } from "../wire/invocation-id.js";
 import {
@@ -56,8 +56,9 @@ async function answerTo(
   const request = decodeNeighbourRequest(bytes);
   switch (request.op) {
     case "initiate": {
-      const { call: id, input } = request;
-      return (await clientOf(parts, request.agent).initiate(decodeMessage(input), { id })).id;
+      const { agent, call: id, input } = request;
+      const options = { id, metadata: decodeMetadata(request.metadata) };
+      return (await clientOf(parts, agent).initiate(decodeMessage(input), options)).id;
     }
     case "ask": {
       const invocation = clientOf(parts, request.agent).get(request.invocationId);
@@ -131,6 +132,10 @@ async function ask(
       return await invocation.nextStep(options);
     case "humanInputs":
       return await invocation.humanInputs(options);
+    case "parent":
+      return await invocation.parent(options);
+    case "forks":
+      return await invocation.forks(options);
   }
 }
 

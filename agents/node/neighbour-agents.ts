@@ -5,38 +5,47 @@
 // function may be given up meanwhile. So a node that is run again neither begins an invocation
 // twice nor waits again for what it has had.
 // Owns: that order, and what a retry does with an invocation that has failed. Leaves to others: the
-// way there (TaskPort.neighbour), what is done there (neighbour-server.ts), waiting
-// (neighbour-watches.ts).
+// way there and the notes of it (neighbour-asking.ts), what is done there (neighbour-server.ts),
+// waiting (neighbour-watches.ts).
 //
 // Invariants:
 //   B1. Places in the journal are taken when the function calls, in the order of its calls.
 //   B2. A later attempt goes on with an invocation that runs or has succeeded; another is begun
 //       when an earlier attempt was told that it failed or was cancelled.
+//   B3. The metadata of a call is recorded with its id: it is sent again as it was sent first.
 
 import { assert } from "../../base/invariant.js";
 import { PartitaError } from "../../base/errors.js";
-import { limits } from "../../base/limits.js";
+import { optionInvalid } from "../../base/options.js";
 import { newCallId } from "../../runtime/call-id.js";
-import { noteDigest } from "../../runtime/node-operations.js";
-import type { JournalStep } from "../../runtime/operation-journal.js";
 import type { TaskPort } from "../../runtime/task-program.js";
 import { checksum } from "../../store/checksum.js";
-import type { NeighbourAgentClient, NeighbourInvocation } from "../client/neighbour-client.js";
+import type {
+  NeighbourAgentClient,
+  NeighbourInvocation,
+  NeighbourInvokeOptions,
+} from "../client/neighbour-client.js";
 import type { HumanQuestion, NextStep } from "../client/invocation.js";
 import { neighbourStreams } from "../client/neighbour-streams.js";
 import { neighbourTrace } from "../client/neighbour-traces.js";
 import type { NodeTrace } from "../client/trace.js";
 import { checkWaitOptions, unlessAborted, type WaitOptions, waited } from "../client/waiting.js";
-import type { Metadata, MetadataChanges } from "../declare/metadata.js";
+import { encodeMetadata, type Metadata, type MetadataChanges } from "../declare/metadata.js";
 import type { NeighbourTarget } from "../declare/definition.js";
 import { type InvocationId, parseInvocationId } from "../wire/invocation-id.js";
 import type { RunMessage } from "../wire/message.js";
-import { messageBounds } from "../wire/message-bounds.js";
-import { encodeNeighbourRequest, type NeighbourQuestion } from "../wire/neighbour-request.js";
+import type { NeighbourQuestion } from "../wire/neighbour-request.js";
 import type { NeighbourChild } from "../wire/wait-fields.js";
-import { decodeMessage, encodeMessage } from "../wire/wire-field.js";
+import { encodeMessage } from "../wire/wire-field.js";
 import type { ActiveNode } from "./active-node.js";
 import { failedBefore, resultIn } from "./child-outcome.js";
+import {
+  callNote,
+  type NamedStep,
+  NeighbourAsking,
+  type NotedCall,
+  notedCall,
+} from "./neighbour-asking.js";
 import type { NameWriter, NodeWaits, WaitPlaces } from "./node-waits.js";
 import type { Traced } from "./trace-recorder.js";
 
@@ -56,6 +65,7 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
   readonly #port: TaskPort;
   readonly #own: string;
   readonly #target: NeighbourTarget;
+  readonly #asking: NeighbourAsking;
 
   /** `own`: what the agent calls it. */
   constructor(
@@ -70,11 +80,12 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     this.#port = port;
     this.#own = own;
     this.#target = target;
+    this.#asking = new NeighbourAsking(active, port, target.topology);
   }
 
-  invoke(input: unknown, options: WaitOptions = {}): Promise<unknown> {
+  invoke(input: unknown, options: NeighbourInvokeOptions = {}): Promise<unknown> {
     return this.#waiting("invoke", [input], async (waits) => {
-      checkWaitOptions("invoke", options);
+      const metadata = this.#metadataOf("invoke", options);
       const bytes = this.#inputBytes(input);
       const index = waits.nextIndex;
       const nameIn = (attempt: number): NameWriter => {
@@ -86,7 +97,7 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
           writer.bytes(Buffer.from(this.#name));
         };
       };
-      const begun = this.#begin(waits, bytes, (attempt) => {
+      const begun = this.#begin(waits, bytes, metadata, (attempt) => {
         return waits.anyEarlierOutcome(nameIn(attempt));
       });
       const places = waits.places(nameIn(begun.attempt));
@@ -94,19 +105,23 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     });
   }
 
-  initiate(input: unknown): Promise<NeighbourInvocation<unknown>> {
+  initiate(
+    input: unknown,
+    options: NeighbourInvokeOptions = {},
+  ): Promise<NeighbourInvocation<unknown>> {
     return this.#waiting("initiate", [input], async (waits) => {
-      const { id: begin } = this.#begin(waits, this.#inputBytes(input), (_, id) => {
+      const metadata = this.#metadataOf("initiate", options);
+      const { id: begin } = this.#begin(waits, this.#inputBytes(input), metadata, (_, id) => {
         return id === undefined ? undefined : waits.anyEarlierOutcome(this.#resultName(id));
       });
       // Sent for good, like what is written: the function may not return before. It is on record
       // as the node's own as soon as it is known.
-      const id = await this.#active.operation(this.#called("initiate"), async () => {
-        const begun = await begin();
-        waits.begun(this.#ownChild(begun));
-        return begun;
+      const begun = this.#active.operation(this.#called("initiate"), async () => {
+        const id = await begin();
+        waits.begun(this.#ownChild(id));
+        return id;
       });
-      return this.#invocation(id);
+      return this.#invocation(await unlessAborted(begun, options));
     });
   }
 
@@ -134,7 +149,7 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
         }),
       nextStep: (options: WaitOptions = {}) =>
         this.#operation("nextStep", [id], options, async (signal) => {
-          const place = this.#place(noteName(`step of ${this.#name} ${id}`));
+          const place = this.#asking.place(`step of ${this.#name} ${id}`);
           const step = await this.#keep(place, () => this.#ask(id, "nextStep", signal));
           // cast: the server answers with what its own client gives
           return step as NextStep<unknown>;
@@ -148,6 +163,16 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
         this.#operation("answer", [id, question, value], options, (signal) =>
           this.#answer(id, typeof question === "object" ? question.id : question, value, signal),
         ),
+      parent: (options: WaitOptions = {}) =>
+        this.#operation("parent", [id], options, async (signal) => {
+          // cast: as above
+          return (await this.#ask(id, "parent", signal)) as string | undefined;
+        }),
+      forks: (options: WaitOptions = {}) =>
+        this.#operation("forks", [id], options, async (signal) => {
+          // cast: as above
+          return (await this.#ask(id, "forks", signal)) as readonly string[];
+        }),
       cancel: (options: WaitOptions = {}) =>
         this.#operation("cancel", [id], options, async (signal) => {
           await this.#ask(id, "cancel", signal);
@@ -165,7 +190,7 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     const ask = async (message: Uint8Array, over: AbortSignal): Promise<Uint8Array> => {
       const signal = AbortSignal.any([this.#active.signal, over]);
       // cast: the server answers `follow` with the bytes of home's answer
-      return (await this.#send({ op: "follow", agent, message }, signal)) as Uint8Array;
+      return (await this.#asking.send({ op: "follow", agent, message }, signal)) as Uint8Array;
     };
     const following = { agent, port: this.#port, ask };
     const streams = neighbourStreams(following, parseInvocationId(agent, id), id);
@@ -177,7 +202,7 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     checkWaitOptions("trace", options);
     const { agent } = this.#target;
     const ask = (message: Uint8Array): Promise<unknown> =>
-      this.#send({ op: "trace", agent, message }, this.#active.signal);
+      this.#asking.send({ op: "trace", agent, message }, this.#active.signal);
     return neighbourTrace(agent, id, options, (message) =>
       this.#active.look(this.#called("trace"), () => ask(message)),
     );
@@ -193,7 +218,7 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
       const { agent } = this.#target;
       const asked = { op: "metadata", agent, invocationId: id, changes } as const;
       // cast: the server answers so
-      return (await this.#send(asked, signal)) as Metadata;
+      return (await this.#asking.send(asked, signal)) as Metadata;
     });
   }
 
@@ -210,6 +235,19 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     return encodeMessage(input, `input of agent "${agent}" of topology "${topology}"`);
   }
 
+  /** @throws PartitaError OPTION_INVALID, OPTION_UNKNOWN; or the signal's reason */
+  #metadataOf(call: string, options: NeighbourInvokeOptions): Uint8Array {
+    const { agent, topology } = this.#target;
+    const where = `${call} of agent "${agent}" of topology "${topology}"`;
+    checkWaitOptions(call, options, ["signal", "metadata", "id"]);
+    const id: unknown = Reflect.get(options, "id");
+    if (id !== undefined) {
+      const valid = "left out: a node gives each call of another topology an id of its own";
+      throw optionInvalid(where, "id", id, valid);
+    }
+    return encodeMetadata(where, options.metadata);
+  }
+
   /**
    * Takes the places of a call (B1): of the id by which it is begun, and of what it has begun.
    * `outcomeOf`: what that came to, as an earlier run was told.
@@ -217,34 +255,35 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
   #begin(
     waits: NodeWaits,
     input: Uint8Array,
+    metadata: Uint8Array,
     outcomeOf: (attempt: number, id: string | undefined) => Uint8Array | undefined,
   ): BegunCall {
     const name = `${this.#name} #${checksum(input).toString(16)}`;
-    const callName = (attempt: number): Uint8Array => noteName(`call ${attempt} of ${name}`);
-    const idName = (attempt: number): Uint8Array => noteName(`begun ${attempt} of ${name}`);
-    const { journal } = this.#active;
+    const callName = (attempt: number): string => `call ${attempt} of ${name}`;
+    const idName = (attempt: number): string => `begun ${attempt} of ${name}`;
+    const asking = this.#asking;
     const { attempt: current } = this.#run;
     let attempt = current;
     for (let earlier = current; earlier >= 0 && waits.mayHaveEarlier; earlier -= 1) {
-      if (journal.earlier(0, noteDigest(callName(earlier))) === undefined) continue;
-      const known = journal.earlier(1, noteDigest(idName(earlier)))?.bytes;
-      const id = known === undefined ? undefined : String(decodeMessage(known));
+      if (asking.noted(callName(earlier), 0) === undefined) continue;
+      const known = asking.noted(idName(earlier), 1);
+      const id = known === undefined ? undefined : String(known);
       if (!failedBefore(outcomeOf(earlier, id), current)) attempt = earlier;
       break;
     }
-    const call = this.#place(callName(attempt));
-    const begun = this.#place(idName(attempt));
+    const call = asking.place(callName(attempt));
+    const begun = asking.place(idName(attempt));
     const id = async (): Promise<string> => {
-      const made = await this.#keep(call, async () => newCallId(this.#port));
-      return String(await this.#keep(begun, () => this.#initiate(String(made), input)));
+      const made = await this.#keep(call, async () => callNote(newCallId(this.#port), metadata));
+      return String(await this.#keep(begun, () => this.#initiate(notedCall(made), input)));
     };
     return { attempt, id };
   }
 
-  async #initiate(call: string, input: Uint8Array): Promise<unknown> {
+  async #initiate(call: NotedCall, input: Uint8Array): Promise<unknown> {
     this.#active.assertWrites();
     const { agent } = this.#target;
-    return await this.#send({ op: "initiate", agent, call, input });
+    return await this.#asking.send({ op: "initiate", agent, ...call, input });
   }
 
   /** Waits for an invocation, once it has begun: until then the node is not at rest. */
@@ -287,13 +326,16 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
   ): Promise<void> {
     const bytes = encodeMessage(value, `answer to question ${question}`);
     const name = `answer of ${this.#name} ${question} #${checksum(bytes).toString(16)}`;
-    const intended = this.#place(noteName(`intended ${name}`));
-    const given = this.#place(noteName(name));
+    const intended = this.#asking.place(`intended ${name}`);
+    const given = this.#asking.place(name);
     const { agent } = this.#target;
     await this.#keep(intended, async () => null);
     await this.#keep(given, async () => {
       try {
-        await this.#send({ op: "answer", agent, invocationId, question, value: bytes }, signal);
+        await this.#asking.send(
+          { op: "answer", agent, invocationId, question, value: bytes },
+          signal,
+        );
       } catch (error) {
         const isRepeated = intended.known !== undefined;
         if (!isRepeated || !PartitaError.is(error, "QUESTION_STALE")) throw error;
@@ -304,42 +346,11 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
 
   #ask(invocationId: string, question: NeighbourQuestion, signal?: AbortSignal): Promise<unknown> {
     const { agent } = this.#target;
-    return this.#send({ op: "ask", agent, invocationId, question }, signal);
+    return this.#asking.send({ op: "ask", agent, invocationId, question }, signal);
   }
 
-  /** Asks until there is an answer: a task of the other topology may be on its way back. */
-  async #send(
-    request: Parameters<typeof encodeNeighbourRequest>[0],
-    signal?: AbortSignal,
-  ): Promise<unknown> {
-    const port = this.#port;
-    const bytes = encodeNeighbourRequest(request);
-    for (let tries = 1; ; tries += 1) {
-      try {
-        return decodeMessage(await port.neighbour(this.#target.topology, bytes, signal));
-      } catch (error) {
-        const isLast = tries >= limits.neighbourTriesMax || signal?.aborted === true;
-        if (isLast || !PartitaError.is(error, "TASK_EXITED")) throw error;
-        await new Promise<void>((resolve) => port.after(limits.neighbourPauseMs, resolve));
-      }
-    }
-  }
-
-  #place(name: Uint8Array): NamedStep {
-    return { name, ...this.#active.journal.claim(noteDigest(name)) };
-  }
-
-  /** What is recorded at a place; what `make` gives, when nothing is. */
-  async #keep(place: NamedStep, make: () => Promise<unknown>): Promise<unknown> {
-    if (place.known !== undefined) return decodeMessage(place.known.bytes);
-    const port = this.#port;
-    const bytes = encodeMessage(await make(), `answer of ${this.#name}`);
-    this.#active.assertWrites();
-    // What no row can hold is asked for again by a later run.
-    const { resultBytesMax } = messageBounds(port.rowBytesMax);
-    if (bytes.length <= resultBytesMax)
-      await port.note(this.#active.journal, place, place.name, bytes);
-    return decodeMessage(bytes);
+  #keep(place: NamedStep, make: () => Promise<unknown>): Promise<unknown> {
+    return this.#asking.keep(place, this.#name, make);
   }
 
   #operation<T>(
@@ -381,16 +392,8 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
   }
 }
 
-interface NamedStep extends JournalStep {
-  readonly name: Uint8Array;
-}
-
 function idIn(value: unknown): unknown {
   return typeof value === "object" && value !== null && "id" in value ? value.id : undefined;
-}
-
-function noteName(name: string): Uint8Array {
-  return Buffer.from(`neighbour ${name}`);
 }
 
 function ignore(): void {}

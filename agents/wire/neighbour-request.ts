@@ -5,7 +5,13 @@
 import { decodeValue, encodeValue } from "../../store/value.js";
 
 /** What can be asked of an invocation that has begun. */
-export type NeighbourQuestion = "isComplete" | "cancel" | "nextStep" | "humanInputs";
+export type NeighbourQuestion =
+  | "isComplete"
+  | "cancel"
+  | "nextStep"
+  | "humanInputs"
+  | "parent"
+  | "forks";
 
 /** One request. */
 export type NeighbourRequest =
@@ -14,6 +20,7 @@ export type NeighbourRequest =
       readonly agent: string;
       /** Makes it begin once. */
       readonly call: string;
+      readonly metadata: Uint8Array;
       readonly input: Uint8Array;
     }
   | {

@@ -60,6 +60,15 @@ describe("references to another topology — types", () => {
         }
         // @ts-expect-error: keys are texts
         await ctx.stores.balances.get(1);
+        const begun = await ctx.agents.double.initiate(1, { metadata: { owner, size: 1 } });
+        expectTypeOf(await begun.parent()).toEqualTypeOf<string | undefined>();
+        expectTypeOf(await begun.forks()).toEqualTypeOf<readonly string[]>();
+        // @ts-expect-error: metadata is numbers, texts and truth values
+        await ctx.agents.double.invoke(1, { metadata: { owner: null } });
+        // @ts-expect-error: the node gives the call its id
+        await ctx.agents.double.invoke(1, { id: owner });
+        // @ts-expect-error: forks are made by the clients of its topology
+        expectTypeOf(begun.initiateFork).toBeFunction();
         // @ts-expect-error: the message of its entry is a number
         await ctx.agents.double.invoke("1");
       },

@@ -1,9 +1,11 @@
 // Calls of another topology by nodes that are cut off anywhere. A bug here would look like a second
-// invocation of a call, or a result that differs from the one that a node went by.
+// invocation of a call, one with two metadata, or a result that differs from the one that a node
+// went by.
 
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
 import { agentRef } from "../../../agents/declare/agent-ref.js";
+import { decodeMetadata } from "../../../agents/declare/metadata.js";
 import { node } from "../../../agents/declare/node.js";
 import { decodeNeighbourRequest } from "../../../agents/wire/neighbour-request.js";
 import { encodeStep } from "../../../agents/wire/question-list.js";
@@ -17,6 +19,8 @@ import { ProgramHarness } from "../../support/program-harness.js";
 class OtherTopology {
   /** By call id: its number and its input. */
   readonly begun = new Map<string, { readonly no: number; readonly input: unknown }>();
+  /** By call id: each metadata that came with it. */
+  readonly metadata = new Map<string, Set<unknown>>();
   asked = 0;
 
   readonly call: NeighbourCall = async (_topology, bytes) => {
@@ -24,7 +28,9 @@ class OtherTopology {
     for (let turns = 0; turns < 5; turns += 1) await undefined;
     const request = decodeNeighbourRequest(bytes);
     if (request.op === "initiate") {
-      const { call, input } = request;
+      const { call, input, metadata } = request;
+      const given = this.metadata.get(call) ?? new Set();
+      this.metadata.set(call, given.add(decodeMetadata(metadata)["run"]));
       const no = this.begun.get(call)?.no ?? this.begun.size + 1;
       this.begun.set(call, { no, input: decodeMessage(input) });
       return encodeMessage(`00000000-000000000000-${no.toString(16).padStart(12, "0")}`, "answer");
@@ -38,6 +44,8 @@ class OtherTopology {
   };
 }
 
+let runs = 0;
+
 const caller = agent({
   agents: { count: agentRef<string, readonly [string, number]>("other", "count") },
   entry: "a",
@@ -48,9 +56,12 @@ const caller = agent({
   },
 }).implement({
   async a(ctx, name) {
+    runs += 1;
+    const metadata = { run: runs };
     const both = await Promise.all(["x", "y"].map((part) => ctx.agents.count.invoke(name + part)));
-    const begun = await ctx.agents.count.initiate(`${name}z`);
-    ctx.emit("b", [...both, await begun.result(), await ctx.agents.count.invoke(`${name}x`)]);
+    const begun = await ctx.agents.count.initiate(`${name}z`, { metadata });
+    const last = await ctx.agents.count.invoke(`${name}x`, { metadata });
+    ctx.emit("b", [...both, await begun.result(), last]);
   },
   b: (ctx, results) => ctx.result(results),
 });
@@ -75,6 +86,7 @@ describe("calls of another topology — under crashes", () => {
         const inputs = [...other.begun.values()].map(({ input }) => input);
         // Two calls have the same input: the first and the last.
         expect(inputs.sort(), `cut after ${cutAfter}`).toEqual(["nx", "nx", "ny", "nz"]);
+        for (const given of other.metadata.values()) expect(given.size).toBe(1);
         expect(new Set(result.map((part) => String(Object(part)[0]))).size).toBe(4);
       }
       // Each of the notes, and what comes before and behind it.
