@@ -31,6 +31,8 @@ const throwing = agent({
     await ctx.stores.counts.update("add", key, 1);
     await ctx.chunk("a chunk");
     await ctx.agents.child.initiate(key, { metadata: ctx.metadata });
+    // Before the question: behind it, a launch runs the node when it is answered.
+    await place(ctx, "half of it");
     ctx.askHuman("a question").catch(() => {});
     await noted(ctx, "seen");
     throw new Error("it throws");

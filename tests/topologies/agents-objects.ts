@@ -1,19 +1,17 @@
 // Objects — what nodes borrow. Each says in the notes what becomes of it.
 
+import { randomUUID } from "node:crypto";
 import { threadId } from "node:worker_threads";
 import { agent, node, object, topology, type } from "../../index.js";
-import { addNote, faults, note, noted } from "./agents-notes.js";
+import { addNote, faults, note, noted, place } from "./agents-notes.js";
 
-let built = 0;
-
-/** One of a pool, or the one of its thread. */
+/** One of a pool, or the one of its thread; no two have the same name. */
 class Tool {
   readonly name: string;
   readonly notes: Set<string> = new Set();
 
   constructor(name: string) {
-    built += 1;
-    this.name = `${name} ${threadId} ${built}`;
+    this.name = `${name} ${threadId} ${randomUUID()}`;
   }
 
   close(): void {
@@ -51,9 +49,10 @@ const lending = agent({
   result: type<string>(),
   nodes: { a: node({ input: type<{ n: number; throws: boolean }>(), key: ({ n }) => n }) },
 }).implement({
-  async a(ctx, { throws }) {
+  async a(ctx, { n, throws }) {
     const { name } = await ctx.objects.pooled();
     note(ctx, `has ${name}`);
+    if (n === 1) await place(ctx, "has");
     await ctx.sleep(1);
     note(ctx, `ends ${name}`);
     if (throws) throw new Error("it fails");

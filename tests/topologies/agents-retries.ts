@@ -37,6 +37,32 @@ const several = agent({
   all: (ctx, total) => ctx.result(total),
 });
 
+/** The same with retries to spare: all but one of these failures are told too late. */
+const stale = agent({
+  maxRetries: 9,
+  entry: "split",
+  result: type<number>(),
+  nodes: {
+    split: scatter({ input: type<number>(), to: ["part"] }),
+    part: node({ input: type<{ n: number; of: number }>(), key: ({ n }) => n, to: ["all"] }),
+    all: gather({ collect: sum }),
+  },
+}).implement({
+  split(ctx, of) {
+    for (let n = 0; n < of; n += 1) ctx.emit("part", { n, of });
+  },
+  async part(ctx, { n, of }) {
+    note(ctx, `part ${n} in ${ctx.attempt}`);
+    if (ctx.attempt === 0) {
+      for (let other = 0; other < of; other += 1) await noted(ctx, `part ${other} in 0`);
+      throw new Error(`part ${n} fails`);
+    }
+    await place(ctx, "second attempt");
+    ctx.emit("all", n);
+  },
+  all: (ctx, total) => ctx.result(total),
+});
+
 /** One finished node before one that fails, and an unfinished one beside it. */
 const walking = agent({
   entry: "first",
@@ -173,17 +199,20 @@ const late = agent({
   },
 });
 
-/** Fails twice, and notes when. */
+/** Fails twice, and notes when it begins and when it fails. */
 const patient = agent({
-  retryBackoffMs: 40,
+  retryBackoffMs: 400,
   entry: "a",
-  result: type<string>(),
-  nodes: { a: node({ input: type<string>() }) },
+  result: type<number>(),
+  nodes: { a: node({ input: type<number>(), key: (n) => n }) },
 }).implement({
-  async a(ctx, input) {
-    note(ctx, `${Date.now()}`);
-    if (ctx.attempt < 2) throw new Error("not yet");
-    ctx.result(input);
+  async a(ctx, n) {
+    note(ctx, `${n} begins in ${ctx.attempt} at ${Date.now()}`);
+    // Others are in their pauses then.
+    if (ctx.attempt === 1) await place(ctx, "second attempt");
+    if (ctx.attempt === 2) return ctx.result(n);
+    note(ctx, `${n} fails in ${ctx.attempt} at ${Date.now()}`);
+    throw new Error("not yet");
   },
 });
 
@@ -283,5 +312,17 @@ const founding = agent({
 
 export default topology("agents-retries", import.meta.url, {
   stores: { counts, faults },
-  agents: { several, walking, scoped, orphaning, late, patient, slow, child, parent, founding },
+  agents: {
+    several,
+    stale,
+    walking,
+    scoped,
+    orphaning,
+    late,
+    patient,
+    slow,
+    child,
+    parent,
+    founding,
+  },
 });

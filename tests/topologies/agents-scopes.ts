@@ -147,39 +147,40 @@ const tagging = agent({
   all: (ctx, n) => ctx.result(n),
 });
 
-/** Ends its scope with the first input. */
-const early = agent({
-  entry: "split",
-  result: type<number>(),
-  nodes: {
-    split: scatter({ input: number, to: ["leaf"] }),
-    leaf: node({ input: number, key: (n) => n, to: ["all"] }),
-    all: gather({
-      collect: accumulate(
-        () => 0,
-        (_none, n: number) => finished(n),
-      ),
-      to: ["end"],
-    }),
-    end: node({ input: number }),
-  },
-}).implement({
-  split(ctx, leaves) {
-    for (let n = 1; n <= leaves; n += 1) ctx.emit("leaf", n);
-  },
-  async leaf(ctx, n) {
-    if (n !== 1) await noted(ctx, "go");
-    if (n === 2) await place(ctx, "sibling");
-    note(ctx, `leaf ${n}`);
-    ctx.emit("all", n);
-  },
-  async all(ctx, n) {
-    await place(ctx, "all");
-    note(ctx, `all ${n}`);
-    ctx.emit("end", n);
-  },
-  end: (ctx, n) => ctx.result(n),
-});
+/** Ends its scope with the first input, by one of the aggregators that run a user's function. */
+function early<Input>(
+  by: string,
+  collect: Aggregator<Input, number>,
+  inputOf: (n: number) => Input,
+) {
+  return agent({
+    entry: "split",
+    result: type<number>(),
+    nodes: {
+      split: scatter({ input: number, to: ["leaf"] }),
+      leaf: node({ input: number, key: (n) => n, to: ["all"] }),
+      // cast: the leaf emits what `inputOf` gives.
+      all: gather({ collect: collect as unknown as Aggregator<unknown, number>, to: ["end"] }),
+      end: node({ input: number }),
+    },
+  }).implement({
+    split(ctx, leaves) {
+      for (let n = 1; n <= leaves; n += 1) ctx.emit("leaf", n);
+    },
+    async leaf(ctx, n) {
+      if (n !== 1) await noted(ctx, "go");
+      if (n === 2) await place(ctx, `${by}: sibling`);
+      note(ctx, `${by}: leaf ${n}`);
+      ctx.emit("all", inputOf(n));
+    },
+    async all(ctx, n) {
+      await place(ctx, `${by}: all`);
+      note(ctx, `${by}: all ${n}`);
+      ctx.emit("end", n);
+    },
+    end: (ctx, n) => ctx.result(n),
+  });
+}
 
 /** An init or a step that throws, always, and says so. */
 const broken = (which: "init" | "step") =>
@@ -330,7 +331,24 @@ export default topology("agents-scopes", import.meta.url, {
     carrying,
     nested,
     tagging,
-    early,
+    earlyAccumulate: early(
+      "accumulate",
+      accumulate(
+        () => 0,
+        (_none, n: number) => finished(n),
+      ),
+      (n) => n,
+    ),
+    earlyCombine: early(
+      "combine",
+      combine(0, (_none, n: number) => finished(n)),
+      (n) => n,
+    ),
+    earlyMulti: early(
+      "multi",
+      multi({ init: () => 0, on: { some: (_none, n: number) => finished(n) } }),
+      (n) => ({ tag: "some", value: n }),
+    ),
     brokenInit: broken("init"),
     brokenStep: broken("step"),
     healing,

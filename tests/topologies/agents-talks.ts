@@ -168,8 +168,10 @@ const child = agent({
     else if (input.includes("hangs")) {
       await aborted(ctx.signal);
       note(ctx, "child stops");
-    } else if (input.includes("fails") && ctx.attempt < 3) throw new Error("a child fails");
-    else ctx.result(`done with ${input}`);
+    } else if (input.includes("fails")) {
+      if (ctx.attempt === 1) await place(ctx, "child fails");
+      throw new Error("a child fails");
+    } else ctx.result(`done with ${input}`);
   },
 });
 

@@ -5,7 +5,10 @@ import { aborted, faults, hasNoted, note, place } from "./agents-notes.js";
 
 type Mode = "continue" | "restart" | "drop";
 
-/** From "first" to "second", which stands still in versions that the input names. */
+/**
+ * From "first" to "second", which stands still in versions that the input names; if it begins with
+ * "fails", in the first version, and then it fails in its first attempt.
+ */
 const versioned = (version: number, updateMode: Mode, name: string) => {
   const plain = node({ input: type<string>() });
   const extra = Array.from({ length: version - 1 }, (_, n) => `extra${n}`);
@@ -27,6 +30,11 @@ const versioned = (version: number, updateMode: Mode, name: string) => {
       ctx.emit("second", stands);
     },
     async second(ctx, stands) {
+      if (stands.startsWith("fails")) {
+        if (version === 1) await place(ctx, `${name} ${stands}`);
+        if (ctx.attempt === 0) throw new Error("the first attempt fails");
+        return ctx.result(`by ${version} in ${ctx.attempt}`);
+      }
       if (stands.includes(String(version))) await place(ctx, `${name} second of ${version}`);
       // It may be quicker than the news that its invocation begins again.
       const isEarly = updateMode === "restart" && stands === "1" && version === 2;

@@ -18,10 +18,11 @@ export function effectSentences(implementation: Implementation): void {
 
 function buffered({ whole, both }: Told): void {
   describe("effects — emit and result are buffered", () => {
-    whole("a node that emits and then throws emits nothing", async (scene) => {
-      const invocation = await scene.runtime.agent("throwing").initiate("emits", scene.given);
+    both("a node that emits and then throws emits nothing", async (scene) => {
+      const { id } = await scene.runtime.agent("throwing").initiate(scene.key, scene.given);
+      await scene.cut("half of it");
       scene.note("seen");
-      await errorOf("INVOCATION_FAILED", invocation.result());
+      await errorOf("INVOCATION_FAILED", scene.runtime.agent("throwing").get(id).result());
       await scene.runtime.drain();
       expect(scene.times("next starts")).toBe(0);
     });
@@ -48,10 +49,12 @@ function buffered({ whole, both }: Told): void {
   });
 }
 
-function immediate({ whole }: Told): void {
+function immediate({ both }: Told): void {
   describe("effects — immediate, not undone by a later throw", () => {
-    whole("store operations, chunks, sub-agent invocations, human questions", async (scene) => {
-      const invocation = await scene.runtime.agent("throwing").initiate(scene.key, scene.given);
+    both("store operations, chunks, sub-agent invocations, human questions", async (scene) => {
+      const { id } = await scene.runtime.agent("throwing").initiate(scene.key, scene.given);
+      await scene.cut("half of it");
+      const invocation = scene.runtime.agent("throwing").get(id);
       const step = await invocation.nextStep();
       expect(step).toMatchObject({ kind: "question", question: { prompt: "a question" } });
       scene.note("seen");

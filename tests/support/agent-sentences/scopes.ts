@@ -177,25 +177,48 @@ function nestings({ both }: Told): void {
   });
 }
 
+/** Those that run a function of the user's, which can return `finished(state)`. */
+const endings: readonly [
+  string,
+  "earlyAccumulate" | "earlyCombine" | "earlyMulti",
+  (n: number) => unknown,
+][] = [
+  ["accumulate", "earlyAccumulate", (n) => n],
+  ["combine", "earlyCombine", (n) => n],
+  ["multi", "earlyMulti", (n) => ({ tag: "some", value: n })],
+];
+
 function earlyEnds({ both }: Told): void {
-  describe("aggregation — finished(state) ends the scope early", () => {
+  describe("aggregation — finished(state) from accumulate, combine or multi ends it early", () => {
     both(
       "the gather runs exactly once, at once; running siblings are not stopped",
       async (scene) => {
-        const { id } = await scene.runtime.agent("early").initiate(4, scene.given);
-        await scene.cut("all");
-        const invocation = scene.runtime.agent("early").get(id);
-        // The siblings wait until they are told.
-        expect(await invocation.result()).toBe(1);
-        expect(scene.notes()).toEqual(["leaf 1", "all 1"]);
+        const ids = new Map<string, string>();
+        for (const [by, name] of endings) {
+          ids.set(by, (await scene.runtime.agent(name).initiate(4, scene.given)).id);
+        }
+        await scene.cut(...endings.map(([by]) => `${by}: all`));
+        const notesOf = (by: string, what = "") =>
+          scene.notes().filter((line) => line.startsWith(`${by}: ${what}`));
+        for (const [by, name] of endings) {
+          // The siblings wait until they are told.
+          const invocation = scene.runtime.agent(name).get(ids.get(by) ?? "");
+          expect([by, await invocation.result()]).toEqual([by, 1]);
+          expect(notesOf(by)).toEqual([`${by}: leaf 1`, `${by}: all 1`]);
+        }
         scene.note("go");
-        await scene.cut("sibling");
-        // Later inputs are recorded and ignored.
-        const traces = await finishedNodes(scene.runtime.agent("early").get(id), "leaf", 4);
-        const emits = traces.filter(({ node }) => node === "leaf").flatMap((one) => one.emits);
-        expect(emits.map(({ message }) => message).sort()).toEqual([1, 2, 3, 4]);
-        expect(scene.notes().filter((line) => line.startsWith("all"))).toEqual(["all 1"]);
-        expect(await scene.runtime.agent("early").get(id).result()).toBe(1);
+        await scene.cut(...endings.map(([by]) => `${by}: sibling`));
+        for (const [by, name, inputOf] of endings) {
+          // Later inputs are recorded and ignored.
+          const invocation = scene.runtime.agent(name).get(ids.get(by) ?? "");
+          const traces = await finishedNodes(invocation, "leaf", 4);
+          const emits = traces.filter(({ node }) => node === "leaf").flatMap((one) => one.emits);
+          const inputs = emits.map(({ message }) => message);
+          expect(inputs.length).toBe(4);
+          expect(inputs).toEqual(expect.arrayContaining([1, 2, 3, 4].map(inputOf)));
+          expect(notesOf(by, "all")).toEqual([`${by}: all 1`]);
+          expect(await invocation.result()).toBe(1);
+        }
       },
     );
   });

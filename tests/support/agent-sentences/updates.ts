@@ -22,6 +22,7 @@ const modes = ["goesOn", "restarts", "drops"] as const;
 export function updateSentences(implementation: Implementation): void {
   // Each begins with a directory of its own: versions only go up.
   once(sentences(implementation, one));
+  retried(sentences(implementation, one));
   notAtAll(sentences(implementation, one));
   twice(sentences(implementation, one));
 }
@@ -48,6 +49,36 @@ function once({ cut }: Told): void {
       const { details } = await errorOf("INVOCATION_FAILED", of("drops").result());
       expect(details.reason).toMatch(/^Retry dropped \(.*has changed once/);
       expect(scene.times("drops first by 2")).toBe(0);
+    });
+  });
+}
+
+/** So many of each that a launch has not judged them all when they fail. */
+const retriedCount = 150;
+
+function retried({ cut }: Told): void {
+  describe("update modes — act on a retry when the graph has changed by one version", () => {
+    cut("continue: by the new functions; restart: from the root; drop: fails", async (scene) => {
+      const begun = modes.flatMap((name) =>
+        Array.from({ length: retriedCount }, (_, n) => ({ name, input: `fails ${n}` })),
+      );
+      const ids = await Promise.all(
+        begun.map(async ({ name, input }) => {
+          const { id } = await scene.runtime.agent(name).initiate(input, scene.given);
+          return { name, id };
+        }),
+      );
+      for (const { name, input } of begun) await scene.noted(`at ${name} ${input}`);
+      await scene.stage.reopen(two);
+      for (const { name, id } of ids) {
+        const result = scene.runtime.agent(name).get(id).result();
+        if (name !== "drops") expect([name, await result]).toEqual([name, "by 2 in 1"]);
+        else {
+          const { details } = await errorOf("INVOCATION_FAILED", result);
+          expect(details.reason).toMatch(/^Retry dropped \(.*has changed once/);
+        }
+      }
+      expect(modes.map((name) => scene.times(`${name} first by 2`))).toEqual([0, retriedCount, 0]);
     });
   });
 }
