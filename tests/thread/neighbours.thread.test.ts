@@ -91,10 +91,23 @@ describe("objects — on threads", () => {
 
   it("a shared object is built once per thread, a pool lends up to its limit", async () => {
     await using runtime = await launchSavings();
-    const calls = Array.from({ length: 60 }, (_, n) => runtime.agent("lender").invoke(`${n}`));
+    const file = join(tempDirectory(), "lent");
+    const calls = Array.from({ length: 60 }, () => runtime.agent("lender").invoke(file));
     const results = await Promise.all(calls);
     expect(new Set(results.map(({ threadId }) => threadId)).size).toBe(2);
-    expect(results.every(({ builds }) => builds === 1)).toBe(true);
-    expect(Math.max(...results.map(({ inUse }) => inUse))).toBe(2);
+    expect(new Set(results.map(({ id }) => id)).size).toBe(2);
+    const lines = readFileSync(file, "utf8").trim().split("\n");
+    const most = new Map<string, number>();
+    const lent = new Map<string, Set<string>>();
+    for (const [what, thread = "", id = ""] of lines.map((line) => line.split(" "))) {
+      const ids = lent.get(thread) ?? new Set();
+      lent.set(thread, ids);
+      // Nobody is lent what another one has.
+      expect(ids.has(id)).toBe(what === "ends");
+      if (what === "has") ids.add(id);
+      else ids.delete(id);
+      most.set(thread, Math.max(most.get(thread) ?? 0, ids.size));
+    }
+    expect([...most.values()]).toEqual([2, 2]);
   });
 });

@@ -1,6 +1,7 @@
 // Neighbours — two topologies of one module: one keeps accounts, the other's nodes use them, and
 // objects of their threads.
 
+import { randomUUID } from "node:crypto";
 import { appendFileSync, existsSync, writeFileSync } from "node:fs";
 import { threadId } from "node:worker_threads";
 import {
@@ -93,20 +94,9 @@ const saver = agent({
   },
 });
 
-/** How often the shared object of this thread was built, and on which thread. */
-let builds = 0;
-const sharedObject = object({
-  build: () => {
-    builds += 1;
-    return { threadId, builds };
-  },
-  shared: true,
-});
-let inUse = 0;
-const pooled = object({
-  build: () => ({ enter: () => ++inUse, leave: () => --inUse }),
-  limit: 2,
-});
+/** On which thread it was built; no two have the same id. */
+const sharedObject = object({ build: () => ({ threadId, id: randomUUID() }), shared: true });
+const pooled = object({ build: () => ({ id: randomUUID() }), limit: 2 });
 
 /** Writes into a file on which thread it was closed. */
 const notebook = object({
@@ -137,16 +127,17 @@ const writer = agent({
 const lender = agent({
   objects: { sharedObject, pooled },
   entry: "a",
-  result: type<{ threadId: number; builds: number; inUse: number }>(),
+  result: type<{ threadId: number; id: string }>(),
   nodes: { a: node({ input: type<string>() }) },
 }).implement({
-  async a(ctx) {
-    const one = await ctx.objects.pooled();
-    const most = one.enter();
+  // Every thread has module state of its own: who has what is told to all in a file.
+  async a(ctx, file) {
+    const { id } = await ctx.objects.pooled();
+    appendFileSync(file, `has ${threadId} ${id}\n`);
     const made = await ctx.objects.sharedObject();
     await ctx.run("pause", () => null);
-    one.leave();
-    ctx.result({ ...made, inUse: most });
+    appendFileSync(file, `ends ${threadId} ${id}\n`);
+    ctx.result(made);
   },
 });
 
