@@ -41,7 +41,7 @@ import { FailedNodes, sendUnfinished } from "./node/failed-nodes.js";
 import { attemptOf, Fences, isStopped } from "./node/fences.js";
 import { Attempts } from "./home/attempts.js";
 import { GraphVersions } from "./home/graph-versions.js";
-import { Stalls } from "./home/stalls.js";
+import { type StallBounds, Stalls, stallBoundsDefault } from "./home/stalls.js";
 import { Probes } from "./node/probes.js";
 import { Updates } from "./home/updates.js";
 import { recordBytesOf } from "./wire/ack.js";
@@ -68,7 +68,7 @@ import type { TaskWaitMessage } from "./wire/wait-message.js";
 import { encodeLetterPage, type PoisonMessage } from "./wire/poison-message.js";
 
 /** Bounds of an agent program; tests make them small. */
-export interface ProgramBounds extends RunnerBounds {
+export interface ProgramBounds extends RunnerBounds, StallBounds {
   /** Records that are kept of each agent on each task, beside pending ones. */
   readonly invocationsRetainedMax: number;
   readonly deadLettersMax: number;
@@ -84,6 +84,7 @@ export function agentProgram(bounds: Partial<ProgramBounds> = {}): TaskProgramFa
 
 const boundsDefault: ProgramBounds = {
   ...runnerBoundsDefault,
+  ...stallBoundsDefault,
   invocationsRetainedMax: limits.invocationsRetainedMax,
   deadLettersMax: limits.deadLettersMax,
 };
@@ -140,7 +141,7 @@ class AgentProgram implements TaskProgram {
       stallThresholdMs: (name) => agentOf(name)?.stallThresholdMs ?? limits.stallThresholdMs,
     });
     this.#updates = new Updates(port, this.#agents, new GraphVersions(port, this.#agents));
-    this.#stalls = new Stalls(port, this.#records);
+    this.#stalls = new Stalls(port, this.#records, bounds);
     this.#probes = new Probes(port, this.#queue, this.#runner);
     const follows = [this.#records, this.#updates, this.#stalls] as const;
     this.#attempts = new Attempts(port, this.#agents, ...follows);

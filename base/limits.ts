@@ -149,6 +149,8 @@ export const limits = {
   stallNodesMax: 2_048,
   /** Node invocations of an invocation that a look asks for. */
   stallProbesMax: 64,
+  /** Those that a look has not come to and leaves to the next: more than one node emits. */
+  stallLeftMax: 16_384,
   stallThresholdMsMax: 86_400_000,
   /** Largest `version` of an agent: far more than anybody counts. */
   agentVersionMax: 1_000_000_000,
@@ -236,6 +238,7 @@ assert(limits.keyBytesMax + 2 <= 1_978, "an LMDB key holds the table and the enc
 assert(limits.tableStoreFirst + limits.storesMax <= 256, "a table number fits one byte");
 assert(limits.threadsMax <= limits.tasksMax, "a thread hosts at least one task");
 assert(limits.tasksMax <= 0x7fff, "task numbers leave half of 16 bits to threads");
+assert(limits.stallLeftMax > limits.emitsMax, "a look leaves all that one node has emitted");
 assert(limits.messageBytesMax <= limits.valueBytesMax, "a message is encoded as a value");
 assert(limits.bigintBytesMax < limits.valueBytesMax, "a bigint fits a value");
 assert(limits.valueBytesMax + limits.keyBytesMax <= limits.laneBytesMax, "a request fits its lane");

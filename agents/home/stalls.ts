@@ -29,27 +29,31 @@ import { decodeRun, type RunMessage } from "../wire/message.js";
 import { encodeStall, type MissingMessage } from "../wire/stall-message.js";
 import type { Records } from "./records.js";
 import { decodeScope } from "./scope-record.js";
+import type { Started } from "./stall-watch.js";
 import { nodeOf, originOf } from "./parts.js";
 import { givenUp, givenUpKey, scopeKey, treeTable } from "./tree.js";
-
-/** A node invocation that was started, as far as the tree tells. */
-interface Started {
-  readonly id: NodeInvocationId;
-  /** Who has emitted it; `noScope` when home has sent it. */
-  readonly parent: NodeInvocationId;
-  /** Whose stream has brought it, and where it runs. */
-  readonly from: number;
-  readonly task: number;
-}
 
 /** What a look at a tree has found. */
 interface Walked {
   readonly open: readonly Started[];
   /** Each behind those around it. */
   readonly scopes: readonly NodeInvocationId[];
-  /** Nothing was left out. */
-  readonly isWhole: boolean;
+  /** What it did not come to: the next look begins there. */
+  readonly left: readonly Started[];
 }
+
+/** What one look at one invocation may cost; tests make it small. */
+export interface StallBounds {
+  readonly stallNodesMax: number;
+  readonly stallProbesMax: number;
+  readonly stallLeftMax: number;
+}
+
+export const stallBoundsDefault: StallBounds = {
+  stallNodesMax: limits.stallNodesMax,
+  stallProbesMax: limits.stallProbesMax,
+  stallLeftMax: limits.stallLeftMax,
+};
 
 /** An invocation of which nothing runs, whose accounts say otherwise. */
 export interface Unbalanced {
@@ -66,10 +70,12 @@ export interface Lost {
 export class Stalls {
   readonly #port: TaskPort;
   readonly #records: Records;
+  readonly #bounds: StallBounds;
 
-  constructor(port: TaskPort, records: Records) {
+  constructor(port: TaskPort, records: Records, bounds: StallBounds) {
     this.#port = port;
     this.#records = records;
+    this.#bounds = bounds;
   }
 
   /** Looks again and again from now on. */
@@ -83,23 +89,30 @@ export class Stalls {
   }
 
   /**
-   * Asks for every node invocation that these have started and not heard of again. Returns those of
-   * which there is none, and something is outstanding all the same.
+   * Asks for node invocations that these have started and not heard of again: as many as there is
+   * room for, the others in the looks that follow. Returns those of which there is none, and
+   * something is outstanding all the same.
    */
   look(turn: Turn, ids: readonly InvocationId[]): readonly Unbalanced[] {
     const unbalanced: Unbalanced[] = [];
+    const { watch } = this.#records;
     for (const invocationId of ids) {
       const record = this.#records.read(turn, invocationId);
       // Of a fork nothing has started before all is copied.
       if (record === undefined || record.copying) continue;
       const { attempt, rootAttempt } = record;
-      const { open, scopes, isWhole } = this.#open(turn, invocationId, rootAttempt);
+      const from = watch.leftOf(invocationId);
+      const { open, scopes, left } = this.#open(turn, invocationId, rootAttempt, from);
+      if (from.length > 0 || left.length > 0) {
+        turn.afterCommit(() => watch.looked(invocationId, left));
+      }
+      const isWhole = from.length === 0 && left.length === 0;
       const isOff = open.length === 0 && isWhole && !isZeroId(record.outstanding);
       if (isOff && this.#mayBeOff) unbalanced.push({ invocationId, scopes });
-      for (const { id, parent, from, task } of open) {
+      for (const { id, parent, from: by, task } of open) {
         const sent = sentIn(this.#sent(turn, invocationId, id));
         const asked = { invocationId, nodeInvocationId: id, parent, attempt, sent, task };
-        turn.send(from, encodeStall({ kind: "probe", ...asked }));
+        turn.send(by, encodeStall({ kind: "probe", ...asked }));
       }
     }
     return unbalanced;
@@ -133,19 +146,20 @@ export class Stalls {
     return { run, task: key === undefined ? emit.task : this.#taskOf(key) };
   }
 
-  /** The node invocations of a tree that have started and not finished, within a bound. */
-  #open(turn: Turn, of: InvocationId, rootAttempt: number): Walked {
+  /** Node invocations that have started and not finished: from `left` on, or from the root. */
+  #open(turn: Turn, of: InvocationId, rootAttempt: number, left: readonly Started[]): Walked {
     const { taskId } = this.#port;
+    const { stallNodesMax, stallProbesMax } = this.#bounds;
     const sentHere = (id: NodeInvocationId): Started => {
       const task = this.#taskOf(this.#sent(turn, of, id)?.key);
       return { id, parent: noScope, from: taskId, task };
     };
     const open: Started[] = [];
     const scopes: NodeInvocationId[] = [];
-    const nodes = [sentHere(rootNodeId(of, rootAttempt))];
-    for (let looked = 0; looked < limits.stallNodesMax; looked += 1) {
+    const nodes = left.length > 0 ? [...left] : [sentHere(rootNodeId(of, rootAttempt))];
+    for (let looked = 0; looked < stallNodesMax && open.length < stallProbesMax; looked += 1) {
       const node = nodes.pop();
-      if (node === undefined || open.length >= limits.stallProbesMax) break;
+      if (node === undefined) break;
       const row = nodeOf(turn, of, node.id);
       if (row === undefined) {
         const given = turn.get(treeTable, givenUpKey(of, node.id))?.[0];
@@ -165,7 +179,15 @@ export class Stalls {
       if (scope === undefined || decodeScope(scope).phase !== "started") continue;
       nodes.push(sentHere(gatherNodeId(node.id)));
     }
-    return { open, scopes, isWhole: nodes.length === 0 };
+    return { open, scopes, left: this.#kept(nodes) };
+  }
+
+  /** Of very many some, by chance: the others may be among those of the next time. */
+  #kept(left: readonly Started[]): readonly Started[] {
+    const { stallLeftMax } = this.#bounds;
+    if (left.length <= stallLeftMax) return left;
+    const first = Math.floor(this.#port.random() * left.length);
+    return [...left.slice(first), ...left.slice(0, first)].slice(0, stallLeftMax);
   }
 
   /** What home itself has sent to a node invocation. */

@@ -6,12 +6,11 @@ import { agent } from "../../../agents/agent.js";
 import { node } from "../../../agents/declare/node.js";
 import { agentProgram } from "../../../agents/execution.js";
 import { queueTable } from "../../../agents/node/node-queue.js";
-import { decodeRun } from "../../../agents/wire/message.js";
 import { type } from "../../../store/schema.js";
 import { clientsOf, lettersOf } from "../../support/agent-clients.js";
 import { latch } from "../../support/latch.js";
 import { type HarnessSettings, ProgramHarness } from "../../support/program-harness.js";
-import { BatchRows } from "../../support/program-rows.js";
+import { looks, lose } from "./stall-bench.js";
 
 interface Options {
   readonly maxRetries?: number;
@@ -54,37 +53,6 @@ function stallBench(options: Options = {}, settings: Omit<HarnessSettings, "agen
   const harness = new ProgramHarness({ agents: { declared }, tasks: 3, ...settings });
   const clients = clientsOf(harness);
   return { harness, clients, client: clients.agent(declared), log, held, state };
-}
-
-/** Takes rows of nodes away from their tasks, as a power cut in a weak mode may do. */
-function lose(harness: ProgramHarness, ...nodes: readonly string[]): number {
-  let lost = 0;
-  for (let task = 0; task < harness.taskCount; task += 1) {
-    const rows = harness.rows(task);
-    const batch = new BatchRows(rows, 8_388_608);
-    let from = new Uint8Array([0, 0, 0, 0, 0, 0, 0, 1]);
-    for (;;) {
-      const page = rows.page(queueTable, { from, to: Uint8Array.of(0xff) }, 16);
-      for (const { key, value } of page) {
-        from = new Uint8Array([...key, 0]);
-        if (!nodes.includes(decodeRun(value).node)) continue;
-        batch.delete(queueTable, key);
-        lost += 1;
-      }
-      if (page.length === 0) break;
-    }
-    rows.commit(batch);
-    harness.crash(task);
-  }
-  return lost;
-}
-
-/** Lets looks happen, one after the other, with whatever follows from each. */
-async function looks(harness: ProgramHarness, count: number): Promise<void> {
-  for (let look = 0; look < count; look += 1) {
-    harness.clock.pass(10_000);
-    await harness.runNow();
-  }
 }
 
 const withoutResult = {
