@@ -169,6 +169,11 @@ export const limits = {
    * the rest sleeps, and is run again, with replay, when what it waits for is there.
    */
   awakeWaitingMax: 1_000,
+  /**
+   * How long a node that holds a key waits for the next event of a stream before work behind that
+   * key which the stream depends on counts as stuck: events may be on their way.
+   */
+  followPatienceMs: 1_000,
   /** Invocations that a cancelled node has begun and that are asked to stop at a time. */
   childrenStopMax: 256,
   /** Dead letters of one page of a list: bounds what a slow consumer holds. */

@@ -31,7 +31,7 @@ import type { RunPlace } from "./node-clients.js";
 import { SubAgentClient } from "./sub-agents.js";
 import type { NodeEffects } from "./node-effects.js";
 import { recordedNow } from "./node-clock.js";
-import { NodeLooks } from "./node-looks.js";
+import { type FollowedChild, NodeLooks } from "./node-looks.js";
 import { NodeWaits } from "./node-waits.js";
 import { notedRun } from "./noted-run.js";
 import type { RecordedOperations } from "../wire/recorded-operations.js";
@@ -179,8 +179,14 @@ export class ActiveNode implements NodeOperations {
   }
 
   get looks(): NodeLooks {
-    this.#looks ??= new NodeLooks(this.#place.changed);
+    const isKeyed = this.#run.key !== undefined;
+    this.#looks ??= new NodeLooks({ port: this.#port, isKeyed, ...this.#place });
     return this.#looks;
+  }
+
+  /** What it waits for by following it. */
+  get awaited(): readonly FollowedChild[] {
+    return this.#looks?.awaited ?? [];
   }
 
   /** Whether all that it does, beside what it waits for, is to look at other invocations. */

@@ -6,8 +6,8 @@
 // Owns: finding them, the error. Leaves to others: the lines (gates.ts), refusing (node-runner.ts).
 //
 // Invariant: callers that an invocation carries along are those that were waiting for it when it
-// was begun. One that is begun without waiting, and waited for later or driven by steps, is found
-// where its caller holds the key itself, but not through others in between.
+// was begun. One that is begun without waiting, and waited for later, driven by steps or followed,
+// is found where its caller holds the key itself, but not through others in between.
 
 import { PartitaError } from "../../base/errors.js";
 import { show } from "../../base/show.js";

@@ -6,26 +6,31 @@
 
 import type { PartitaError } from "../../base/errors.js";
 import type { AgentDefinition } from "../declare/definition.js";
+import { entryNodeId, type InvocationId, isSameNode, rootNodeId } from "../wire/invocation-id.js";
 import type { RunMessage } from "../wire/message.js";
 import { Gates, gateOf } from "./gates.js";
 import { keyDeadlock } from "./key-deadlocks.js";
+import type { NodeQueue } from "./node-queue.js";
+import type { NodeRun } from "./node-run.js";
 import type { OpenWaits } from "./open-waits.js";
 
 export class KeyLines {
   readonly #agents: ReadonlyMap<string, AgentDefinition>;
   readonly #open: OpenWaits;
-  /** The `run` message of a row. */
-  readonly #runOf: (arrivalNo: number) => RunMessage;
+  readonly #running: ReadonlyMap<number, NodeRun>;
+  readonly #queue: NodeQueue;
   readonly #gates = new Gates();
 
   constructor(
     agents: ReadonlyMap<string, AgentDefinition>,
     open: OpenWaits,
-    runOf: (arrivalNo: number) => RunMessage,
+    running: ReadonlyMap<number, NodeRun>,
+    queue: NodeQueue,
   ) {
     this.#agents = agents;
     this.#open = open;
-    this.#runOf = runOf;
+    this.#running = running;
+    this.#queue = queue;
   }
 
   /**
@@ -71,8 +76,15 @@ export class KeyLines {
     const gate = gateOf(run);
     const holder = gate === undefined ? undefined : this.#gates.holder(gate);
     if (holder === undefined) return undefined;
-    const children = this.#open.childrenOf(holder);
-    return children.length === 0 ? undefined : keyDeadlock(run, this.#runOf(holder), children);
+    const running = this.#running.get(holder);
+    const followed = running?.followed.filter(({ child, isWhole }) => {
+      // Nothing else of it runs while its root does not.
+      return isWhole || isRootOf(child, run);
+    });
+    const awaited = followed?.map(({ child }) => child) ?? [];
+    const children = [...this.#open.childrenOf(holder), ...awaited];
+    if (children.length === 0) return undefined;
+    return keyDeadlock(run, running?.row.run ?? this.#queue.read(holder), children);
   }
 
   /** Rows that wait for the key that a row holds. */
@@ -84,4 +96,11 @@ export class KeyLines {
   #isReentrant({ agent, node }: RunMessage): boolean {
     return this.#agents.get(agent)?.nodes.get(node)?.reentrant === true;
   }
+}
+
+/** Whether a row is the first one of an invocation. */
+function isRootOf(child: InvocationId, run: RunMessage): boolean {
+  const { invocationId, nodeInvocationId: id, attempt } = run;
+  if (Buffer.compare(invocationId, child) !== 0) return false;
+  return isSameNode(id, entryNodeId(child)) || isSameNode(id, rootNodeId(child, attempt));
 }

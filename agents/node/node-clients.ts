@@ -35,5 +35,6 @@ export class NodeClients {
 export interface RunPlace {
   readonly arrivalNo: number;
   readonly changed: () => void;
+  readonly waitsForChild: () => void;
   readonly clients: NodeClients;
 }

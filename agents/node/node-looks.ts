@@ -1,14 +1,37 @@
 // Node looks — what one run of a node function asks of other invocations and follows of them,
 // without a record: it takes part in nothing, and a run after a crash looks again.
 //
-// Owns: what of that is under way. Leaves to others: asking (client/), operations as such
-// (active-node.ts), the place among running nodes that a run without others has not
-// (waiting-runs.ts).
+// Owns: what of that is under way, and since when it counts as a wait. Leaves to others: asking
+// (client/), operations as such (active-node.ts), the place among running nodes that a run without
+// others has not (waiting-runs.ts), refusing who waits behind it (key-lines.ts).
 //
-// Invariant Q1. A read of a stream is under way from when its next event is asked for until that is
-// there: who is busy with the one before waits for nothing.
+// Invariants:
+//   Q1. A read of a stream is under way from when its next event is asked for until that is there:
+//       who is busy with the one before waits for nothing.
+//   Q2. A keyed run counts as one that waits for what it follows when a read has taken
+//       `followPatienceMs`. Before, an event may be on its way that lets it leave the stream.
 
+import { limits } from "../../base/limits.js";
+import type { TaskPort } from "../../runtime/task-program.js";
 import type { ChunkStream, StreamEvent } from "../client/stream.js";
+import type { InvocationId } from "../wire/invocation-id.js";
+
+/** What a run needs to know of an invocation that it follows. */
+export interface FollowedChild {
+  readonly child: InvocationId;
+  /** The stream ends no earlier than the invocation. */
+  readonly isWhole: boolean;
+}
+
+/** What a run's looks need of it. */
+export interface LookParts {
+  readonly port: TaskPort;
+  readonly isKeyed: boolean;
+  /** Reads of streams have begun or ended. */
+  readonly changed: () => void;
+  /** The run waits for one more invocation (Q2). */
+  readonly waitsForChild: () => void;
+}
 
 /** The streams of an invocation, as it gives them out. */
 interface Streams {
@@ -18,13 +41,18 @@ interface Streams {
 }
 
 export class NodeLooks {
-  readonly #changed: () => void;
+  readonly #parts: LookParts;
   #asking = 0;
   #following = 0;
+  readonly #awaited = new Set<FollowedChild>();
 
-  /** `changed`: reads of streams have begun or ended. */
-  constructor(changed: () => void) {
-    this.#changed = changed;
+  constructor(parts: LookParts) {
+    this.#parts = parts;
+  }
+
+  /** What it follows and waits for (Q2). */
+  get awaited(): readonly FollowedChild[] {
+    return [...this.#awaited];
   }
 
   /** Operations of the run that only ask. */
@@ -48,8 +76,8 @@ export class NodeLooks {
   }
 
   /** A stream as the run follows it. */
-  followed(stream: ChunkStream): ChunkStream {
-    return new FollowedStream(stream, (next) => this.#follow(next));
+  followed(stream: ChunkStream, child?: FollowedChild): ChunkStream {
+    return new FollowedStream(stream, (next) => this.#follow(next, child));
   }
 
   /** The same of all streams of an invocation. */
@@ -62,15 +90,34 @@ export class NodeLooks {
     return { ...of, ...streams };
   }
 
-  async #follow<T>(next: () => Promise<T>): Promise<T> {
+  async #follow<T>(next: () => Promise<T>, child: FollowedChild | undefined): Promise<T> {
+    const { changed } = this.#parts;
     this.#following += 1;
-    this.#changed();
+    const over = this.#expect(child);
+    changed();
     try {
       return await next();
     } finally {
       this.#following -= 1;
-      this.#changed();
+      over?.();
+      changed();
     }
+  }
+
+  /** See Q2. Returns what ends it. */
+  #expect(child: FollowedChild | undefined): (() => void) | undefined {
+    const { isKeyed, port, waitsForChild } = this.#parts;
+    if (!isKeyed || child === undefined) return undefined;
+    // The same stream may be followed twice.
+    const awaited = { ...child };
+    const patience = port.after(limits.followPatienceMs, () => {
+      this.#awaited.add(awaited);
+      waitsForChild();
+    });
+    return () => {
+      patience.cancel();
+      this.#awaited.delete(awaited);
+    };
   }
 }
 

@@ -30,12 +30,14 @@ import { attemptOf, type Fences, isStopped } from "./fences.js";
 import type { NodeEffects, RunEnded } from "./node-effects.js";
 import { failureOf, runFunction } from "./node-function.js";
 import { NodeClients } from "./node-clients.js";
+import type { FollowedChild } from "./node-looks.js";
 import type { NodeWaits } from "./node-waits.js";
 import type { RunnerBounds } from "./runner-bounds.js";
 
 /** Is told when what a run waits for has changed. */
 interface ChangesListener {
   changed(run: NodeRun): void;
+  waitsForChild(arrivalNo: number): void;
 }
 
 /** What all runs of a task share. */
@@ -128,6 +130,11 @@ export class NodeRun {
     return !this.#isOver && this.#active?.isLooking === true;
   }
 
+  /** Invocations that the function waits for by following them: no wait says so. */
+  get followed(): readonly FollowedChild[] {
+    return this.#isOver ? [] : (this.#active?.awaited ?? []);
+  }
+
   /** Whether it has to stay in memory: its time is limited, or it holds an object of a pool. */
   get isBound(): boolean {
     const { agent, node } = this.row.run;
@@ -154,7 +161,10 @@ export class NodeRun {
     const { port, bounds } = this.#services;
     const { arrivalNo } = this.row;
     const changed = (): void => this.#services.waiting.changed(this);
-    const place = { arrivalNo, changed, clients: this.#services.clients };
+    const waitsForChild = (): void => {
+      if (!this.#isOver) this.#services.waiting.waitsForChild(arrivalNo);
+    };
+    const place = { arrivalNo, changed, waitsForChild, clients: this.#services.clients };
     const active = new ActiveNode(this.#run, agent, node, port, bounds, place);
     this.#active = active;
     this.#ended = this.#call(node, active);

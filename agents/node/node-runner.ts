@@ -96,7 +96,7 @@ export class NodeRunner {
     this.#kept = new KeptRows(bounds);
     this.#parked = new ParkedRows(port);
     this.#ready = new StartLine(port, queue);
-    this.#keys = new KeyLines(agents, open, (arrivalNo) => this.runIn(arrivalNo));
+    this.#keys = new KeyLines(agents, open, this.#running, queue);
     port.onMayStart(() => {
       this.#ready.release();
       this.#startReady();

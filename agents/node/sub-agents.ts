@@ -306,7 +306,7 @@ class SubInvocation extends InvocationHandle {
   }
 
   override stream(node: string, options: WaitOptions = {}): ChunkStream {
-    return this.#active.looks.followed(super.stream(node, options));
+    return this.#followed(super.stream(node, options), false);
   }
 
   override streamSpecific(
@@ -314,11 +314,17 @@ class SubInvocation extends InvocationHandle {
     nodeInvocationId: string,
     options: WaitOptions = {},
   ): ChunkStream {
-    return this.#active.looks.followed(super.streamSpecific(node, nodeInvocationId, options));
+    return this.#followed(super.streamSpecific(node, nodeInvocationId, options), false);
   }
 
   override streamAll(node: string, options: WaitOptions = {}): ChunkStream {
-    return this.#active.looks.followed(super.streamAll(node, options));
+    return this.#followed(super.streamAll(node, options), true);
+  }
+
+  #followed(stream: ChunkStream, isAll: boolean): ChunkStream {
+    // Where nothing comes after the entry, its stream is all of the invocation.
+    const isWhole = isAll || this.#calls.definition.entry.targets.length === 0;
+    return this.#active.looks.followed(stream, { child: this.#id, isWhole });
   }
 
   /** What is not journaled: a run after a crash looks again. */

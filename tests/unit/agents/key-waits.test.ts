@@ -2,6 +2,8 @@
 // key that two have at a time, or one that nobody gets any more.
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
+import type { Invocation } from "../../../agents/client/invocation.js";
+import type { ChunkStream } from "../../../agents/client/stream.js";
 import { agentRef } from "../../../agents/declare/agent-ref.js";
 import { node } from "../../../agents/declare/node.js";
 import { agentProgram } from "../../../agents/execution.js";
@@ -181,6 +183,148 @@ describe("keys and waits — deadlocks", () => {
     await harness.until(clientsOf(harness).agent(visit).invoke("outer"));
     await harness.run();
     expect(done).toEqual(["outer", "inner"]);
+  });
+});
+
+/** `keep` holds the one key while it does what `follow` says with an invocation of `work`. */
+function following(
+  follow: (child: Invocation<string>) => Promise<string>,
+  seed: number,
+  { lateMs = 0, pauseMs = 0, isBeside = false } = {},
+) {
+  const inner: string[] = [];
+  const keeps = { keep: agentRef<string, string>("keep") };
+  const straight = agent({
+    agents: keeps,
+    entry: "start",
+    result: type<string>(),
+    maxRetries: 0,
+    nodes: { start: node({ input: type<string>() }) },
+  }).implement({
+    async start(ctx, message) {
+      await ctx.sleep(lateMs);
+      await ctx.chunk(message);
+      await ctx.sleep(pauseMs);
+      ctx.result(await ctx.agents.keep.invoke("inner"));
+    },
+  });
+  const beside = agent({
+    agents: keeps,
+    entry: "fork",
+    result: type<string>(),
+    maxRetries: 0,
+    nodes: {
+      fork: node({ input: type<string>(), to: ["start", "call"] }),
+      start: node({ input: type<string>() }),
+      call: node({ input: type<string>() }),
+    },
+  }).implement({
+    fork(ctx, message) {
+      ctx.emit("start", message);
+      ctx.emit("call", message);
+    },
+    async start(ctx, message) {
+      await ctx.sleep(5_000);
+      await ctx.chunk(message);
+    },
+    async call(ctx) {
+      ctx.result(await ctx.agents.keep.invoke("inner"));
+    },
+  });
+  const worker = isBeside ? beside : straight;
+  const keep = agent({
+    agents: { worker },
+    entry: "hold",
+    result: type<string>(),
+    maxRetries: 0,
+    nodes: { hold: node({ input: type<string>(), key: () => "one" }) },
+  }).implement({
+    async hold(ctx, message) {
+      if (message === "inner") {
+        inner.push(message);
+        return ctx.result(message);
+      }
+      const child = await ctx.agents.worker.initiate(message);
+      // Its home has heard of it then.
+      await ctx.sleep(1);
+      const followed = await follow(child);
+      await ctx.sleep(2 * lateMs);
+      ctx.result(followed);
+    },
+  });
+  const harness = new ProgramHarness({ agents: { keep, worker }, seed });
+  return { harness, client: clientsOf(harness).agent(keep), inner };
+}
+
+async function lastOf(stream: ChunkStream): Promise<string> {
+  let last = "";
+  for await (const { kind } of stream) last = kind;
+  return last;
+}
+
+describe("keys and waits — streams", () => {
+  it("work that is followed to its end by who holds its key is refused", async () => {
+    for (let seed = 1; seed < 10; seed += 1) {
+      for (const pauseMs of [0, 5_000]) {
+        for (const follow of ["stream", "streamAll"] as const) {
+          const { harness, client } = following((child) => lastOf(child[follow]("start")), seed, {
+            pauseMs,
+          });
+          const failed = harness.until(client.invoke("outer"));
+          expect(await failed.then(() => undefined, cycleOf)).toHaveLength(3);
+          expect(await harness.until(client.invoke("inner"))).toBe("inner");
+        }
+      }
+    }
+  });
+
+  it("so is the one that is followed, when it waits for that key itself", async () => {
+    const again = agent({
+      agents: { again: agentRef<string, string>("again") },
+      entry: "hold",
+      result: type<string>(),
+      maxRetries: 0,
+      nodes: {
+        hold: node({ input: type<string>(), key: () => "one", to: ["end"] }),
+        end: node({ input: type<string>() }),
+      },
+    }).implement({
+      async hold(ctx, message) {
+        if (message === "inner") return ctx.emit("end", message);
+        const child = await ctx.agents.again.initiate("inner");
+        await ctx.sleep(1);
+        ctx.result(await lastOf(child.stream("end")));
+      },
+      end: (ctx, message) => ctx.result(message),
+    });
+    const harness = new ProgramHarness({ agents: { again } });
+    const failed = harness.until(clientsOf(harness).agent(again).invoke("outer"));
+    expect(await failed.then(() => undefined, cycleOf)).toHaveLength(2);
+  });
+
+  it("work beside what is followed has its turn when the holder is done", async () => {
+    for (let seed = 1; seed < 20; seed += 1) {
+      const follow = (child: Invocation<string>): Promise<string> => lastOf(child.stream("start"));
+      const { harness, client, inner } = following(follow, seed, { isBeside: true });
+      expect(await harness.until(client.invoke("outer"))).toBe("completed");
+      await harness.run();
+      expect(inner).toEqual(["inner"]);
+    }
+  });
+
+  it("so has work behind a chunk after which the holder leaves the stream", async () => {
+    const first = async (child: Invocation<string>): Promise<string> => {
+      for await (const { kind } of child.streamAll("start")) return kind;
+      return "";
+    };
+    for (let seed = 1; seed < 30; seed += 1) {
+      for (const lateMs of [0, 5_000]) {
+        const { harness, client, inner } = following(first, seed, { lateMs });
+        expect(await harness.until(client.invoke("outer"))).toBe("chunk");
+        await harness.run();
+        expect(inner).toEqual(["inner"]);
+      }
+    }
   });
 });
 
