@@ -47,6 +47,8 @@ export const limits = {
   batchBytesMax: 4_194_304,
   /** Time one batch may take messages: bounds the wait of other tasks on the thread. */
   batchTimeMs: 5,
+  /** How long a node asks for an invocation that it has begun and whose home does not know it. */
+  childUnknownMs: 2_000,
   /** One of a task's two memtable arenas: larger ones make checkpoints cheaper per row. */
   arenaBytesDefault: 67_108_864,
   /** Smallest arena: tests use it to reach checkpoints quickly. A frame must fit the arena. */

@@ -11,6 +11,7 @@
 //   Q2. A keyed run counts as one that waits for what it follows when a read has taken
 //       `followPatienceMs`. Before, an event may be on its way that lets it leave the stream.
 
+import { PartitaError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import type { TaskPort } from "../../runtime/task-program.js";
 import type { ChunkStream, StreamEvent } from "../client/stream.js";
@@ -75,9 +76,35 @@ export class NodeLooks {
     }
   }
 
-  /** A stream as the run follows it. */
-  followed(stream: ChunkStream, child?: FollowedChild): ChunkStream {
-    return new FollowedStream(stream, (next) => this.#follow(next, child));
+  /** A stream as the run follows it. `before`: what each read waits for first. */
+  followed(
+    stream: ChunkStream,
+    child?: FollowedChild,
+    before: () => Promise<void> = nothing,
+  ): ChunkStream {
+    return new FollowedStream(stream, (next) => {
+      return this.#follow(async () => {
+        await before();
+        return await next();
+      }, child);
+    });
+  }
+
+  /**
+   * Resolves when the home of an invocation that the run has begun knows it: what begins it takes
+   * another way than questions do. Gives up after `childUnknownMs`: it may be forgotten already.
+   */
+  async known(ask: () => Promise<unknown>): Promise<void> {
+    for (let [pauseMs, leftMs] = [1, limits.childUnknownMs]; leftMs > 0; pauseMs *= 2) {
+      try {
+        await ask();
+        return;
+      } catch (error) {
+        if (!PartitaError.is(error, "INVOCATION_UNKNOWN")) throw error;
+      }
+      leftMs -= pauseMs;
+      await new Promise<void>((resolve) => void this.#parts.port.after(pauseMs, resolve));
+    }
   }
 
   /** The same of all streams of an invocation. */
@@ -120,6 +147,8 @@ export class NodeLooks {
     };
   }
 }
+
+async function nothing(): Promise<void> {}
 
 /** Passes a stream on, and tells of each read. */
 class FollowedStream implements ChunkStream {

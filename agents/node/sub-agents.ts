@@ -99,7 +99,7 @@ export class SubAgentClient implements AgentClient<unknown, unknown> {
         const { agent } = this.#calls;
         const { id, places, ...begun } = this.#begin(waits, names.initiate, input, options);
         await waits.request(places, { kind: "nothing", agent, child: id, ...begun });
-        return new SubInvocation(this.#active, this.#own, this.#calls, id);
+        return new SubInvocation(this.#active, this.#own, this.#calls, id, true);
       },
       agentCall(this.#own, "initiate", [input], idIn),
     );
@@ -107,7 +107,7 @@ export class SubAgentClient implements AgentClient<unknown, unknown> {
 
   get(id: string): Invocation<unknown> {
     const parsed = parseInvocationId(this.#calls.agent, id);
-    return new SubInvocation(this.#active, this.#own, this.#calls, parsed);
+    return new SubInvocation(this.#active, this.#own, this.#calls, parsed, false);
   }
 
   #begin(waits: NodeWaits, kind: number, input: unknown, options: InvokeOptions): Child {
@@ -189,9 +189,18 @@ class SubInvocation extends InvocationHandle {
   readonly #own: string;
   readonly #calls: AgentCalls;
   readonly #id: InvocationId;
+  /** It was begun by this run, and its home may not know it yet. */
+  #isFresh: boolean;
 
-  constructor(active: ActiveNode, own: string, calls: AgentCalls, id: InvocationId) {
+  constructor(
+    active: ActiveNode,
+    own: string,
+    calls: AgentCalls,
+    id: InvocationId,
+    isFresh: boolean,
+  ) {
     super(calls, id);
+    this.#isFresh = isFresh;
     this.#active = active;
     this.#own = own;
     this.#calls = calls;
@@ -324,12 +333,22 @@ class SubInvocation extends InvocationHandle {
   #followed(stream: ChunkStream, isAll: boolean): ChunkStream {
     // Where nothing comes after the entry, its stream is all of the invocation.
     const isWhole = isAll || this.#calls.definition.entry.targets.length === 0;
-    return this.#active.looks.followed(stream, { child: this.#id, isWhole });
+    const known = (): Promise<void> => this.#known();
+    return this.#active.looks.followed(stream, { child: this.#id, isWhole }, known);
+  }
+
+  async #known(): Promise<void> {
+    if (!this.#isFresh) return;
+    await this.#active.looks.known(() => super.isComplete());
+    this.#isFresh = false;
   }
 
   /** What is not journaled: a run after a crash looks again. */
   #looks<T>(operation: string, begin: () => Promise<T>): Promise<T> {
-    return this.#active.look(this.#name(operation), begin);
+    return this.#active.look(this.#name(operation), async () => {
+      await this.#known();
+      return await begin();
+    });
   }
 
   #name(operation: string): string {
