@@ -73,7 +73,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a frame is replayed whatever its checksum says",
     file: "store/frame.js",
-    find: "if (checksum(copy) !== view.getUint32(28, true))",
+    find: "if (checksumOf(bytes, at, byteLength) !== view.getUint32(28, true))",
     replace: "if (false)",
   },
 ];
