@@ -22,12 +22,12 @@ export function runFunction(
 ): NodeEffects | Promise<NodeEffects> {
   let outcome: Outcome;
   try {
-    outcome = { value: node.run(active.context(), decodeMessage(run.message)) };
+    const value = node.run(active.context(), decodeMessage(run.message));
+    // Whether it can be awaited is asked of what the user has made, which may throw.
+    if (isThenable(value)) return settled(run, node, active, value);
+    outcome = { value };
   } catch (error) {
     outcome = { error };
-  }
-  if ("value" in outcome && isThenable(outcome.value)) {
-    return settled(run, node, active, outcome.value);
   }
   const finishing = active.finish();
   if (finishing === undefined) return effectsOf(run, node, active, outcome);
@@ -84,12 +84,8 @@ function effectsOf(
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "then" in value &&
-    typeof value.then === "function"
-  );
+  if (typeof value !== "object" && typeof value !== "function") return false;
+  return value !== null && "then" in value && typeof value.then === "function";
 }
 
 /** What a run comes to that has thrown. */
