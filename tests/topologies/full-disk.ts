@@ -104,10 +104,10 @@ async function untilLevel(runtime: FullDisk, level: string): Promise<void> {
   while ((await runtime.stats()).disk.level !== level) await pause(10);
 }
 
-/** Takes what is free beyond three quarters of the reserve. */
+/** Takes what is free beyond three quarters of the reserve: nothing, when a checkpoint has more. */
 async function takeToReserve(mount: string): Promise<void> {
   const { bavail, bsize } = await statfs(mount);
-  const bytes = bavail * bsize - (marks.diskReserveBytes * 3) / 4;
+  const bytes = Math.max(0, bavail * bsize - (marks.diskReserveBytes * 3) / 4);
   writeFileSync(join(mount, "others"), new Uint8Array(bytes));
 }
 
