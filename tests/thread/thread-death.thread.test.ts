@@ -18,11 +18,12 @@ function launchFaults(directory: string, onThreadExit: OnThreadExit) {
 
 type Faults = Awaited<ReturnType<typeof launchFaults>>;
 
-/** A key of each task thread, by the numbers of the threads. */
+/** A key of each task thread, each of them also the key of a step of a chain (`hopAt`). */
 async function keyOfEachThread(runtime: Faults): Promise<readonly [string, string]> {
   const keys = new Map<number, string>();
   for (let i = 0; keys.size < 2; i += 1) {
-    keys.set(await runtime.store("counters").update("where", `key-${i}`), `key-${i}`);
+    const key = `key-${i} 1`;
+    keys.set(await runtime.store("counters").update("where", key), key);
   }
   const [one = "", other = ""] = keys.values();
   return [one, other];
@@ -40,7 +41,8 @@ describe("thread death — everything stops", () => {
       .agent("stubborn")
       .initiate({ startsFile: join(directory, "s"), abortedFile: directory });
     const killer = counters.update("exit", victim, 7);
-    const waiting = [counters.update("add", victim, 1), first.agent("chain").invoke(hop(victim))];
+    // Both stand behind the update that ends the thread, in the lane of the task that owns the key.
+    const waiting = [counters.update("add", victim, 1), first.agent("chain").invoke(hopAt(victim))];
     const errors = await Promise.all(
       [killer, ...waiting].map((promise) => refusal(promise, "TASK_EXITED")),
     );
@@ -234,8 +236,9 @@ function hopCounts(runtime: Faults, hops: number): Promise<(number | undefined)[
   return untilServed(() => runtime.store("counters").getMany(keys));
 }
 
-function hop(id: string) {
-  return { id, hop: 1, hops: 1 };
+/** A chain of one step, which is keyed by `key`. */
+function hopAt(key: string) {
+  return { id: key.replace(/ 1$/, ""), hop: 1, hops: 1 };
 }
 
 function isTaskExited(error: unknown): boolean {
