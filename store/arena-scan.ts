@@ -10,6 +10,7 @@
 //       its newest record before `end`. It may have a later one instead, and keys that were
 //       published since, all of which lie behind `end`: the index names only the newest record.
 
+import { limits } from "../base/limits.js";
 import { type Arena, arenaStart } from "./arena.js";
 import { frameHeaderBytes } from "./frame.js";
 import type { TableId } from "./storage.js";
@@ -29,13 +30,36 @@ interface List {
   readonly isSorted: boolean;
 }
 
+/**
+ * What whoever filled an arena knows of its keys up to `end`: those of the runtime's own tables, by
+ * their newest records, in no order. A table without a list has none.
+ */
+export interface KnownKeys {
+  readonly own: ReadonlyMap<TableId, Int32Array>;
+  readonly end: number;
+}
+
+/** Of an empty arena. */
+export const nothingKnown: KnownKeys = { own: new Map(), end: arenaStart };
+
 export class ArenaScan {
   readonly #arena: Arena;
   #generation = -1;
   readonly #lists = new Map<TableId, List>();
+  /** Up to where the lists of all tables were made: a table without one has no keys. */
+  #collectedEnd: number | undefined;
+  /** The same for the runtime's own tables. */
+  #ownEnd: number | undefined;
 
   constructor(arena: Arena) {
     this.#arena = arena;
+  }
+
+  /** Begins with what is known in a generation, instead of looking at the whole index. */
+  begin(generation: number, { own, end }: KnownKeys): void {
+    this.#forget(generation);
+    for (const [table, offsets] of own) this.#lists.set(table, { offsets, end, isSorted: false });
+    this.#ownEnd = end;
   }
 
   /**
@@ -43,8 +67,7 @@ export class ArenaScan {
    * at first.
    */
   keys(table: TableId, generation: number, end: number): Int32Array {
-    if (this.#generation !== generation) this.#lists.clear();
-    this.#generation = generation;
+    if (this.#generation !== generation) this.#forget(generation);
     const list = this.#lists.get(table) ?? this.#first(table, end);
     let { offsets } = list;
     if (!list.isSorted) this.#sorted(offsets);
@@ -53,8 +76,18 @@ export class ArenaScan {
     return offsets;
   }
 
+  #forget(generation: number): void {
+    this.#generation = generation;
+    this.#lists.clear();
+    this.#collectedEnd = undefined;
+    this.#ownEnd = undefined;
+  }
+
   /** What to begin with. */
   #first(table: TableId, end: number): List {
+    const isOwn = table < limits.tableStoreFirst;
+    const knownEnd = isOwn ? (this.#ownEnd ?? this.#collectedEnd) : this.#collectedEnd;
+    if (knownEnd !== undefined) return { offsets: noOffsets, end: knownEnd, isSorted: true };
     // A walk meets every record of a key, the index one: for little data the walk is quicker.
     const walks = end - arenaStart <= this.#arena.walkedBytesMax;
     if (walks) return { offsets: noOffsets, end: arenaStart, isSorted: true };
@@ -75,6 +108,7 @@ export class ArenaScan {
     for (const [table, own] of found) {
       this.#lists.set(table, { offsets: new Int32Array(own), end, isSorted: false });
     }
+    this.#collectedEnd = end;
   }
 
   #sorted(offsets: Int32Array): Int32Array {

@@ -124,6 +124,28 @@ export class Arena {
     }
   }
 
+  /**
+   * The same for the record of a key that may have a newer one already: it stays, and false is
+   * returned. Under an odd generation only: nobody looks, so plain stores will do (R1).
+   */
+  publishOlder(offset: number): boolean {
+    const slots = this.#slots;
+    const { records } = this;
+    const mask = this.#mask;
+    const hash = records.keyHash(offset) | 0;
+    for (let slot = mixed(hash) & mask; ; slot = (slot + 1) & mask) {
+      const known = slots[slot * 2 + 1] ?? 0;
+      if (known === 0) {
+        assert(this.#keys < this.#room, "the arena's index has no slot for one more key");
+        this.#keys += 1;
+        slots[slot * 2] = hash;
+        slots[slot * 2 + 1] = offset;
+        return true;
+      }
+      if (slots[slot * 2] === hash && records.isSameKey(known, offset)) return false;
+    }
+  }
+
   /** Offsets of the newest record of every key, in no order. */
   offsets(): Int32Array {
     // Plain loads: whoever calls has just loaded a control word, and that orders them after all

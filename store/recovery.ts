@@ -9,12 +9,12 @@
 //       first.
 //   R2. What is indexed was checked: the frame's checksum covers it.
 
-import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
 import { Arena, arenaStart } from "./arena.js";
+import { type KnownKeys, nothingKnown } from "./arena-scan.js";
 import type { CheckpointJob, CheckpointResult } from "./checkpoint.js";
 import type { Environment } from "./environment.js";
-import { frameHeaderBytes } from "./frame.js";
+import { type Indexed, indexSegment } from "./indexing.js";
 import { type ReplayedSegment, replayLog } from "./replay.js";
 import {
   type CheckpointMark,
@@ -46,6 +46,8 @@ export interface RecoveryParts {
 export interface Recovered {
   readonly active: ReplayedSegment | undefined;
   readonly frozen: ReplayedSegment | undefined;
+  /** What the arenas hold of the runtime's own tables. */
+  readonly known: readonly [KnownKeys, KnownKeys];
   readonly batch: number;
   readonly version: number;
   readonly frames: number;
@@ -81,15 +83,18 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   // The newer one first: it may have been read to where the older one is to be.
   if (active !== undefined) place(arenas[0], active);
   if (frozen !== undefined) place(arenas[1], frozen);
+  const known: [KnownKeys, KnownKeys] = [nothingKnown, nothingKnown];
   for (const [older, segment] of [frozen, active].entries()) {
     if (segment === undefined) continue;
     const arena = older === 0 ? 1 : 0;
-    version = Math.max(version, index(arenas[arena], segment.end, control));
+    const indexed = index(arenas[arena], segment, control);
+    version = Math.max(version, indexed.version);
+    known[arena] = indexed;
     batch = Math.max(batch, segment.lastBatch);
     control.setPublishedEnd(arena, segment.end);
   }
   control.setFrozen(frozen !== undefined);
-  return { active, frozen, batch, version, frames, cutBytes: replay.cutBytes };
+  return { active, frozen, known, batch, version, frames, cutBytes: replay.cutBytes };
 }
 
 /** Takes the newest segment off the list when the arena can hold it. */
@@ -113,7 +118,7 @@ async function takeOver(
   const memory = createTaskMemory({ arenaBytes }).arenas[0];
   const arena = new Arena(memory);
   place(arena, segment);
-  const version = Math.max(versionBefore, index(arena, segment.end, parts.control));
+  const version = Math.max(versionBefore, index(arena, segment, parts.control).version);
   const { taskId, environmentPath } = parts;
   await parts.runCheckpoint({
     taskId,
@@ -132,26 +137,13 @@ function place(arena: Arena, { bytes }: ReplayedSegment): void {
   if (bytes.buffer !== memory.buffer) memory.set(bytes, 0);
 }
 
-/** Indexes the frames that an empty arena holds. Returns the highest version in them. */
-function index(arena: Arena, end: number, control: ControlWords): number {
+/** Indexes a segment whose bytes are in an empty arena, and notes what its records clear. */
+function index(arena: Arena, segment: ReplayedSegment, control: ControlWords): Indexed {
   const { records } = arena;
-  const view = new DataView(records.bytes.buffer);
-  let version = 0;
-  for (let frame = arenaStart; frame < end; ) {
-    const frameEnd = frame + view.getUint32(frame + 4, true);
-    assert(frameEnd > frame, () => `the frame at ${frame} of a replayed segment is not there`);
-    for (let at = frame + frameHeaderBytes; at < frameEnd; at = records.end(at)) {
-      if (!arena.hasSlots(1)) arena.grow(1);
-      arena.publish(at);
-      version = Math.max(version, records.version(at));
-      if (records.table(at) !== storageTable) continue;
-      const table = clearedTable(records.key(at));
-      if (table !== undefined) control.setCleared(table, decodeVersion(records.value(at)));
-    }
-    frame = frameEnd;
-  }
-  arena.tail = end;
-  return version;
+  return indexSegment(arena, segment, (offset) => {
+    const table = clearedTable(records.key(offset));
+    if (table !== undefined) control.setCleared(table, decodeVersion(records.value(offset)));
+  });
 }
 
 function readMark(environment: Environment): CheckpointMark {

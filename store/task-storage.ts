@@ -125,6 +125,8 @@ class LogFirstStorage implements TaskStorage {
     this.#control = control;
     this.#arenas = arenas;
     this.#view = new View(control, arenas, () => this.#environment);
+    // What was recovered can be seen from the next generation on.
+    this.#view.begin(control.generation + 1, recovered.known);
     this.#recovered = { frames: recovered.frames, cutBytes: recovered.cutBytes };
     this.#batch = recovered.batch;
     this.#version = recovered.version;

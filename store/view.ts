@@ -11,7 +11,7 @@
 
 import { limits } from "../base/limits.js";
 import type { Arena } from "./arena.js";
-import { ArenaScan } from "./arena-scan.js";
+import { ArenaScan, type KnownKeys } from "./arena-scan.js";
 import type { Environment } from "./environment.js";
 import type { KeyRange, StoredRow, StoredValue, TableId } from "./storage.js";
 import type { ControlWords } from "./task-memory.js";
@@ -31,6 +31,11 @@ export class View {
     this.#arenas = arenas;
     this.#environment = environment;
     this.#scans = [new ArenaScan(arenas[0]), new ArenaScan(arenas[1])];
+  }
+
+  /** Begins with what recovery has learnt of the arenas, which holds in one generation. */
+  begin(generation: number, known: readonly [KnownKeys, KnownKeys]): void {
+    for (const arena of [0, 1] as const) this.#scans[arena].begin(generation, known[arena]);
   }
 
   /** See TaskReader.get. */
