@@ -126,9 +126,12 @@ const ourPlaces: readonly string[] = [
   "agents/",
   "launch.",
   "index.",
+  "bundle/",
 ];
 
-/** Directories our files can be shown in: as compiled, and as mapped back to the sources. */
+/**
+ * Directories our files can be shown in: as compiled or bundled, and as mapped back to the sources.
+ */
 function packageRoots(self: string): string[] {
   const root = new URL("../", self);
   const urls = root.pathname.endsWith("/dist/") ? [root, new URL("../", root)] : [root];

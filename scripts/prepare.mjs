@@ -46,6 +46,7 @@ const nodeVersionMin = /** @type {const} */ ([20, 19]);
  * @property {readonly string[]} sourceFiles
  * @property {string} tsconfig what it is built with, from the folder
  * @property {readonly string[]} settings files that a build depends on besides, from the folder
+ * @property {string} [bundler] a script that makes of the compiled project what it publishes
  */
 
 /** @type {Project} The same sources as `include` in tsconfig.build.json. */
@@ -64,7 +65,8 @@ const library = {
   ],
   sourceFiles: ["index.ts", "launch.ts", "internal.ts"],
   tsconfig: "tsconfig.build.json",
-  settings: ["tsconfig.json", "tsconfig.build.json", "package-lock.json"],
+  settings: ["tsconfig.json", "tsconfig.build.json", "package-lock.json", "scripts/bundle.mjs"],
+  bundler: "scripts/bundle.mjs",
 };
 
 /** @type {Project} */
@@ -142,6 +144,9 @@ async function build(project) {
     const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
     await runQuietly(process.execPath, [compiler, "-p", project.tsconfig], project.folder);
     removeOutputsWithoutSource(project);
+    if (project.bundler !== undefined) {
+      await runQuietly(process.execPath, [join(root, project.bundler)], project.folder);
+    }
     renameSync(stampInProgress, buildStamp(project));
   });
 }
@@ -244,6 +249,7 @@ function removeOutputsWithoutSource(project) {
   const dist = join(project.folder, "dist");
   const sources = new Set(listSources(project));
   for (const file of listFiles(dist)) {
+    if (file.startsWith("bundle/")) continue;
     const source = file.replace(/\.(?:js|d\.ts)(?:\.map)?$/, ".ts");
     if (source !== file && !sources.has(source)) rmSync(join(dist, file));
   }

@@ -98,7 +98,7 @@ describe("repository — how files hang together", () => {
     const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
     const targets = Object.values(exports).filter((target) => typeof target === "object");
     const sources = targets.map((target) => {
-      return JSON.stringify(target).match(/"default":"\.\/dist\/(.*)\.js"/)?.[1];
+      return JSON.stringify(target).match(/"default":"\.\/dist\/bundle\/(.*)\.js"/)?.[1];
     });
     expect(sources.map((name) => `${name}.ts`).toSorted()).toEqual(
       [...publishedEntries].toSorted(),
