@@ -61,6 +61,7 @@ import { AskedAgain } from "./node/asked-again.js";
 import { Waits } from "./node/waits.js";
 import { NodeRunner } from "./node/node-runner.js";
 import { type RunnerBounds, runnerBoundsDefault } from "./node/runner-bounds.js";
+import type { WaitsForMessage } from "./wire/chain-message.js";
 import type { AttemptMessage } from "./wire/attempt-message.js";
 import type { StallMessage } from "./wire/stall-message.js";
 import type { QuestionMessage } from "./wire/question-message.js";
@@ -90,7 +91,7 @@ const boundsDefault: ProgramBounds = {
 };
 
 type WaitingMessage = TaskWaitMessage | QuestionMessage | PoisonMessage;
-type OtherMessage = AttemptMessage | StallMessage | WaitingMessage;
+type OtherMessage = AttemptMessage | StallMessage | WaitsForMessage | WaitingMessage;
 
 class AgentProgram implements TaskProgram {
   readonly #port: TaskPort;
@@ -272,6 +273,8 @@ class AgentProgram implements TaskProgram {
       case "gone":
         this.#probes.gone(turn, message);
         return undefined;
+      case "waitsFor":
+        return this.#probes.waitsFor(message);
       case "missing":
         this.#attempts.missing(turn, message);
         return undefined;

@@ -176,6 +176,11 @@ export const limits = {
    * key which the stream depends on counts as stuck: events may be on their way.
    */
   followPatienceMs: 1_000,
+  /**
+   * The longest pause between two looks at whether work that waits for a key of its own caller does
+   * so for ever: a caller in between may begin to wait for it at any time.
+   */
+  keyLookMsMax: 1_000,
   /** Invocations that a cancelled node has begun and that are asked to stop at a time. */
   childrenStopMax: 256,
   /** Dead letters of one page of a list: bounds what a slow consumer holds. */

@@ -301,6 +301,7 @@ function installProgram(
   if (first === undefined) return;
   const { task, storage } = driver;
   const port: TaskPort = {
+    topology: declared.name,
     taskId: task.taskId,
     taskCount: thread.router.taskCount,
     boot: task.boot,

@@ -105,6 +105,8 @@ export interface ProgramReport {
 
 /** What a task offers to its program. */
 export interface TaskPort {
+  /** The name of the topology. */
+  readonly topology: string;
   readonly taskId: number;
   readonly taskCount: number;
   /** This start of the task: also for one whose thread died and was started again. */

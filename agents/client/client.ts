@@ -21,7 +21,7 @@ import { hashKey } from "../../store/key-hash.js";
 import { encodeDynamicKey } from "../../store/tuple-key.js";
 import { encodeMetadata, type Metadata } from "../declare/metadata.js";
 import { definitionOf } from "../declare/definition.js";
-import { encodeCarried } from "../wire/carried.js";
+import { type CallerChain, encodeCarried } from "../wire/carried.js";
 import {
   type InvocationId,
   invocationIdOfCall,
@@ -81,6 +81,16 @@ export interface AgentClient<Input, Result> {
   get(id: string): Invocation<Result>;
 }
 
+/** What the library has of a client, beside what users have. */
+export interface CalledAgentClient extends AgentClient<unknown, unknown> {
+  /** `initiate` for a node of another topology, with the callers that have led to it. */
+  initiateCalled(
+    input: unknown,
+    options: InvokeOptions,
+    chain: CallerChain,
+  ): Promise<Invocation<unknown>>;
+}
+
 /**
  * The clients of all agents of a topology, by name, on one thread. `waiters` are those of the port,
  * if it has some already: a port has one listener of each kind.
@@ -89,7 +99,7 @@ export function createAgentClients(
   entries: ReadonlyMap<string, ProgramEntry>,
   port: ProgramClientPort,
   waiters: OutcomeWaiters = new OutcomeWaiters(port),
-): ReadonlyMap<string, AgentClient<unknown, unknown>> {
+): ReadonlyMap<string, CalledAgentClient> {
   return new Map(
     Array.from(entries, ([name, entry]) => [
       name,
@@ -98,7 +108,10 @@ export function createAgentClients(
   );
 }
 
-class ProgramAgentClient implements AgentClient<unknown, unknown> {
+/** Nobody has called: the invocation is begun by a client. */
+const uncalled: CallerChain = { callers: [], isCut: false };
+
+class ProgramAgentClient implements CalledAgentClient {
   readonly #calls: AgentCalls;
 
   constructor(calls: AgentCalls) {
@@ -115,10 +128,18 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
     return resultOf(this.#calls.agent, id, await waited(waiter.answer));
   }
 
-  async initiate(input: unknown, options: InvokeOptions = {}): Promise<Invocation<unknown>> {
+  initiate(input: unknown, options: InvokeOptions = {}): Promise<Invocation<unknown>> {
+    return this.initiateCalled(input, options, uncalled);
+  }
+
+  async initiateCalled(
+    input: unknown,
+    options: InvokeOptions,
+    chain: CallerChain,
+  ): Promise<Invocation<unknown>> {
     checkInvokeOptions("initiate", options);
     const call = this.#callOf("initiate", options);
-    const { id, answer } = this.#start(input, call, options);
+    const { id, answer } = this.#start(input, call, options, chain);
     await waited(answer);
     return new InvocationHandle(this.#calls, id);
   }
@@ -143,8 +164,9 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
     input: unknown,
     call: CallId | undefined,
     options: InvokeOptions,
+    chain?: CallerChain,
   ): { readonly id: InvocationId; readonly answer: Promise<Answer> } {
-    const { id, home, message } = this.#begin(input, false, options, call);
+    const { id, home, message } = this.#begin(input, false, options, call, chain);
     const waiter = this.#calls.waiters.open(id, home, options.signal);
     this.#calls.port.request(home, message, call).then(
       () => waiter.resolve({ kind: "begun" }),
@@ -163,9 +185,10 @@ class ProgramAgentClient implements AgentClient<unknown, unknown> {
     subscribe: boolean,
     { metadata }: InvokeOptions,
     call?: CallId,
+    chain: CallerChain = uncalled,
   ): { id: InvocationId; home: number; message: Uint8Array } {
     const given = encodeMetadata(`invoke of agent "${this.#calls.agent}"`, metadata);
-    const carried = encodeCarried({ metadata: given, callers: [] });
+    const carried = encodeCarried({ ...chain, metadata: given });
     const where = `input of agent "${this.#calls.agent}"`;
     const { entry } = this.#calls.definition;
     const valid = entry.check(input, where);

@@ -9,6 +9,8 @@ import type { ProgramClientPort, ProgramEntry, TaskPort } from "../../runtime/ta
 import { storesOf, type Topology } from "../../runtime/topology.js";
 import { decodeMetadata, type MetadataChanges } from "../declare/metadata.js";
 import { definitionOf } from "../declare/definition.js";
+import { decodeCarried } from "../wire/carried.js";
+import { encodeWaitsForReply } from "../wire/chain-message.js";
 import { parseInvocationId } from "../wire/invocation-id.js";
 import {
   decodeNeighbourRequest,
@@ -17,8 +19,8 @@ import {
   type NeighbourBounds,
   type NeighbourQuestion,
 } from "../wire/neighbour-request.js";
-import { decodeMessage, encodeMessage } from "../wire/wire-field.js";
-import type { AgentClient } from "./client.js";
+import { decodeMessage, encodeMessage, noBytes } from "../wire/wire-field.js";
+import type { CalledAgentClient } from "./client.js";
 import type { Invocation } from "./invocation.js";
 import { answerFromAfar } from "./neighbour-streams.js";
 import { answerTrace } from "./neighbour-traces.js";
@@ -30,7 +32,7 @@ type StoreReads = Pick<ReturnType<TaskPort["store"]>, "get" | "entries">;
 /** The clients of a launched topology. */
 export interface NeighbourServerParts {
   readonly declared: Topology;
-  readonly agents: ReadonlyMap<string, AgentClient<unknown, unknown>>;
+  readonly agents: ReadonlyMap<string, CalledAgentClient>;
   readonly entries: ReadonlyMap<string, ProgramEntry>;
   readonly port: ProgramClientPort;
   readonly waiters: OutcomeWaiters;
@@ -58,7 +60,15 @@ async function answerTo(
     case "initiate": {
       const { agent, call: id, input } = request;
       const options = { id, metadata: decodeMetadata(request.metadata) };
-      return (await clientOf(parts, agent).initiate(decodeMessage(input), options)).id;
+      const chain = decodeCarried(request.callers);
+      const client = clientOf(parts, agent);
+      return (await client.initiateCalled(decodeMessage(input), options, chain)).id;
+    }
+    case "waitsFor": {
+      const { task, message } = request;
+      // Launched again in another way since.
+      if (task >= parts.port.taskCount) return encodeWaitsForReply(nobodyWaits);
+      return await parts.port.request(task, message);
     }
     case "ask": {
       const invocation = clientOf(parts, request.agent).get(request.invocationId);
@@ -107,7 +117,9 @@ async function answerTo(
   }
 }
 
-function clientOf(parts: NeighbourServerParts, agent: string): AgentClient<unknown, unknown> {
+const nobodyWaits = { waits: false, carried: noBytes };
+
+function clientOf(parts: NeighbourServerParts, agent: string): CalledAgentClient {
   const client = parts.agents.get(agent);
   if (client !== undefined) return client;
   throw unknownAgent(parts, agent);

@@ -113,7 +113,7 @@ export class Forks {
       throw new PartitaError("MESSAGE_TOO_LARGE", details);
     }
     const metadata = metadataOf(turn, parent);
-    const carried = encodeCarried({ metadata, callers: [] });
+    const carried = encodeCarried({ metadata, callers: [], isCut: false });
     const root = rootNodeId(id, 0);
     const tree = { parts: noBytes, isSpread: true, extras: true };
     this.#invocations.create(turn, id, { agent, outstanding: root, copying: true, ...tree });

@@ -179,8 +179,8 @@ export class ActiveNode implements NodeOperations {
   }
 
   get looks(): NodeLooks {
-    const isKeyed = this.#run.key !== undefined;
-    this.#looks ??= new NodeLooks({ port: this.#port, isKeyed, ...this.#place });
+    const mayBlock = this.#run.key !== undefined || this.#run.carried.length > 0;
+    this.#looks ??= new NodeLooks({ port: this.#port, mayBlock, ...this.#place });
     return this.#looks;
   }
 

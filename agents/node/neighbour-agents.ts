@@ -48,8 +48,16 @@ import {
 } from "./neighbour-asking.js";
 import type { NameWriter, NodeWaits, WaitPlaces } from "./node-waits.js";
 import type { Traced } from "./trace-recorder.js";
+import { callersFor } from "./wait-requests.js";
 
 const names = { invoke: 13, result: 14 } as const;
+
+/** What a call is begun with; `isAwaited`: it is waited for from the start. */
+interface GivenCall {
+  readonly input: Uint8Array;
+  readonly metadata: Uint8Array;
+  readonly isAwaited: boolean;
+}
 
 /** An invocation over there, as a run of the node begins it. */
 interface BegunCall {
@@ -85,19 +93,18 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
 
   invoke(input: unknown, options: NeighbourInvokeOptions = {}): Promise<unknown> {
     return this.#waiting("invoke", [input], async (waits) => {
-      const metadata = this.#metadataOf("invoke", options);
-      const bytes = this.#inputBytes(input);
+      const given = this.#given("invoke", input, options);
       const index = waits.nextIndex;
       const nameIn = (attempt: number): NameWriter => {
         return (writer) => {
           writer.u8(names.invoke);
           writer.u32(index);
           writer.u32(attempt);
-          writer.u32(checksum(bytes));
+          writer.u32(checksum(given.input));
           writer.bytes(Buffer.from(this.#name));
         };
       };
-      const begun = this.#begin(waits, bytes, metadata, (attempt) => {
+      const begun = this.#begin(waits, given, (attempt) => {
         return waits.anyEarlierOutcome(nameIn(attempt));
       });
       const places = waits.places(nameIn(begun.attempt));
@@ -110,8 +117,8 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     options: NeighbourInvokeOptions = {},
   ): Promise<NeighbourInvocation<unknown>> {
     return this.#waiting("initiate", [input], async (waits) => {
-      const metadata = this.#metadataOf("initiate", options);
-      const { id: begin } = this.#begin(waits, this.#inputBytes(input), metadata, (_, id) => {
+      const given = this.#given("initiate", input, options);
+      const { id: begin } = this.#begin(waits, given, (_, id) => {
         return id === undefined ? undefined : waits.anyEarlierOutcome(this.#resultName(id));
       });
       // Sent for good, like what is written: the function may not return before. It is on record
@@ -130,6 +137,13 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
   }
 
   #invocation(id: string): NeighbourInvocation<unknown> {
+    const asked =
+      <T>(question: NeighbourQuestion) =>
+      (options: WaitOptions = {}): Promise<T> =>
+        this.#operation(question, [id], options, async (signal) => {
+          // cast: the server answers with what its own client gives
+          return (await this.#ask(id, question, signal)) as T;
+        });
     return Object.freeze({
       id,
       ...this.#streams(id),
@@ -143,40 +157,25 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
           const places = waits.places(this.#resultName(id));
           return this.#outcome(waits, places, async () => id, false, options);
         }),
-      isComplete: (options: WaitOptions = {}) =>
-        this.#operation("isComplete", [id], options, async (signal) => {
-          return (await this.#ask(id, "isComplete", signal)) === true;
-        }),
+      isComplete: asked<boolean>("isComplete"),
       nextStep: (options: WaitOptions = {}) =>
         this.#operation("nextStep", [id], options, async (signal) => {
           const place = this.#asking.place(`step of ${this.#name} ${id}`);
-          const step = await this.#keep(place, () => this.#ask(id, "nextStep", signal));
-          // cast: the server answers with what its own client gives
+          const child = { child: this.#childOf(id), isWhole: true };
+          const step = await this.#keep(place, () =>
+            this.#active.looks.expects(child, () => this.#ask(id, "nextStep", signal)),
+          );
+          // cast: as above
           return step as NextStep<unknown>;
         }),
-      humanInputs: (options: WaitOptions = {}) =>
-        this.#operation("humanInputs", [id], options, async (signal) => {
-          // cast: as above
-          return (await this.#ask(id, "humanInputs", signal)) as readonly HumanQuestion[];
-        }),
+      humanInputs: asked<readonly HumanQuestion[]>("humanInputs"),
       answer: (question: HumanQuestion | string, value: unknown, options: WaitOptions = {}) =>
         this.#operation("answer", [id, question, value], options, (signal) =>
           this.#answer(id, typeof question === "object" ? question.id : question, value, signal),
         ),
-      parent: (options: WaitOptions = {}) =>
-        this.#operation("parent", [id], options, async (signal) => {
-          // cast: as above
-          return (await this.#ask(id, "parent", signal)) as string | undefined;
-        }),
-      forks: (options: WaitOptions = {}) =>
-        this.#operation("forks", [id], options, async (signal) => {
-          // cast: as above
-          return (await this.#ask(id, "forks", signal)) as readonly string[];
-        }),
-      cancel: (options: WaitOptions = {}) =>
-        this.#operation("cancel", [id], options, async (signal) => {
-          await this.#ask(id, "cancel", signal);
-        }),
+      parent: asked<string | undefined>("parent"),
+      forks: asked<readonly string[]>("forks"),
+      cancel: asked<void>("cancel"),
     });
   }
 
@@ -193,8 +192,8 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
       return (await this.#asking.send({ op: "follow", agent, message }, signal)) as Uint8Array;
     };
     const following = { agent, port: this.#port, ask };
-    const streams = neighbourStreams(following, parseInvocationId(agent, id), id);
-    return this.#active.looks.allFollowed(streams);
+    const child = this.#childOf(id);
+    return this.#active.looks.allFollowed(neighbourStreams(following, child, id), child);
   }
 
   /** As it is now: a later run of the node reads it again. */
@@ -223,29 +222,30 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
   }
 
   #resultName(id: string): NameWriter {
-    const child = parseInvocationId(this.#target.agent, id);
+    const child = this.#childOf(id);
     return (writer) => {
       writer.u8(names.result);
       writer.bytes(child);
     };
   }
 
-  #inputBytes(input: unknown): Uint8Array {
-    const { agent, topology } = this.#target;
-    return encodeMessage(input, `input of agent "${agent}" of topology "${topology}"`);
+  #childOf(id: string): InvocationId {
+    return parseInvocationId(this.#target.agent, id);
   }
 
   /** @throws PartitaError OPTION_INVALID, OPTION_UNKNOWN; or the signal's reason */
-  #metadataOf(call: string, options: NeighbourInvokeOptions): Uint8Array {
-    const { agent, topology } = this.#target;
-    const where = `${call} of agent "${agent}" of topology "${topology}"`;
+  #given(call: "invoke" | "initiate", input: unknown, options: NeighbourInvokeOptions): GivenCall {
+    const of = `agent "${this.#target.agent}" of topology "${this.#target.topology}"`;
+    const where = `${call} of ${of}`;
     checkWaitOptions(call, options, ["signal", "metadata", "id"]);
     const id: unknown = Reflect.get(options, "id");
     if (id !== undefined) {
       const valid = "left out: a node gives each call of another topology an id of its own";
       throw optionInvalid(where, "id", id, valid);
     }
-    return encodeMetadata(where, options.metadata);
+    const metadata = encodeMetadata(where, options.metadata);
+    const isAwaited = call === "invoke";
+    return { input: encodeMessage(input, `input of ${of}`), metadata, isAwaited };
   }
 
   /**
@@ -254,11 +254,10 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
    */
   #begin(
     waits: NodeWaits,
-    input: Uint8Array,
-    metadata: Uint8Array,
+    given: GivenCall,
     outcomeOf: (attempt: number, id: string | undefined) => Uint8Array | undefined,
   ): BegunCall {
-    const name = `${this.#name} #${checksum(input).toString(16)}`;
+    const name = `${this.#name} #${checksum(given.input).toString(16)}`;
     const callName = (attempt: number): string => `call ${attempt} of ${name}`;
     const idName = (attempt: number): string => `begun ${attempt} of ${name}`;
     const asking = this.#asking;
@@ -274,16 +273,18 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     const call = asking.place(callName(attempt));
     const begun = asking.place(idName(attempt));
     const id = async (): Promise<string> => {
-      const made = await this.#keep(call, async () => callNote(newCallId(this.#port), metadata));
-      return String(await this.#keep(begun, () => this.#initiate(notedCall(made), input)));
+      const noted = async () => callNote(newCallId(this.#port), given.metadata);
+      const made = await this.#keep(call, noted);
+      return String(await this.#keep(begun, () => this.#initiate(notedCall(made), given)));
     };
     return { attempt, id };
   }
 
-  async #initiate(call: NotedCall, input: Uint8Array): Promise<unknown> {
+  async #initiate(call: NotedCall, { input, isAwaited }: GivenCall): Promise<unknown> {
     this.#active.assertWrites();
-    const { agent } = this.#target;
-    return await this.#asking.send({ op: "initiate", agent, ...call, input });
+    const { agent, topology } = this.#target;
+    const callers = callersFor(topology, this.#run, this.#port, isAwaited);
+    return await this.#asking.send({ op: "initiate", agent, ...call, callers, input });
   }
 
   /** Waits for an invocation, once it has begun: until then the node is not at rest. */
@@ -298,7 +299,7 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     const waited: { outcome: Promise<Uint8Array>; child: InvocationId }[] = [];
     await this.#active.operation(this.#called("result"), async () => {
       const id = await begin();
-      const child = parseInvocationId(agent, id);
+      const child = this.#childOf(id);
       // Cancelled meanwhile: no row of a wait will tell of it.
       if (isOwn && this.#active.isAborted) waits.begun(this.#ownChild(id));
       const wanted = { kind: "neighbour", topology, agent, child, isOwn } as const;
@@ -314,7 +315,7 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
 
   #ownChild(id: string): NeighbourChild {
     const { topology, agent } = this.#target;
-    return { topology, agent, child: parseInvocationId(agent, id), isOwn: true };
+    return { topology, agent, child: this.#childOf(id), isOwn: true };
   }
 
   /** Answers once: an earlier run that was about to may have, and then the question is stale. */

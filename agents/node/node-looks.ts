@@ -8,7 +8,7 @@
 // Invariants:
 //   Q1. A read of a stream is under way from when its next event is asked for until that is there:
 //       who is busy with the one before waits for nothing.
-//   Q2. A keyed run counts as one that waits for what it follows when a read has taken
+//   Q2. A run that may block others counts as one that waits for what it follows when a read takes
 //       `followPatienceMs`. Before, an event may be on its way that lets it leave the stream.
 
 import { PartitaError } from "../../base/errors.js";
@@ -27,7 +27,8 @@ export interface FollowedChild {
 /** What a run's looks need of it. */
 export interface LookParts {
   readonly port: TaskPort;
-  readonly isKeyed: boolean;
+  /** It may hold a key, or one of its callers, that others wait for in line. */
+  readonly mayBlock: boolean;
   /** Reads of streams have begun or ended. */
   readonly changed: () => void;
   /** The run waits for one more invocation (Q2). */
@@ -108,13 +109,24 @@ export class NodeLooks {
   }
 
   /** The same of all streams of an invocation. */
-  allFollowed<Of extends Streams>(of: Of): Of {
+  allFollowed<Of extends Streams>(of: Of, child: InvocationId): Of {
+    const whole = { child, isWhole: true };
     const streams = {
       stream: (...given: never) => this.followed(of.stream(...given)),
-      streamAll: (...given: never) => this.followed(of.streamAll(...given)),
+      streamAll: (...given: never) => this.followed(of.streamAll(...given), whole),
       streamSpecific: (...given: never) => this.followed(of.streamSpecific(...given)),
     };
     return { ...of, ...streams };
+  }
+
+  /** While `begin` asks, it goes on only with what becomes of `child` (Q2). */
+  async expects<T>(child: FollowedChild, begin: () => Promise<T>): Promise<T> {
+    const over = this.#expect(child);
+    try {
+      return await begin();
+    } finally {
+      over?.();
+    }
   }
 
   async #follow<T>(next: () => Promise<T>, child: FollowedChild | undefined): Promise<T> {
@@ -133,8 +145,8 @@ export class NodeLooks {
 
   /** See Q2. Returns what ends it. */
   #expect(child: FollowedChild | undefined): (() => void) | undefined {
-    const { isKeyed, port, waitsForChild } = this.#parts;
-    if (!isKeyed || child === undefined) return undefined;
+    const { mayBlock, port, waitsForChild } = this.#parts;
+    if (!mayBlock || child === undefined) return undefined;
     // The same stream may be followed twice.
     const awaited = { ...child };
     const patience = port.after(limits.followPatienceMs, () => {

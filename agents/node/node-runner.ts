@@ -31,9 +31,11 @@ import type { Fence } from "../wire/attempt-message.js";
 import type { InvocationId } from "../wire/invocation-id.js";
 import type { RunMessage } from "../wire/message.js";
 import { encodePoison } from "../wire/poison-message.js";
+import { AwaitedChildren } from "./awaited-children.js";
 import { type Fences, isStopped, stopError } from "./fences.js";
 import { gateOf } from "./gates.js";
 import { HeldRows } from "./held-rows.js";
+import { KeyDeadlocks } from "./key-deadlocks.js";
 import { KeyLines } from "./key-lines.js";
 import { KeptRows } from "./kept-rows.js";
 import type { NodeQueue } from "./node-queue.js";
@@ -57,6 +59,8 @@ export class NodeRunner {
   readonly #services: RunServices;
   readonly #ready: StartLine;
   readonly #keys: KeyLines;
+  readonly awaited: AwaitedChildren;
+  readonly #deadlocks: KeyDeadlocks;
   readonly #kept: KeptRows;
   /** From when it may start until its completion, or that it is parked, is committed. */
   readonly #running = new Map<number, NodeRun>();
@@ -84,7 +88,7 @@ export class NodeRunner {
     this.waiting = new WaitingRuns(port, resting, this.#running, bounds.awakeWaitingMax, {
       rested: (run) => this.#rested(run),
       regain: ({ row }) => this.#keys.regain(row.arrivalNo, row.gate),
-      waitsForChild: (arrivalNo) => this.#judgeBehind(arrivalNo),
+      waitsForChild: (arrivalNo) => this.#deadlocks.judgeBehind(arrivalNo),
       giveUp: (run) => this.#giveUp(run),
       goOn: (arrivalNo) => this.#proceed(arrivalNo, gateOf(this.runIn(arrivalNo))),
       placeFree: () => this.#startReady(),
@@ -96,7 +100,14 @@ export class NodeRunner {
     this.#kept = new KeptRows(bounds);
     this.#parked = new ParkedRows(port);
     this.#ready = new StartLine(port, queue);
-    this.#keys = new KeyLines(agents, open, this.#running, queue);
+    this.#keys = new KeyLines(agents);
+    this.awaited = new AwaitedChildren(open, this.#running);
+    this.#deadlocks = new KeyDeadlocks(port, queue, this.#keys, this.awaited, {
+      runIn: (arrivalNo) => this.runIn(arrivalNo),
+      isIdle: (arrivalNo) => this.#isIdle(arrivalNo),
+      now: (action) => this.#now(action),
+      refuse: (no, error) => void this.#newRun(no, this.runIn(no)).refuse(error),
+    });
     port.onMayStart(() => {
       this.#ready.release();
       this.#startReady();
@@ -126,7 +137,7 @@ export class NodeRunner {
     this.held.add(run.invocationId, arrivalNo);
     this.#kept.keep(arrivalNo, run);
     if (this.#keys.enter(arrivalNo, run, this.#resting.has(arrivalNo))) this.#admit(arrivalNo);
-    else if (!this.#isParked(arrivalNo)) this.#judge(arrivalNo);
+    else if (!this.#isParked(arrivalNo)) this.#deadlocks.judge(arrivalNo);
     if (this.#goes(arrivalNo, run)) this.#now(() => this.stop(arrivalNo));
     else this.#startReady();
   }
@@ -203,7 +214,7 @@ export class NodeRunner {
   /** A row that was parked may run, as soon as it has its key. */
   #proceed(arrivalNo: number, gate: string | undefined): void {
     if (this.#keys.regain(arrivalNo, gate)) this.#line(arrivalNo);
-    else if (this.#keys.isInLine(arrivalNo, gate)) this.#judge(arrivalNo);
+    else if (this.#keys.isInLine(arrivalNo, gate)) this.#deadlocks.judge(arrivalNo);
     this.#startReady();
   }
 
@@ -214,21 +225,9 @@ export class NodeRunner {
     if (next !== undefined) this.#admit(next);
   }
 
-  /** A row waits for an invocation: perhaps for one that waits in line for its key. */
-  #judgeBehind(arrivalNo: number): void {
-    // Its function may have been given up with the frame that says so.
-    const run = this.#running.get(arrivalNo)?.row.run ?? this.#queue.peek(arrivalNo);
-    if (run !== undefined) for (const behind of this.#keys.behind(run)) this.#judge(behind);
-  }
-
-  /** A row that waits for a key is refused when it would do so for ever. */
-  #judge(arrivalNo: number): void {
-    if (this.#running.has(arrivalNo) || this.#parked.has(arrivalNo)) return;
-    const run = this.runIn(arrivalNo);
-    const error = this.#keys.deadlock(run);
-    if (error === undefined) return;
-    const refused = this.#newRun(arrivalNo, run);
-    this.#now(() => void refused.refuse(error));
+  #isIdle(arrivalNo: number): boolean {
+    const isUnderWay = this.#running.has(arrivalNo) || this.#parked.has(arrivalNo);
+    return !isUnderWay && !this.#isAborted();
   }
 
   /** At once; of rows that are found, when `begin` is called. */

@@ -3,7 +3,7 @@
 import type { TaskPort } from "../../runtime/task-program.js";
 import type { InvocationId } from "../wire/invocation-id.js";
 import type { WaitPlace } from "../wire/wait-fields.js";
-import { decodeWait, waitKey, waitTable } from "./wait-rows.js";
+import { decodeWait, isForOutcome, waitKey, waitTable } from "./wait-rows.js";
 
 export class OpenWaits {
   readonly #port: TaskPort;
@@ -19,7 +19,7 @@ export class OpenWaits {
     return this.of(arrivalNo).flatMap((index) => {
       const row = this.#port.get(waitTable, waitKey({ arrivalNo, index }));
       const wanted = row === undefined ? undefined : decodeWait(row).wanted;
-      return wanted?.kind === "result" || wanted?.kind === "step" ? [wanted.child] : [];
+      return wanted !== undefined && isForOutcome(wanted) ? [wanted.child] : [];
     });
   }
 

@@ -1,8 +1,12 @@
-// Probes — what a task answers when the home task of an invocation asks whether it holds a row.
+// Probes — what a task answers when others ask what its rows are and wait for: the home task of an
+// invocation, whether it holds a row of it; a task where a row waits for a key (key-deadlocks.ts),
+// whether one waits for another invocation.
 
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
+import { encodeWaitsForReply, type WaitsForMessage } from "../wire/chain-message.js";
 import { isSameNode, placementOf } from "../wire/invocation-id.js";
 import { encodeStall, type GoneMessage, type ProbeMessage } from "../wire/stall-message.js";
+import { noBytes } from "../wire/wire-field.js";
 import type { NodeQueue } from "./node-queue.js";
 import type { NodeRunner } from "./node-runner.js";
 
@@ -38,6 +42,18 @@ export class Probes {
       if (isHeld) return;
       this.#port.submit(encodeStall({ ...subject, kind: "gone" }));
     });
+  }
+
+  /** Whether a row of the caller waits for the child. */
+  waitsFor({ caller, child }: WaitsForMessage): Uint8Array {
+    const rows = this.#runner.held.of(caller);
+    const waits = rows.some((arrivalNo) => {
+      return this.#runner.awaited.of(arrivalNo).some((id) => Buffer.compare(id, child) === 0);
+    });
+    const [carried = noBytes] = rows.flatMap(
+      (arrivalNo) => this.#queue.peek(arrivalNo)?.carried ?? [],
+    );
+    return encodeWaitsForReply({ waits, carried });
   }
 
   /** It is not here, and its ack, if it has finished, is on the way home: this goes behind it. */

@@ -4,7 +4,8 @@
 // (question-message.ts).
 
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
-import { decodeCarried, encodeCarried } from "../wire/carried.js";
+import { noBytes } from "../wire/wire-field.js";
+import { type CallerChain, chainSeenFrom, decodeCarried, encodeCarried } from "../wire/carried.js";
 import { type InvocationId, placementOf } from "../wire/invocation-id.js";
 import type { RunMessage } from "../wire/message.js";
 import { type Caller, encodeQuestion, type QuestionMessage } from "../wire/question-message.js";
@@ -51,7 +52,12 @@ export function sendRequest(turn: Turn, port: TaskPort, row: WaitingRow, wanted:
       const { kind, child, beginning } = wanted;
       const caller: Caller = { task, ...place, until: "result" };
       if (beginning === undefined) send(child, attach(wanted, caller));
-      else send(child, beginOf(wanted, beginning, kind === "result" ? caller : undefined, run));
+      else {
+        const waits = kind === "result";
+        const { metadata } = beginning;
+        const carried = encodeCarried({ metadata, ...calledBy(run, task, waits) });
+        send(child, beginOf(wanted, beginning, waits ? caller : undefined, carried));
+      }
     }
   }
 }
@@ -65,11 +71,30 @@ function attach(
 
 function beginOf(
   { agent, child }: { readonly agent: string; readonly child: InvocationId },
-  { key, metadata, input }: Beginning,
+  { key, input }: Beginning,
   caller: Caller | undefined,
-  { carried, invocationId }: RunMessage,
+  carried: Uint8Array,
 ): QuestionMessage {
-  const callers = caller === undefined ? [] : [...decodeCarried(carried).callers, invocationId];
-  const begun = { agent, invocationId: child, caller, key, input };
-  return { kind: "begin", ...begun, carried: encodeCarried({ metadata, callers }) };
+  return { kind: "begin", agent, invocationId: child, caller, carried, key, input };
+}
+
+/** The same of what it begins in another topology, in bytes. */
+export function callersFor(
+  topology: string,
+  run: RunMessage,
+  port: TaskPort,
+  waits: boolean,
+): Uint8Array {
+  const chain = chainSeenFrom(topology, port.topology, calledBy(run, port.taskId, waits));
+  return encodeCarried({ metadata: noBytes, ...chain });
+}
+
+/** The callers of what a node of this task begins; `waits`: it waits for that from the start. */
+function calledBy(
+  { carried, invocationId }: RunMessage,
+  task: number,
+  waits: boolean,
+): CallerChain {
+  const { callers, isCut } = decodeCarried(carried);
+  return { callers: [...callers, { invocationId, task, topology: "", waits }], isCut };
 }

@@ -271,6 +271,12 @@ export function asks(
   return row.wanted.kind === "answer" && Buffer.compare(row.wanted.question, question) === 0;
 }
 
+/** Whether it is a wait for the outcome, or the next step, of an invocation. */
+export function isForOutcome(wanted: WaitedFor): wanted is WaitedNeighbour | WaitedChild {
+  const { kind } = wanted;
+  return kind === "result" || kind === "step" || kind === "neighbour";
+}
+
 /** Whether it is a wait for this invocation. */
 export function isFor({ wanted }: WaitRow, child: InvocationId): boolean {
   return "child" in wanted && Buffer.compare(wanted.child, child) === 0;

@@ -53,6 +53,7 @@ import {
   answerKey,
   asks,
   isFor,
+  isForOutcome,
   decodeAnswer,
   decodeWait,
   encodeAnswer,
@@ -203,7 +204,7 @@ export class Waits {
     if (waitedFor?.kind === "neighbour") {
       turn.afterCommit(() => this.#passed.watch(place, waitedFor));
     }
-    if (waitedFor?.kind === "result" || waitedFor?.kind === "step") {
+    if (waitedFor !== undefined && isForOutcome(waitedFor)) {
       turn.afterCommit(() => this.#runs.waitsForChild(arrivalNo));
     }
   }

@@ -42,6 +42,8 @@ export const messageKinds = {
   probe: 49,
   gone: 50,
   missing: 51,
+  // chain-message.ts
+  waitsFor: 52,
   // wait-message.ts
   wait: 64,
   settle: 65,

@@ -21,6 +21,7 @@ import { type AttemptMessage, readAttempt } from "./attempt-message.js";
 import { type MetadataMessage, readMetadataMessage } from "./metadata-message.js";
 import { type PoisonMessage, readPoison } from "./poison-message.js";
 import { type QuestionMessage, readQuestion } from "./question-message.js";
+import { readWaitsFor, type WaitsForMessage } from "./chain-message.js";
 import { type ForkFamilyMessage, readForkMessage } from "./fork-message.js";
 import { readTraceMessage, type TraceMessage } from "./trace-message.js";
 import { readStall, type StallMessage } from "./stall-message.js";
@@ -109,6 +110,7 @@ export type AgentMessage =
   | CollectMessage
   | AttemptMessage
   | StallMessage
+  | WaitsForMessage
   | PoisonMessage
   | StreamMessage
   | MetadataMessage
@@ -211,6 +213,7 @@ export function decodeAgentMessage(bytes: Uint8Array): AgentMessage {
       return (
         readAttempt(kind, reader) ??
         readStall(kind, reader) ??
+        readWaitsFor(kind, reader) ??
         readStream(kind, reader) ??
         readForkMessage(kind, reader) ??
         readTaskWait(kind, reader) ??

@@ -21,7 +21,15 @@ export type NeighbourRequest =
       /** Makes it begin once. */
       readonly call: string;
       readonly metadata: Uint8Array;
+      /** Who has called, as that topology names them (carried.ts). */
+      readonly callers: Uint8Array;
       readonly input: Uint8Array;
+    }
+  | {
+      readonly op: "waitsFor";
+      readonly task: number;
+      /** What that task is asked (chain-message.ts). */
+      readonly message: Uint8Array;
     }
   | {
       readonly op: "ask";

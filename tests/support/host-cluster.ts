@@ -200,6 +200,7 @@ export class HostCluster {
     const { task, storage } = driver;
     const { system } = hosted.host;
     const port: TaskPort = {
+      topology: this.#declared.name,
       taskId: task.taskId,
       taskCount: this.plan.taskCount,
       boot: task.boot,

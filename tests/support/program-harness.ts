@@ -50,6 +50,7 @@ export interface HarnessSettings {
   >;
   readonly compute?: Readonly<Record<string, (...args: never[]) => unknown>>;
   readonly objects?: Readonly<Record<string, ObjectEntry>>;
+  readonly topology?: string;
   readonly neighbour?: NeighbourCall;
   /** Default 3. */
   readonly tasks?: number;
@@ -257,6 +258,7 @@ export class ProgramHarness {
     const { id, rows, life, boots } = task;
     const { stores = {}, compute = {}, objects = {}, isWeak = false } = this.#settings;
     return harnessPort({
+      topology: this.#settings.topology ?? "",
       id,
       taskCount: this.taskCount,
       boots,
@@ -270,9 +272,7 @@ export class ProgramHarness {
       objects,
       neighbour: this.#settings.neighbour ?? new Neighbours().callOf(this.clock),
       ownerOf: (keyHash) => this.ownerOf(keyHash),
-      submit: (message) => {
-        this.#task(id).mailbox.push(submitted(message));
-      },
+      submit: (message) => void this.#task(id).mailbox.push(submitted(message)),
       applied: (message, stamp) => {
         return stampedRequest(message, stamp, (request) => {
           if (life.alive) this.#task(id).mailbox.push(request);

@@ -53,6 +53,7 @@ export interface HarnessPortParts {
   readonly stores: Readonly<Record<string, { readonly content: StoreContent }>>;
   readonly compute: Readonly<Record<string, (...args: never[]) => unknown>>;
   readonly objects: Readonly<Record<string, ObjectEntry>>;
+  readonly topology: string;
   readonly neighbour: NeighbourCall;
   ownerOf(keyHash: number): number;
   submit(message: Uint8Array | OwnWork): void;
@@ -93,6 +94,7 @@ export function harnessPort(parts: HarnessPortParts): TaskPort {
       });
     });
   return {
+    topology: parts.topology,
     taskId: parts.id,
     taskCount: parts.taskCount,
     boot: { count: parts.boots, unclean, lossy: unclean && parts.isWeak },

@@ -38,6 +38,7 @@ import {
 import { encodeMetadataMessage } from "../../../agents/wire/metadata-message.js";
 import type { QuestionMessage } from "../../../agents/wire/question-message.js";
 import type { StreamMessage } from "../../../agents/wire/stream-message.js";
+import { encodeWaitsFor, type WaitsForMessage } from "../../../agents/wire/chain-message.js";
 import { encodeStall, type StallMessage } from "../../../agents/wire/stall-message.js";
 import type { TaskWaitMessage } from "../../../agents/wire/wait-message.js";
 import type { ForkFamilyMessage } from "../../../agents/wire/fork-message.js";
@@ -135,7 +136,14 @@ const stallMessage: fc.Arbitrary<StallMessage> = fc.oneof(
   fc.record({ kind: fc.constant("missing" as const), ...subject }),
 );
 
+const waitsFor: fc.Arbitrary<WaitsForMessage> = fc.record({
+  kind: fc.constant("waitsFor" as const),
+  caller: invocationId,
+  child: invocationId,
+});
+
 const message: fc.Arbitrary<PlainMessage> = fc.oneof(
+  waitsFor,
   fc.record({
     kind: fc.constant("initiate" as const),
     agent: name,
@@ -269,6 +277,8 @@ function encode(sent: PlainMessage): Uint8Array {
     case "gone":
     case "missing":
       return encodeStall(sent);
+    case "waitsFor":
+      return encodeWaitsFor(sent);
     case "metadata":
       return encodeMetadataMessage(sent);
     default:

@@ -255,17 +255,36 @@ describe("question ids", () => {
   });
 });
 
+const carriedCaller = fc.record({
+  invocationId: id,
+  task: fc.nat({ max: 65_535 }),
+  topology: fc.constantFrom("", "another"),
+  waits: fc.boolean(),
+});
+
 describe("carried — metadata and callers", () => {
   it("nothing takes no bytes, and of very many callers the outermost are left out", async () => {
-    expect(encodeCarried({ metadata: new Uint8Array(0), callers: [] })).toHaveLength(0);
+    expect(encodeCarried({ metadata: new Uint8Array(0), callers: [], isCut: false })).toHaveLength(
+      0,
+    );
     await check(
-      fc.property(bytes, fc.array(id, { maxLength: 8 }), (metadata, callers) => {
-        expect(decodeCarried(encodeCarried({ metadata, callers }))).toEqual({ metadata, callers });
+      fc.property(bytes, fc.array(carriedCaller, { maxLength: 8 }), fc.boolean(), (...of) => {
+        const [metadata, callers, isCut] = of;
+        const carried = { metadata, callers, isCut };
+        expect(decodeCarried(encodeCarried(carried))).toEqual(carried);
       }),
     );
-    const many = Array.from({ length: 5_000 }, (_, at) => new Uint8Array(16).fill(at % 251));
-    const kept = decodeCarried(encodeCarried({ metadata: new Uint8Array(100), callers: many }));
-    expect(kept.callers.length * 16 + 100).toBeLessThanOrEqual(limits.carriedBytesMax);
-    expect(kept.callers).toEqual(many.slice(-kept.callers.length));
+    const many = Array.from({ length: 5_000 }, (_, at) => ({
+      invocationId: new Uint8Array(16).fill(at % 251),
+      task: at,
+      topology: at % 3 === 0 ? "another" : "",
+      waits: at % 2 === 0,
+    }));
+    const metadata = new Uint8Array(100);
+    const carried = encodeCarried({ metadata, callers: many, isCut: false });
+    const kept = decodeCarried(carried);
+    expect(carried.length).toBeLessThanOrEqual(limits.carriedBytesMax + 8);
+    expect(carried.length).toBeGreaterThan(limits.carriedBytesMax - 32);
+    expect(kept).toEqual({ metadata, callers: many.slice(-kept.callers.length), isCut: true });
   });
 });
