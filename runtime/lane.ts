@@ -1,10 +1,10 @@
 // Lane — one thread's way to one task: requests go out in order, replies come back in that order.
 //
-// Owns: the bytes not flushed yet, the ring of callers that wait for replies, the window that
-// bounds what is on the way, and the count of writes on the way per hash bucket (so that a read can
-// tell whether one of its own thread's writes is still to come).
+// Owns: the bytes not flushed yet, the callers that wait for replies, the window that bounds what is
+// on the way, and the count of writes on the way per hash bucket (so that a read can tell whether
+// one of its own thread's writes is still to come).
 // Leaves to others: when to flush and how bytes travel (host.ts), which lane (router), what
-// requests mean (store-operations.ts).
+// requests mean (store-operations.ts), the ring itself (caller-ring.ts).
 //
 // Invariants:
 //   L1. Requests leave in the order of the calls; a caller that waits for room keeps its place.
@@ -13,12 +13,16 @@
 //       that wait, at most `laneWaitingMax` of them with at most `laneWaitingBytesMax` bytes, or
 //       are refused at once with MAILBOX_FULL when asked so.
 //   L4. `pendingWrites(keyHash)` is 0 only if no write of this thread to that key is on the way.
+//   L5. The promise that a caller gets is the one the reply settles: nothing else is made for a call
+//       while it is on the way. What he is refused with is made in a reaction that his promise
+//       follows: V8 leads from there to the line that awaits.
 
 import { ByteReader } from "../base/byte-reader.js";
 import { ByteWriter } from "../base/byte-writer.js";
 import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
+import { CallerRing, type Judge, type Settle } from "./caller-ring.js";
 import {
   type Operation,
   operation,
@@ -27,6 +31,7 @@ import {
   type Stamp,
   type Status,
   stampBytes,
+  status,
   writeRequest,
 } from "./protocol.js";
 import { Ring } from "./ring.js";
@@ -38,18 +43,14 @@ export interface LaneBounds {
   readonly whenFull: "wait" | "reject";
 }
 
-/** A caller that has no reply yet. */
-interface Caller {
+/** A caller whose request has not left, since there is no room. */
+interface WaitingCaller {
   readonly operation: Operation;
   readonly keyHash: number;
   /** Bytes of the request. */
   readonly bytes: number;
-  readonly resolve: (reply: Reply) => void;
-  readonly reject: (error: Error) => void;
-}
-
-/** A caller whose request has not left, since there is no room. */
-interface WaitingCaller extends Caller {
+  readonly judge: Judge<unknown>;
+  readonly settle: Settle;
   readonly table: number;
   readonly key: Uint8Array;
   readonly argument: Uint8Array;
@@ -63,7 +64,7 @@ export class Lane {
   readonly #bounds: LaneBounds;
   /** Tells the host that there are bytes to flush. */
   readonly #dirty: (lane: Lane) => void;
-  readonly #sent: Ring<Caller>;
+  readonly #sent = new CallerRing();
   readonly #waiting: Ring<WaitingCaller>;
   readonly #buckets = new Uint32Array(bucketCount);
   #wideWrites = 0;
@@ -80,7 +81,6 @@ export class Lane {
     this.task = task;
     this.#bounds = bounds;
     this.#dirty = dirty;
-    this.#sent = new Ring(bounds.messagesMax);
     this.#waiting = new Ring(limits.laneWaitingMax);
   }
 
@@ -112,18 +112,37 @@ export class Lane {
     argument: Uint8Array,
     stamp?: Stamp,
   ): Promise<Reply> {
+    return this.call(kind, table, key, keyHash, argument, replyOf, stamp);
+  }
+
+  /** The same; resolves with what `judge` makes of the reply. */
+  call<T>(
+    kind: Operation,
+    table: number,
+    key: Uint8Array,
+    keyHash: number,
+    argument: Uint8Array,
+    judge: Judge<T>,
+    stamp?: Stamp,
+  ): Promise<T> {
     if (this.#lost !== undefined) return Promise.reject(this.#lost);
     const full = this.#full || this.#waiting.length > 0;
     const bytes = requestHeaderBytes + key.length + argument.length + stampBytes(stamp);
     if (full && !this.#mayWait(1, bytes)) return Promise.reject(this.#fullError());
-    return new Promise((resolve, reject) => {
-      const caller: Caller = { operation: kind, keyHash, bytes, resolve, reject };
-      this.#count(caller, 1);
-      if (full) {
-        this.#waiting.push({ ...caller, table, key, argument: argument.slice(), stamp });
-        this.#bytesWaiting += bytes;
-      } else this.#send(caller, table, key, argument, stamp);
-    });
+    const promise = new Promise<T>(capture);
+    const settle = captured;
+    captured = settlesNothing;
+    this.#count(kind, keyHash, 1);
+    if (full) {
+      const copy = argument.slice();
+      const caller = { operation: kind, keyHash, bytes, judge, settle, table, key, stamp };
+      this.#waiting.push({ ...caller, argument: copy });
+      this.#bytesWaiting += bytes;
+      return promise;
+    }
+    this.#sent.push(kind, keyHash, bytes, judge, settle);
+    this.#send(bytes, kind, table, key, argument, stamp);
+    return promise;
   }
 
   /**
@@ -156,33 +175,43 @@ export class Lane {
    */
   receive(body: Uint8Array): void {
     if (this.#lost !== undefined) return;
+    const sent = this.#sent;
     const reader = new ByteReader(body);
     while (!reader.done) {
       // cast: the status byte was written by writeReply.
       const kind = reader.u8() as Status;
-      const bytes = reader.bytes(reader.u32());
-      const caller = this.#sent.shift();
-      assert(caller !== undefined, () => `task ${this.task} replied to no request`);
-      this.#bytesOnTheWay -= caller.bytes;
-      this.#count(caller, -1);
-      caller.resolve({ status: kind, bytes });
+      const length = reader.u32();
+      const start = reader.offset;
+      reader.skip(length);
+      assert(sent.length > 0, () => `task ${this.task} replied to no request`);
+      this.#bytesOnTheWay -= sent.bytes;
+      this.#count(sent.operation, sent.keyHash, -1);
+      // Out of the ring first: what a class decodes with may call again.
+      const { judge } = sent;
+      settled(sent.shift(), judge, kind, body, start, start + length);
     }
     while (!this.#full) {
       const next = this.#waiting.shift();
       if (next === undefined) break;
       this.#bytesWaiting -= next.bytes;
-      this.#send(next, next.table, next.key, next.argument, next.stamp);
+      this.#sent.push(next.operation, next.keyHash, next.bytes, next.judge, next.settle);
+      this.#send(next.bytes, next.operation, next.table, next.key, next.argument, next.stamp);
     }
   }
 
   /** The task is gone: everybody who waits is told, and later callers too until `reopen`. */
   lose(error: Error): void {
     this.#lost = error;
-    for (const ring of [this.#sent, this.#waiting]) {
-      for (let caller = ring.shift(); caller !== undefined; caller = ring.shift()) {
-        this.#count(caller, -1);
-        caller.reject(error);
-      }
+    const gone = Promise.reject(error);
+    // Nobody may be waiting.
+    gone.catch(() => {});
+    for (const sent = this.#sent; sent.length > 0; ) {
+      this.#count(sent.operation, sent.keyHash, -1);
+      sent.shift()(gone);
+    }
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      this.#count(next.operation, next.keyHash, -1);
+      next.settle(gone);
     }
     this.#bytesOnTheWay = 0;
     this.#bytesWaiting = 0;
@@ -197,9 +226,8 @@ export class Lane {
    * on the way, until what is returned is called: reads of its key go behind it (L4).
    */
   hold(kind: Operation, keyHash: number): () => void {
-    const held = { operation: kind, keyHash };
-    this.#count(held, 1);
-    return () => this.#count(held, -1);
+    this.#count(kind, keyHash, 1);
+    return () => this.#count(kind, keyHash, -1);
   }
 
   /** The task was started again. */
@@ -235,22 +263,22 @@ export class Lane {
   }
 
   #send(
-    caller: Caller,
+    bytes: number,
+    kind: Operation,
     table: number,
     key: Uint8Array,
     argument: Uint8Array,
     stamp: Stamp | undefined,
   ): void {
-    this.#sent.push(caller);
-    this.#bytesOnTheWay += caller.bytes;
-    writeRequest(this.#body, caller.operation, table, key, argument, stamp);
+    this.#bytesOnTheWay += bytes;
+    writeRequest(this.#body, kind, table, key, argument, stamp);
     if (this.#flushWanted) return;
     this.#flushWanted = true;
     this.#dirty(this);
   }
 
-  #count(caller: Pick<Caller, "operation" | "keyHash">, change: 1 | -1): void {
-    switch (caller.operation) {
+  #count(kind: number, keyHash: number, change: 1 | -1): void {
+    switch (kind) {
       case operation.get:
       case operation.page:
       case operation.barrier:
@@ -262,7 +290,7 @@ export class Lane {
         this.#wideWrites += change;
         break;
       default: {
-        const bucket = caller.keyHash % bucketCount;
+        const bucket = keyHash % bucketCount;
         this.#buckets[bucket] = (this.#buckets[bucket] ?? 0) + change;
       }
     }
@@ -275,6 +303,54 @@ export class Lane {
       capacity: this.#bounds.messagesMax,
     });
   }
+}
+
+/** What a promise is settled with, out of its executor without a closure of its own. */
+let captured: Settle = settlesNothing;
+
+function settlesNothing(): void {}
+
+function capture<T>(resolve: (value: T | PromiseLike<T>) => void): void {
+  // cast: it is given what the judge of a `Promise<T>` returns, which is a T.
+  captured = resolve as Settle;
+}
+
+/** Gives a caller his reply. */
+function settled(
+  settle: Settle,
+  judge: Judge<unknown>,
+  kind: Status,
+  packet: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  if (kind !== status.error) {
+    let outcome: unknown;
+    let isJudged = false;
+    try {
+      outcome = judge(kind, packet, start, end);
+      isJudged = true;
+    } catch {
+      // Bytes that cannot be decoded here: judged again below, where the stack names the caller.
+    }
+    if (isJudged) {
+      settle(outcome);
+      return;
+    }
+  }
+  // A turn later, when the caller's promise follows this one: else V8 finds no way to him (L5).
+  settle(
+    Promise.resolve()
+      .then(nothing)
+      .then(() => judge(kind, packet, start, end)),
+  );
+}
+
+function nothing(): void {}
+
+/** The reply as it came, refusals too. */
+function replyOf(kind: Status, packet: Uint8Array, start: number, end: number): Reply {
+  return { status: kind, bytes: packet.subarray(start, end) };
 }
 
 interface PromiseWithResolver {

@@ -12,9 +12,14 @@ import { type Reply, status } from "./protocol.js";
  *   awaits, its stack names the line that called. What the owner saw is its cause.
  */
 export function checked(reply: Reply): Reply {
-  if (reply.status !== status.error) return reply;
+  if (reply.status === status.error) refuse(reply.bytes);
+  return reply;
+}
+
+/** Throws what `checked` throws for a reply of these bytes that is an error. */
+export function refuse(bytes: Uint8Array): never {
   // cast: the owner's toWire made these bytes.
-  const error = fromWire(decodeValue(reply.bytes) as ErrorWire);
+  const error = fromWire(decodeValue(bytes) as ErrorWire);
   assert(PartitaError.is(error), "an owner refuses with a PartitaError");
   // Made anew here: the stack is to name the line that called, the cause keeps what the owner saw.
   const { cause, message } = error;

@@ -30,6 +30,7 @@ import { decodeValue, encodeValue } from "../store/value.js";
 import { checkCallOptions, listOf, nameShown } from "./call-checks.js";
 import { parseCallId } from "./call-id.js";
 import { callDigest } from "./call-records.js";
+import type { Judge } from "./caller-ring.js";
 import type { Lane } from "./lane.js";
 import { answeredRead, journaled } from "./node-operations.js";
 import type { OperationJournal } from "./operation-journal.js";
@@ -41,11 +42,12 @@ import {
   type Reply,
   requestHeaderBytes,
   type Stamp,
+  type Status,
   stampKind,
   status,
   undefinedArgument,
 } from "./protocol.js";
-import { checked } from "./refusal.js";
+import { checked, refuse } from "./refusal.js";
 import type { Router } from "./router.js";
 import { scanEntries } from "./store-scan.js";
 
@@ -103,7 +105,7 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
     try {
       const encodedKey = this.#key(key);
       const bytes = this.#value(value, "put");
-      return this.#send(operation.put, encodedKey, bytes).then(nothingOf);
+      return this.#send(operation.put, encodedKey, bytes, nothingOf);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -126,12 +128,14 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
       needs.set(lane, need);
     }
     for (const [lane, { requests, bytes }] of needs) lane.assertRoom(requests, bytes);
-    await allChecked(encoded.map(({ key, bytes }) => this.#send(operation.put, key, bytes)));
+    await allChecked(
+      encoded.map(({ key, bytes }) => this.#send(operation.put, key, bytes, nothingOf)),
+    );
   }
 
   delete(key: unknown): Promise<boolean> {
     try {
-      return this.#send(operation.delete, this.#key(key), noBytes).then(isYes);
+      return this.#send(operation.delete, this.#key(key), noBytes, isYes);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -144,7 +148,7 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
     });
     for (const lane of lanes) lane.assertRoom(1, requestHeaderBytes);
     await allChecked(
-      lanes.map((lane) => this.#request(lane, operation.clear, noBytes, 0, noBytes)),
+      lanes.map((lane) => this.#request(lane, operation.clear, noBytes, 0, noBytes, nothingOf)),
     );
   }
 
@@ -166,7 +170,7 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
       if (number < 0) throw this.#unknownUpdate(name);
       const encodedKey = this.#key(key);
       writeArguments(number, name, args);
-      return this.#send(operation.update, encodedKey, scratch.view()).then(answerOf);
+      return this.#send(operation.update, encodedKey, scratch.view(), answerOf);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -192,9 +196,9 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
       scratch.uint64(current.version);
       scratch.u8(value === undefined ? 0 : 1);
       if (value !== undefined) scratch.bytes(value);
-      const reply = checked(await this.#send(operation.replace, encodedKey, scratch.view()));
+      const isKept = await this.#send(operation.replace, encodedKey, scratch.view(), isYes);
       // What is kept, as the schema has it: what a `get` would give.
-      if (reply.bytes[0] === 1) return value === undefined ? undefined : decodeValue(value);
+      if (isKept) return value === undefined ? undefined : decodeValue(value);
     }
     const attempts = limits.modifyAttemptsMax;
     throw new PartitaError("MODIFY_CONFLICT", { store: this.#store.name, attempts });
@@ -233,28 +237,32 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
     return versioned(reply);
   }
 
-  #send(kind: Operation, key: Uint8Array, argument: Uint8Array): Promise<Reply> {
+  #send<T>(kind: Operation, key: Uint8Array, argument: Uint8Array, judge: Judge<T>): Promise<T> {
     // Nobody but this thread moves the level, so a call of several is refused whole.
     this.#router.assertWritable();
     const keyHash = hashKey(key);
     const lane: Lane = this.#router.lane(this.#router.owner(keyHash));
-    return this.#request(lane, kind, key, keyHash, argument);
+    return this.#request(lane, kind, key, keyHash, argument, judge);
   }
 
-  #request(
+  #request<T>(
     lane: Lane,
     kind: Operation,
     key: Uint8Array,
     keyHash: number,
     argument: Uint8Array,
-  ): Promise<Reply> {
+    judge: Judge<T>,
+  ): Promise<T> {
     const { table } = this.#store;
     const journal = this.#journal;
     if (journal === undefined) {
-      return lane.request(kind, table, key, keyHash, argument, this.#stamp);
+      return lane.call(kind, table, key, keyHash, argument, judge, this.#stamp);
     }
     // It may be sent again: the scratch buffer is another call's by then.
-    return journaled(journal, lane, { kind, table, key, keyHash, argument: argument.slice() });
+    const request = { kind, table, key, keyHash, argument: argument.slice() };
+    return journaled(journal, lane, request).then((reply) => {
+      return judge(reply.status, reply.bytes, 0, reply.bytes.length);
+    });
   }
 
   #key(key: unknown): Uint8Array {
@@ -296,26 +304,28 @@ function rowReply({ version, value }: StoredValue): Reply {
   return { status: status.ok, bytes: bytes.finish() };
 }
 
-// What comes of a write, judged in a reaction of its own: V8 leads from there to the line that
-// awaits, and an async function would keep its frame and all it holds for every call on the way.
+// What comes of a write (Judge of caller-ring.ts). A lane settles the caller's own promise with it:
+// a reaction or an async function for each call would be one thing more to hold while it is on the
+// way.
 
-function nothingOf(reply: Reply): void {
-  checked(reply);
+function nothingOf(kind: Status, packet: Uint8Array, start: number, end: number): void {
+  if (kind === status.error) refuse(packet.subarray(start, end));
 }
 
-function isYes(reply: Reply): boolean {
-  return checked(reply).bytes[0] === 1;
+function isYes(kind: Status, packet: Uint8Array, start: number, end: number): boolean {
+  if (kind === status.error) refuse(packet.subarray(start, end));
+  return packet[start] === 1;
 }
 
-function answerOf(reply: Reply): unknown {
-  return checked(reply).status === status.absent ? undefined : decodeValue(reply.bytes);
+function answerOf(kind: Status, packet: Uint8Array, start: number, end: number): unknown {
+  if (kind === status.error) refuse(packet.subarray(start, end));
+  return kind === status.absent ? undefined : decodeValue(packet.subarray(start, end));
 }
 
 /** Waits for all replies, so that none is left without somebody who awaits it, then judges them. */
-async function allChecked(sent: readonly Promise<Reply>[]): Promise<void> {
+async function allChecked(sent: readonly Promise<void>[]): Promise<void> {
   for (const outcome of await Promise.allSettled(sent)) {
     if (outcome.status === "rejected") throw outcome.reason;
-    checked(outcome.value);
   }
 }
 
