@@ -24,6 +24,11 @@ export class ByteReader {
     return this.#offset;
   }
 
+  /** All bytes, read or not: for readers of what lies in them. */
+  get whole(): Uint8Array {
+    return this.#bytes;
+  }
+
   /** Whether every byte was read. */
   get done(): boolean {
     return this.#offset === this.#bytes.length;

@@ -6,8 +6,8 @@
 // Invariants:
 //   Y1. `length` bytes are valid; what lies behind them in the buffer is never shown.
 //   Y2. `finish` returns a copy with an ArrayBuffer of its own: it can be transferred and kept.
-//   Y3. `view` shows the buffer itself: it is valid until the next append, `patchU32`, `truncate`
-//       or `reset`.
+//   Y3. `view` and `buffer` show the buffer itself: they are valid until the next append,
+//       `patchU32`, `truncate` or `reset`.
 
 import { assert, InvariantViolation } from "./invariant.js";
 
@@ -28,6 +28,11 @@ export class ByteWriter {
   /** Bytes written since the last `reset`. */
   get length(): number {
     return this.#length;
+  }
+
+  /** The buffer itself, of which the first `length` bytes count (Y3): for readers of many parts. */
+  get buffer(): Uint8Array<ArrayBuffer> {
+    return this.#buffer;
   }
 
   /** One byte; `value` is 0 to 255. */
@@ -63,13 +68,40 @@ export class ByteWriter {
   /** The bytes themselves, without their length. */
   bytes(bytes: Uint8Array): void {
     const count = bytes.length;
-    const at = this.#claim(count);
-    if (count > shortCopyBytes) {
-      this.#buffer.set(bytes, at);
+    if (count <= shortCopyBytes) {
+      this.slice(bytes, 0, count);
       return;
     }
+    // Claimed first: it can put another buffer in place.
+    const at = this.#claim(count);
+    this.#buffer.set(bytes, at);
+  }
+
+  /** The bytes `[start, end)` of `bytes`, without a view of them when they are few. */
+  slice(bytes: Uint8Array, start: number, end: number): void {
+    const count = end - start;
+    const at = this.#claim(count);
     const buffer = this.#buffer;
-    for (let index = 0; index < count; index += 1) buffer[at + index] = bytes[index] ?? 0;
+    if (count > shortCopyBytes) buffer.set(bytes.subarray(start, end), at);
+    else {
+      for (let index = 0; index < count; index += 1) buffer[at + index] = bytes[start + index] ?? 0;
+    }
+  }
+
+  /** The characters of an ASCII text; with any other character nothing, and false. */
+  ascii(text: string): boolean {
+    const { length } = text;
+    const at = this.#claim(length);
+    const buffer = this.#buffer;
+    for (let index = 0; index < length; index += 1) {
+      const unit = text.charCodeAt(index);
+      if (unit > 0x7f) {
+        this.#length = at;
+        return false;
+      }
+      buffer[at + index] = unit;
+    }
+    return true;
   }
 
   /** The length in four bytes, then the bytes. */

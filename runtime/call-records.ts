@@ -198,7 +198,7 @@ export class CallRecords {
  * message that has a name, the key alone counts: what they carry says what was read or done before,
  * which another run cannot always repeat.
  */
-export function callDigest(call: Omit<Request, "stamp">): number {
+export function callDigest(call: Pick<Request, "kind" | "table" | "key" | "argument">): number {
   const { kind, table, key, argument } = call;
   const isNamed = kind === operation.program && key.length > 0;
   const isKeyOnly = kind === operation.replace || kind === operation.note || isNamed;

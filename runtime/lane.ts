@@ -33,7 +33,9 @@ import {
   stampBytes,
   status,
   writeRequest,
+  writeRequestHead,
 } from "./protocol.js";
+import type { RequestDraft } from "./request-draft.js";
 import { Ring } from "./ring.js";
 
 /** How a lane bounds what is on the way. */
@@ -126,22 +128,51 @@ export class Lane {
     stamp?: Stamp,
   ): Promise<T> {
     if (this.#lost !== undefined) return Promise.reject(this.#lost);
-    const full = this.#full || this.#waiting.length > 0;
     const bytes = requestHeaderBytes + key.length + argument.length + stampBytes(stamp);
-    if (full && !this.#mayWait(1, bytes)) return Promise.reject(this.#fullError());
-    const promise = new Promise<T>(capture);
-    const settle = captured;
-    captured = settlesNothing;
-    this.#count(kind, keyHash, 1);
-    if (full) {
+    if (this.#mustWait) {
+      if (!this.#mayWait(1, bytes)) return Promise.reject(this.#fullError());
       const copy = argument.slice();
-      const caller = { operation: kind, keyHash, bytes, judge, settle, table, key, stamp };
-      this.#waiting.push({ ...caller, argument: copy });
-      this.#bytesWaiting += bytes;
-      return promise;
+      return this.#wait({
+        operation: kind,
+        keyHash,
+        bytes,
+        judge,
+        table,
+        key,
+        argument: copy,
+        stamp,
+      });
     }
-    this.#sent.push(kind, keyHash, bytes, judge, settle);
-    this.#send(bytes, kind, table, key, argument, stamp);
+    const promise = new Promise<T>(capture);
+    this.#count(kind, keyHash, 1);
+    this.#enter(kind, keyHash, bytes, judge, takeCaptured());
+    writeRequest(this.#body, kind, table, key, argument, stamp);
+    return promise;
+  }
+
+  /** The same for a key and an argument that stand in a draft; they are copied at once. */
+  callDraft<T>(
+    kind: Operation,
+    table: number,
+    draft: RequestDraft,
+    keyHash: number,
+    judge: Judge<T>,
+    stamp: Stamp | undefined,
+  ): Promise<T> {
+    if (this.#lost !== undefined) return Promise.reject(this.#lost);
+    const { bytes: drafted, keyBytes } = draft;
+    const bytes = requestHeaderBytes + drafted.length + stampBytes(stamp);
+    if (this.#mustWait) {
+      if (!this.#mayWait(1, bytes)) return Promise.reject(this.#fullError());
+      const [key, argument] = [draft.key(), draft.argument()];
+      return this.#wait({ operation: kind, keyHash, bytes, judge, table, key, argument, stamp });
+    }
+    const promise = new Promise<T>(capture);
+    this.#count(kind, keyHash, 1);
+    this.#enter(kind, keyHash, bytes, judge, takeCaptured());
+    const body = this.#body;
+    writeRequestHead(body, kind, table, keyBytes, drafted.length - keyBytes, stamp);
+    body.slice(drafted.buffer, 0, drafted.length);
     return promise;
   }
 
@@ -194,8 +225,8 @@ export class Lane {
       const next = this.#waiting.shift();
       if (next === undefined) break;
       this.#bytesWaiting -= next.bytes;
-      this.#sent.push(next.operation, next.keyHash, next.bytes, next.judge, next.settle);
-      this.#send(next.bytes, next.operation, next.table, next.key, next.argument, next.stamp);
+      this.#enter(next.operation, next.keyHash, next.bytes, next.judge, next.settle);
+      writeRequest(this.#body, next.operation, next.table, next.key, next.argument, next.stamp);
     }
   }
 
@@ -248,6 +279,10 @@ export class Lane {
     await this.#reopening.promise;
   }
 
+  get #mustWait(): boolean {
+    return this.#full || this.#waiting.length > 0;
+  }
+
   get #full(): boolean {
     return (
       this.#sent.length >= this.#bounds.messagesMax || this.#bytesOnTheWay >= this.#bounds.bytesMax
@@ -262,19 +297,27 @@ export class Lane {
     );
   }
 
-  #send(
-    bytes: number,
+  /** A request is about to be written behind what will be flushed next. */
+  #enter(
     kind: Operation,
-    table: number,
-    key: Uint8Array,
-    argument: Uint8Array,
-    stamp: Stamp | undefined,
+    keyHash: number,
+    bytes: number,
+    judge: Judge<unknown>,
+    settle: Settle,
   ): void {
+    this.#sent.push(kind, keyHash, bytes, judge, settle);
     this.#bytesOnTheWay += bytes;
-    writeRequest(this.#body, kind, table, key, argument, stamp);
     if (this.#flushWanted) return;
     this.#flushWanted = true;
     this.#dirty(this);
+  }
+
+  #wait<T>(request: Omit<WaitingCaller, "settle"> & { readonly judge: Judge<T> }): Promise<T> {
+    const promise = new Promise<T>(capture);
+    this.#count(request.operation, request.keyHash, 1);
+    this.#waiting.push({ ...request, settle: takeCaptured() });
+    this.#bytesWaiting += request.bytes;
+    return promise;
   }
 
   #count(kind: number, keyHash: number, change: 1 | -1): void {
@@ -313,6 +356,12 @@ function settlesNothing(): void {}
 function capture<T>(resolve: (value: T | PromiseLike<T>) => void): void {
   // cast: it is given what the judge of a `Promise<T>` returns, which is a T.
   captured = resolve as Settle;
+}
+
+function takeCaptured(): Settle {
+  const settle = captured;
+  captured = settlesNothing;
+  return settle;
 }
 
 /** Gives a caller his reply. */

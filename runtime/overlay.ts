@@ -104,14 +104,20 @@ export class Overlay {
 
   /** The row of a key. `key` is copied when it is kept. */
   row(table: TableId, key: Uint8Array, keyHash: number = hashKey(key)): Row {
-    const known = this.#cacheOf(table).find(table, key, keyHash);
+    return this.rowAt(table, key, 0, key.length, keyHash);
+  }
+
+  /** The same for the key `[start, end)` of some bytes. */
+  rowAt(table: TableId, bytes: Uint8Array, start: number, end: number, keyHash: number): Row {
+    const known = this.#cacheOf(table).find(table, bytes, keyHash, start, end);
     if (known !== undefined) return known;
+    const key = bytes.slice(start, end);
     const stored = this.#storage.get(table, key, keyHash);
     const hidden = stored !== undefined && stored.version <= (this.#cleared.get(table) ?? 0);
     const present = stored !== undefined && !hidden;
     return this.#keep({
       table,
-      key: key.slice(),
+      key,
       keyHash,
       version: stored?.version ?? 0,
       present,
@@ -290,6 +296,8 @@ export class Overlay {
     for (const row of this.#dirty) {
       row.dirty = false;
       row.fresh = !row.present;
+      // Encoded again when somebody asks: kept, they would be what the collector mostly moves.
+      if (isAlwaysCarried(row.value)) row.bytes = undefined;
       if (row.table < limits.tableStoreFirst) ownBytes += sizeOf(row);
     }
     this.#ownCache.grew(ownBytes);

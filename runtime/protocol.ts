@@ -29,6 +29,7 @@
 import { ByteReader } from "../base/byte-reader.js";
 import { ByteWriter } from "../base/byte-writer.js";
 import { assert } from "../base/invariant.js";
+import { appendValue } from "../store/value.js";
 
 export const section = {
   requests: 1,
@@ -121,9 +122,9 @@ export type Status = (typeof status)[keyof typeof status];
 /** Length of an undefined argument of an update: not a length any value can have. */
 export const undefinedArgument = 0xffff_ffff;
 
-/** Which update the argument of `operation.update` names. */
-export function updateNumber(argument: Uint8Array): number {
-  return (argument[0] ?? 0) + (argument[1] ?? 0) * 256;
+/** Which update the argument of an `operation.update` names. */
+export function updateNumber({ packet, argumentStart }: Request): number {
+  return (packet[argumentStart] ?? 0) + (packet[argumentStart + 1] ?? 0) * 256;
 }
 
 /** One reply. `bytes` is a view of the packet, which nobody writes to again. */
@@ -178,37 +179,65 @@ export function writeRequest(
   argument: Uint8Array,
   stamp?: Stamp,
 ): void {
-  body.u8(stamp === undefined ? kind : kind | stamped);
-  body.u16(table);
-  body.u16(key.length);
-  body.u32(argument.length);
-  if (stamp !== undefined) {
-    body.u8(stamp.kind);
-    body.bytes(stamp.id);
-    body.lengthPrefixed(stamp.reads);
-  }
+  writeRequestHead(body, kind, table, key.length, argument.length, stamp);
   body.bytes(key);
   body.bytes(argument);
 }
 
-/** One request of a lane. `key`, `argument` and the stamp's bytes are views of the packet. */
-export interface Request {
-  readonly kind: number;
-  readonly table: number;
-  readonly key: Uint8Array;
-  readonly argument: Uint8Array;
-  readonly stamp: Stamp | undefined;
+/** Appends what comes before the key and the argument of a request. */
+export function writeRequestHead(
+  body: ByteWriter,
+  kind: Operation,
+  table: number,
+  keyBytes: number,
+  argumentBytes: number,
+  stamp?: Stamp,
+): void {
+  body.u8(stamp === undefined ? kind : kind | stamped);
+  body.u16(table);
+  body.u16(keyBytes);
+  body.u32(argumentBytes);
+  if (stamp === undefined) return;
+  body.u8(stamp.kind);
+  body.bytes(stamp.id);
+  body.lengthPrefixed(stamp.reads);
 }
 
-export function readRequest(reader: ByteReader): Request {
-  const first = reader.u8();
-  const table = reader.u16();
-  const keyLength = reader.u16();
-  const argumentLength = reader.u32();
-  const stamp = (first & stamped) === 0 ? undefined : readStamp(reader);
-  const key = reader.bytes(keyLength);
-  const argument = reader.bytes(argumentLength);
-  return { kind: first & ~stamped, table, key, argument, stamp };
+/**
+ * One request of a lane where it lies: the key is `[keyStart, argumentStart)` of the packet, the
+ * argument `[argumentStart, end)`. Views of them are made when they are asked for.
+ */
+export class Request {
+  readonly kind: number;
+  readonly table: number;
+  readonly stamp: Stamp | undefined;
+  readonly packet: Uint8Array;
+  readonly keyStart: number;
+  readonly argumentStart: number;
+  readonly end: number;
+
+  /** Reads the next request. */
+  constructor(reader: ByteReader) {
+    const first = reader.u8();
+    this.table = reader.u16();
+    const keyLength = reader.u16();
+    const argumentLength = reader.u32();
+    this.stamp = (first & stamped) === 0 ? undefined : readStamp(reader);
+    this.kind = first & ~stamped;
+    this.packet = reader.whole;
+    this.keyStart = reader.offset;
+    this.argumentStart = this.keyStart + keyLength;
+    this.end = this.argumentStart + argumentLength;
+    reader.skip(keyLength + argumentLength);
+  }
+
+  get key(): Uint8Array {
+    return this.packet.subarray(this.keyStart, this.argumentStart);
+  }
+
+  get argument(): Uint8Array {
+    return this.packet.subarray(this.argumentStart, this.end);
+  }
 }
 
 function readStamp(reader: ByteReader): Stamp {
@@ -235,6 +264,18 @@ export function writeReply(body: ByteWriter, kind: Status, bytes: Uint8Array): v
   body.u8(kind);
   body.u32(bytes.length);
   body.bytes(bytes);
+}
+
+/** Appends the reply that is this value. @throws what `encodeValue` throws, with nothing appended */
+export function writeValueReply(body: ByteWriter, value: unknown, where: string): void {
+  const at = body.length;
+  body.u8(status.ok);
+  try {
+    appendValue(body, value, where);
+  } catch (error) {
+    body.truncate(at);
+    throw error;
+  }
 }
 
 /** What a destination tells a source. */

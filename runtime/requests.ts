@@ -78,31 +78,30 @@ export function applyRequest(parts: RequestParts, request: Request, replies: Byt
 }
 
 function perform(parts: RequestParts, request: Request, replies: ByteWriter): void {
-  const { kind, key, argument } = request;
-  switch (kind) {
+  switch (request.kind) {
     case operation.barrier:
       writeReply(replies, status.ok, noBytes);
       return;
     case operation.note:
-      writeReply(replies, status.ok, argument);
+      writeReply(replies, status.ok, request.argument);
       return;
     case operation.program:
-      writeReply(replies, status.ok, parts.program(argument) ?? noBytes);
+      writeReply(replies, status.ok, parts.program(request.argument) ?? noBytes);
       return;
     case operation.recall:
-      writeReply(replies, status.ok, recall(parts.overlay, argument));
+      writeReply(replies, status.ok, recall(parts.overlay, request.argument));
       return;
     default: {
       const store = parts.stores.get(request.table);
       assert(store !== undefined, () => `task ${parts.taskId} knows no table ${request.table}`);
-      const keyHash = key.length > 0 ? ownHash(parts, key) : 0;
-      if (kind !== operation.update) {
-        applyOperation(parts.overlay, store, kind, key, keyHash, argument, replies);
+      const keyHash = ownHash(parts, request);
+      if (request.kind !== operation.update) {
+        applyOperation(parts.overlay, store, request, keyHash, replies);
         return;
       }
-      parts.notes.update(parts.taskId, request.table, updateNumber(argument));
+      parts.notes.update(parts.taskId, request.table, updateNumber(request));
       try {
-        applyOperation(parts.overlay, store, kind, key, keyHash, argument, replies);
+        applyOperation(parts.overlay, store, request, keyHash, replies);
       } finally {
         parts.notes.clear();
       }
@@ -122,9 +121,11 @@ function replyAt(replies: ByteWriter, start: number): Reply {
   return { status: written[0] as Status, bytes: written.subarray(5) };
 }
 
-/** The hash of a key, which must be this task's (A3 of task.ts). */
-function ownHash({ taskId, taskCount }: RequestParts, key: Uint8Array): number {
-  const keyHash = hashKey(key);
+/** The hash of a key, which must be this task's (A3 of task.ts); 0 without one. */
+function ownHash({ taskId, taskCount }: RequestParts, request: Request): number {
+  const { packet, keyStart, argumentStart } = request;
+  if (keyStart === argumentStart) return 0;
+  const keyHash = hashKey(packet, keyStart, argumentStart);
   const owner = ownerOf(keyHash, taskCount);
   assert(owner === taskId, () => `a key of task ${owner} reached task ${taskId}`);
   return keyHash;

@@ -34,14 +34,22 @@ export class RowCache<R extends CachedRow<R>> {
     this.#bytesMax = bytesMax;
   }
 
-  /** The row of a key; one that had grown old is young again. */
-  find(table: TableId, key: Uint8Array, keyHash: number): R | undefined {
+  /** The row of the key `bytes[start, end)`; one that had grown old is young again. */
+  find(
+    table: TableId,
+    bytes: Uint8Array,
+    keyHash: number,
+    start = 0,
+    end: number = bytes.length,
+  ): R | undefined {
     const young = this.#young.get(table)?.get(keyHash | 0);
-    for (let row = young; row !== undefined; row = row.next) if (sameKey(row.key, key)) return row;
+    for (let row = young; row !== undefined; row = row.next) {
+      if (isKey(row.key, bytes, start, end)) return row;
+    }
     const rows = this.#old.get(table);
     let before: R | undefined;
     for (let row = rows?.get(keyHash | 0); row !== undefined; row = row.next) {
-      if (sameKey(row.key, key)) {
+      if (isKey(row.key, bytes, start, end)) {
         if (before !== undefined) before.next = row.next;
         else if (row.next !== undefined) rows?.set(keyHash | 0, row.next);
         else rows?.delete(keyHash | 0);
@@ -90,8 +98,11 @@ export class RowCache<R extends CachedRow<R>> {
   }
 }
 
-function sameKey(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let index = 0; index < a.length; index += 1) if (a[index] !== b[index]) return false;
+function isKey(key: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  const { length } = key;
+  if (length !== end - start) return false;
+  for (let index = 0; index < length; index += 1) {
+    if (key[index] !== bytes[start + index]) return false;
+  }
   return true;
 }

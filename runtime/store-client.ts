@@ -45,9 +45,9 @@ import {
   type Status,
   stampKind,
   status,
-  undefinedArgument,
 } from "./protocol.js";
 import { checked, refuse } from "./refusal.js";
+import { draftUpdate, type RequestDraft } from "./request-draft.js";
 import type { Router } from "./router.js";
 import { scanEntries } from "./store-scan.js";
 
@@ -168,9 +168,9 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
     try {
       const number = this.#store.updateNames.indexOf(name);
       if (number < 0) throw this.#unknownUpdate(name);
-      const encodedKey = this.#key(key);
-      writeArguments(number, name, args);
-      return this.#send(operation.update, encodedKey, scratch.view(), answerOf);
+      this.#router.assertOpen();
+      const draft = draftUpdate(this.#store.declaration.key, key, number, name, args);
+      return this.#sendDraft(operation.update, draft, answerOf);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -192,11 +192,8 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
       const next = change(current.value);
       if (next === undefined && current === absent) return undefined;
       const value = next === undefined ? undefined : this.#value(next, "modify");
-      scratch.reset();
-      scratch.uint64(current.version);
-      scratch.u8(value === undefined ? 0 : 1);
-      if (value !== undefined) scratch.bytes(value);
-      const isKept = await this.#send(operation.replace, encodedKey, scratch.view(), isYes);
+      const argument = replacement(current.version, value);
+      const isKept = await this.#send(operation.replace, encodedKey, argument, isYes);
       // What is kept, as the schema has it: what a `get` would give.
       if (isKept) return value === undefined ? undefined : decodeValue(value);
     }
@@ -245,6 +242,18 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
     return this.#request(lane, kind, key, keyHash, argument, judge);
   }
 
+  /** The same for a key and an argument that stand in the draft. */
+  #sendDraft<T>(kind: Operation, draft: RequestDraft, judge: Judge<T>): Promise<T> {
+    if (this.#journal !== undefined) {
+      return this.#send(kind, draft.key(), draft.argument(), judge);
+    }
+    this.#router.assertWritable();
+    const { bytes, keyBytes } = draft;
+    const keyHash = hashKey(bytes.buffer, 0, keyBytes);
+    const lane = this.#router.lane(this.#router.owner(keyHash));
+    return lane.callDraft(kind, this.#store.table, draft, keyHash, judge, this.#stamp);
+  }
+
   #request<T>(
     lane: Lane,
     kind: Operation,
@@ -258,7 +267,7 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
     if (journal === undefined) {
       return lane.call(kind, table, key, keyHash, argument, judge, this.#stamp);
     }
-    // It may be sent again: the scratch buffer is another call's by then.
+    // It may be sent again: what a draft holds is another call's by then.
     const request = { kind, table, key, keyHash, argument: argument.slice() };
     return journaled(journal, lane, request).then((reply) => {
       return judge(reply.status, reply.bytes, 0, reply.bytes.length);
@@ -294,6 +303,15 @@ function versioned(reply: Reply): Versioned {
   return { version, value: decodeValue(bytes.subarray(8)) };
 }
 
+/** The argument of `operation.replace`. */
+function replacement(version: number, value: Uint8Array | undefined): Uint8Array {
+  const argument = new ByteWriter(9 + (value?.length ?? 0));
+  argument.uint64(version);
+  argument.u8(value === undefined ? 0 : 1);
+  if (value !== undefined) argument.bytes(value);
+  return argument.view();
+}
+
 const noRow: Reply = { status: status.absent, bytes: noBytes };
 
 /** A row as its owner would have replied with it. */
@@ -319,31 +337,12 @@ function isYes(kind: Status, packet: Uint8Array, start: number, end: number): bo
 
 function answerOf(kind: Status, packet: Uint8Array, start: number, end: number): unknown {
   if (kind === status.error) refuse(packet.subarray(start, end));
-  return kind === status.absent ? undefined : decodeValue(packet.subarray(start, end));
+  return kind === status.absent ? undefined : decodeValue(packet, start, end);
 }
 
 /** Waits for all replies, so that none is left without somebody who awaits it, then judges them. */
 async function allChecked(sent: readonly Promise<void>[]): Promise<void> {
   for (const outcome of await Promise.allSettled(sent)) {
     if (outcome.status === "rejected") throw outcome.reason;
-  }
-}
-
-/** Lanes copy an argument at once, so one buffer serves every call. */
-const scratch = new ByteWriter(4_096);
-
-/** An update's number and arguments, into the scratch buffer. */
-function writeArguments(number: number, name: string, args: readonly unknown[]): void {
-  // Encoded first: what a class's own encode does may come back here.
-  const encoded = args.map((argument, index) => {
-    if (argument === undefined) return undefined;
-    return encodeValue(argument, `argument ${index} of update "${name}"`);
-  });
-  scratch.reset();
-  scratch.u16(number);
-  scratch.u32(encoded.length);
-  for (const bytes of encoded) {
-    if (bytes === undefined) scratch.u32(undefinedArgument);
-    else scratch.lengthPrefixed(bytes);
   }
 }

@@ -14,11 +14,19 @@ import { updateThrew } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
 import { isReply } from "../store/declaration.js";
 import { validate } from "../store/schema.js";
-import { decodeValue, encodeValue } from "../store/value.js";
+import { decodeValue } from "../store/value.js";
 import type { Overlay, Row } from "./overlay.js";
 import { decodePageRequest, encodePage } from "./page-message.js";
 import type { PlannedStore } from "./plan.js";
-import { noBytes, operation, status, undefinedArgument, writeReply } from "./protocol.js";
+import {
+  noBytes,
+  operation,
+  type Request,
+  status,
+  undefinedArgument,
+  writeReply,
+  writeValueReply,
+} from "./protocol.js";
 
 const yes = Uint8Array.of(1);
 const no = Uint8Array.of(0);
@@ -27,45 +35,48 @@ const no = Uint8Array.of(0);
 export function applyOperation(
   overlay: Overlay,
   store: PlannedStore,
-  kind: number,
-  key: Uint8Array,
+  request: Request,
   keyHash: number,
-  argument: Uint8Array,
   replies: ByteWriter,
 ): void {
-  switch (kind) {
+  switch (request.kind) {
     case operation.get:
-      replyWithRow(overlay, overlay.row(store.table, key, keyHash), replies);
+      replyWithRow(overlay, rowOf(overlay, store, request, keyHash), replies);
       return;
     case operation.put:
-      overlay.overwrite(store.table, key, argument, false, keyHash);
+      overlay.overwrite(store.table, request.key, request.argument, false, keyHash);
       writeReply(replies, status.ok, noBytes);
       return;
     case operation.delete: {
-      const row = overlay.row(store.table, key, keyHash);
+      const row = rowOf(overlay, store, request, keyHash);
       const existed = row.present;
       if (existed) overlay.remove(row);
       writeReply(replies, status.ok, existed ? yes : no);
       return;
     }
     case operation.update:
-      update(overlay, store, overlay.row(store.table, key, keyHash), argument, replies);
+      update(overlay, store, rowOf(overlay, store, request, keyHash), request, replies);
       return;
     case operation.replace:
-      replace(overlay, overlay.row(store.table, key, keyHash), argument, replies);
+      replace(overlay, rowOf(overlay, store, request, keyHash), request.argument, replies);
       return;
     case operation.clear:
       overlay.clear(store.table);
       writeReply(replies, status.ok, noBytes);
       return;
     case operation.page: {
-      const { range, limit } = decodePageRequest(argument);
+      const { range, limit } = decodePageRequest(request.argument);
       writeReply(replies, status.ok, encodePage(overlay.page(store.table, range, limit)));
       return;
     }
     default:
-      assert(false, () => `operation ${kind} is not in the protocol`);
+      assert(false, () => `operation ${request.kind} is not in the protocol`);
   }
+}
+
+function rowOf(overlay: Overlay, store: PlannedStore, request: Request, keyHash: number): Row {
+  const { packet, keyStart, argumentStart } = request;
+  return overlay.rowAt(store.table, packet, keyStart, argumentStart, keyHash);
 }
 
 function replyWithRow(overlay: Overlay, row: Row, replies: ByteWriter): void {
@@ -84,10 +95,10 @@ function update(
   overlay: Overlay,
   store: PlannedStore,
   row: Row,
-  argument: Uint8Array,
+  request: Request,
   replies: ByteWriter,
 ): void {
-  const reader = new ByteReader(argument);
+  const reader = new ByteReader(request.packet, request.argumentStart);
   const name = store.updateNames[reader.u16()];
   assert(name !== undefined, () => `store "${store.name}" has no such update number`);
   const fn = store.declaration.updates[name];
@@ -106,7 +117,7 @@ function update(
     overlay.forgetDecoded(row);
     throw updateThrew(cause, store.name, name);
   }
-  let reply = noBytes;
+  const start = replies.length;
   try {
     if (value !== undefined) {
       const where = `store "${store.name}", update "${name}"`;
@@ -114,14 +125,15 @@ function update(
     }
     // Without a reply of its own an update answers with what is kept, as the schema has it.
     if (!replied) answer = value;
-    if (answer !== undefined) reply = encodeValue(answer, `reply of update "${name}"`);
+    if (answer === undefined) writeReply(replies, status.absent, noBytes);
+    else writeValueReply(replies, answer, `reply of update "${name}"`);
     if (value !== undefined) overlay.setValue(row, value);
     else if (row.present) overlay.remove(row);
   } catch (error) {
     overlay.forgetDecoded(row);
+    replies.truncate(start);
     throw error;
   }
-  writeReply(replies, reply === noBytes ? status.absent : status.ok, reply);
 }
 
 function readArguments(reader: ByteReader): unknown[] {
@@ -129,7 +141,13 @@ function readArguments(reader: ByteReader): unknown[] {
   const args: unknown[] = [];
   for (let index = 0; index < count; index += 1) {
     const length = reader.u32();
-    args.push(length === undefinedArgument ? undefined : decodeValue(reader.bytes(length)));
+    if (length === undefinedArgument) {
+      args.push(undefined);
+      continue;
+    }
+    const start = reader.offset;
+    reader.skip(length);
+    args.push(decodeValue(reader.whole, start, start + length));
   }
   return args;
 }

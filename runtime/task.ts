@@ -34,7 +34,7 @@ import { Marks } from "./marks.js";
 import { Outbox } from "./outbox.js";
 import { Overlay } from "./overlay.js";
 import type { PlannedStore } from "./plan.js";
-import { readRequest, type StreamAck, status, writeReply } from "./protocol.js";
+import { Request, type StreamAck, status, writeReply } from "./protocol.js";
 import { applyRequest } from "./requests.js";
 import { checkStreamRows } from "./stream-rows.js";
 import type { System } from "./system.js";
@@ -268,7 +268,7 @@ export class Task {
   }
 
   #applyRequest(batch: Batch, origin: MessageOrigin & { kind: "lane" }, reader: ByteReader): void {
-    const request = readRequest(reader);
+    const request = new Request(reader);
     const replies = batch.repliesTo(origin.thread);
     const { taskId, taskCount, stores } = this.#parts;
     const program = (message: Uint8Array) => this.#applyProgram(batch, origin, message);

@@ -35,7 +35,7 @@ export function sealFrame(bytes: Uint8Array, at: number, header: FrameHeader): v
   putUint64(view, 16, header.syncedThrough);
   view.setUint32(24, header.records, true);
   view.setUint32(28, 0, true);
-  view.setUint32(28, checksum(bytes.subarray(at, at + header.byteLength)), true);
+  view.setUint32(28, checksum(bytes, at, at + header.byteLength), true);
 }
 
 /**
@@ -64,7 +64,7 @@ function checksumOf(bytes: Uint8Array, at: number, byteLength: number): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset + at, byteLength);
   const written = view.getUint32(28, true);
   view.setUint32(28, 0, true);
-  const found = checksum(bytes.subarray(at, at + byteLength));
+  const found = checksum(bytes, at, at + byteLength);
   view.setUint32(28, written, true);
   return found;
 }

@@ -63,7 +63,7 @@ export class RecordMemory {
     const end = at + recordBytes(key.length, valueBytes);
     for (let pad = contentEnd; pad < end; pad += 1) this.bytes[pad] = 0;
     view.setUint32(at + 24, 0, true);
-    view.setUint32(at + 24, checksum(this.bytes.subarray(at, end)), true);
+    view.setUint32(at + 24, checksum(this.bytes, at, end), true);
     return end;
   }
 

@@ -9,6 +9,8 @@
 //   N3. (value.ts) A short cut writes the bytes that the codec would, and reads them as it would.
 //   A1. Nothing is carried here that the walk would refuse or box: every doubt is left to the walk.
 
+import type { ByteWriter } from "../base/byte-writer.js";
+
 /** Room for one value; larger ones gain little. */
 const capacityBytes = 4_096;
 /** Values are written one behind the other into a chunk, then into the next one. */
@@ -67,6 +69,23 @@ export function encodePlain(value: unknown): Uint8Array<ArrayBuffer> | undefined
   if (done) return keep(start, at);
   at = start;
   return undefined;
+}
+
+/** The same, appended to `writer` instead of kept; false, with nothing appended, for the others. */
+export function appendPlain(writer: ByteWriter, value: unknown): boolean {
+  if (busy) return false;
+  busy = true;
+  const start = claim();
+  let done = false;
+  try {
+    done = put(value, 0);
+  } catch {
+    // As above.
+  }
+  busy = false;
+  if (done) writer.slice(chunk, start, at);
+  at = start;
+  return done;
 }
 
 /** A copy of encoded bytes that stand in a buffer which is going to be reused. */
@@ -210,20 +229,24 @@ function putArray(array: readonly unknown[], depth: number): boolean {
   return true;
 }
 
-/** The value of bytes that hold only a small number, a double, a boolean, null or a short text. */
-export function decodePlain(bytes: Uint8Array): unknown {
-  const { length } = bytes;
-  const first = bytes[0] ?? 0;
+/**
+ * The value of `bytes[start, stop)` when they hold only a small number, a double, a boolean, null or
+ * a short text.
+ */
+export function decodePlain(bytes: Uint8Array, start: number, stop: number): unknown {
+  const length = stop - start;
+  const first = bytes[start] ?? 0;
   if (length === 1) return decodeOneByte(first);
   if (length === 9 && first === cbor.float64) {
-    for (let index = 1; index < 9; index += 1) float.setUint8(index - 1, bytes[index] ?? 0);
+    for (let index = 0; index < 8; index += 1) float.setUint8(index, bytes[start + 1 + index] ?? 0);
     return float.getFloat64(0);
   }
-  if (first === cbor.text + length - 1 && length <= cbor.oneByte) return shortText(bytes, 1);
-  if (first === cbor.text + cbor.oneByte && bytes[1] === length - 2 && length <= shortBytesMax) {
-    return shortText(bytes, 2);
+  if (first === cbor.text + length - 1 && length <= cbor.oneByte) {
+    return shortText(bytes, start + 1, stop);
   }
-  return decodeInteger(bytes, first);
+  const isText = first === cbor.text + cbor.oneByte && bytes[start + 1] === length - 2;
+  if (isText && length <= shortBytesMax) return shortText(bytes, start + 2, stop);
+  return decodeInteger(bytes, first, start, stop);
 }
 
 function decodeOneByte(byte: number): unknown {
@@ -233,24 +256,29 @@ function decodeOneByte(byte: number): unknown {
   return byte === cbor.null ? null : undefined;
 }
 
-function decodeInteger(bytes: Uint8Array, first: number): number | undefined {
+function decodeInteger(
+  bytes: Uint8Array,
+  first: number,
+  start: number,
+  stop: number,
+): number | undefined {
   const negative = first >= cbor.negative;
   const size = first - (negative ? cbor.negative : 0);
-  const { length } = bytes;
+  const length = stop - start;
   const fits =
     (size === cbor.oneByte && length === 2) ||
     (size === cbor.twoBytes && length === 3) ||
     (size === cbor.fourBytes && length === 5);
   if (!fits) return undefined;
   let value = 0;
-  for (let index = 1; index < length; index += 1) value = value * 256 + (bytes[index] ?? 0);
+  for (let index = start + 1; index < stop; index += 1) value = value * 256 + (bytes[index] ?? 0);
   return negative ? -1 - value : value;
 }
 
-/** The ASCII text from `start` on; `undefined` when it holds other characters. */
-function shortText(bytes: Uint8Array, start: number): string | undefined {
+/** The ASCII text of `[start, stop)`; `undefined` when it holds other characters. */
+function shortText(bytes: Uint8Array, start: number, stop: number): string | undefined {
   let text = "";
-  for (let index = start; index < bytes.length; index += 1) {
+  for (let index = start; index < stop; index += 1) {
     const unit = bytes[index] ?? 0;
     if (unit > 0x7f) return undefined;
     text += String.fromCharCode(unit);

@@ -16,11 +16,12 @@
 //       them.
 
 import { addExtension, Encoder } from "cbor-x";
+import type { ByteWriter } from "../base/byte-writer.js";
 import { PartitaError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
 import { show, showKind } from "../base/show.js";
 import { Box, unbox } from "./value-box.js";
-import { decodePlain, encodePlain, keepEncoded } from "./value-plain.js";
+import { appendPlain, decodePlain, encodePlain, keepEncoded } from "./value-plain.js";
 import { valueTooLarge } from "./value-trace.js";
 import { walkValue } from "./value-walk.js";
 
@@ -79,13 +80,30 @@ export function encodeValue(value: unknown, where = "value"): Uint8Array<ArrayBu
 }
 
 /**
- * The value of bytes that `encodeValue` returned.
+ * The value of bytes that `encodeValue` returned: of `[start, end)`, by default all of them.
  * @throws PartitaError VALUE_CORRUPT when they are not such bytes, or the `decode` of a class threw
  * @throws PartitaError CLASS_UNKNOWN when it holds an instance of a class that is not registered
  *   here
  */
-export function decodeValue(bytes: Uint8Array): unknown {
-  return decodePlain(bytes) ?? decodeAny(bytes);
+export function decodeValue(bytes: Uint8Array, start = 0, end: number = bytes.length): unknown {
+  const plain = decodePlain(bytes, start, end);
+  if (plain !== undefined) return plain;
+  return decodeAny(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end));
+}
+
+/**
+ * Appends the length of a value's bytes, in four bytes, and then them.
+ * @throws what `encodeValue` throws, with nothing appended
+ */
+export function appendValue(writer: ByteWriter, value: unknown, where = "value"): void {
+  const at = writer.length;
+  writer.u32(0);
+  if (value !== undefined && appendPlain(writer, value)) {
+    writer.patchU32(at, writer.length - at - 4);
+    return;
+  }
+  writer.truncate(at);
+  writer.lengthPrefixed(encodeValue(value, where));
 }
 
 function encodeAny(value: unknown, where: string): Uint8Array<ArrayBuffer> {

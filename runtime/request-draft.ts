@@ -1,0 +1,106 @@
+// Request draft — the key and the argument of one request, encoded one behind the other into a
+// buffer that serves every call.
+//
+// An update's own arrays for key and arguments would be most of what its caller's thread allocates.
+// Owns: that buffer. Leaves to others: encoding (store/), copying it into a lane's bytes (lane.ts).
+//
+// Invariants:
+//   F1. Nothing that can run a user's code comes between the first byte of a draft and its use: a
+//       codec of his own, or a class that encodes itself, may call another update. What they give is
+//       encoded before.
+//   F2. A draft that is not finished is never sent: the next one begins anew.
+
+import { ByteWriter } from "../base/byte-writer.js";
+import { string } from "../store/key.js";
+import { type KeyCodec, keyTag } from "../store/key-form.js";
+import { limits } from "../base/limits.js";
+import { appendValue, encodeValue } from "../store/value.js";
+import { undefinedArgument } from "./protocol.js";
+
+/** The draft in hand; good until the next one begins. */
+export class RequestDraft {
+  readonly bytes: ByteWriter = new ByteWriter(4_096);
+  /** The argument stands behind so many bytes of the key. */
+  keyBytes = 0;
+
+  /** A copy of the key. */
+  key(): Uint8Array {
+    return this.bytes.buffer.slice(0, this.keyBytes);
+  }
+
+  /** A copy of the argument. */
+  argument(): Uint8Array {
+    return this.bytes.buffer.slice(this.keyBytes, this.bytes.length);
+  }
+}
+
+const draft = new RequestDraft();
+
+/**
+ * Encodes a call of the update `name`, whose number is `number`.
+ * @throws PartitaError what the codecs of key and arguments refuse
+ */
+export function draftUpdate(
+  codec: KeyCodec<unknown>,
+  key: unknown,
+  number: number,
+  name: string,
+  args: readonly unknown[],
+): RequestDraft {
+  const { bytes } = draft;
+  if (args.every(isAtom)) {
+    draftKey(codec, key);
+    bytes.u16(number);
+    bytes.u32(args.length);
+    for (let index = 0; index < args.length; index += 1) {
+      const argument = args[index];
+      if (argument === undefined) bytes.u32(undefinedArgument);
+      else appendValue(bytes, argument, whereOf(index, name));
+    }
+    return draft;
+  }
+  const encodedKey = codec.encode(key);
+  const encoded = args.map((argument, index) => {
+    return argument === undefined ? undefined : encodeValue(argument, whereOf(index, name));
+  });
+  bytes.reset();
+  bytes.bytes(encodedKey);
+  draft.keyBytes = bytes.length;
+  bytes.u16(number);
+  bytes.u32(encoded.length);
+  for (const argument of encoded) {
+    if (argument === undefined) bytes.u32(undefinedArgument);
+    else bytes.lengthPrefixed(argument);
+  }
+  return draft;
+}
+
+/** Begins a draft with its key. */
+function draftKey(codec: KeyCodec<unknown>, key: unknown): void {
+  const { bytes } = draft;
+  bytes.reset();
+  const isShortText =
+    codec === string &&
+    typeof key === "string" &&
+    key.length > 0 &&
+    key.length < limits.keyBytesMax;
+  if (isShortText) {
+    bytes.u8(keyTag.string);
+    if (!bytes.ascii(key)) bytes.reset();
+  }
+  if (bytes.length === 0) {
+    const encoded = codec.encode(key);
+    bytes.reset();
+    bytes.bytes(encoded);
+  }
+  draft.keyBytes = bytes.length;
+}
+
+/** Whether to encode it runs nobody's code (F1). */
+function isAtom(argument: unknown): boolean {
+  return typeof argument !== "object" || argument === null;
+}
+
+function whereOf(index: number, name: string): string {
+  return `argument ${index} of update "${name}"`;
+}
