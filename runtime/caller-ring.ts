@@ -3,12 +3,13 @@
 //
 // With 20,000 calls on the way, what a call holds until its reply comes is copied by the collector
 // again and again: here it is one slot in each of a few arrays, and the function that settles the
-// caller's own promise. Owns: order and growth. Leaves to others: what counts as on the way, and the
-// bound (lane.ts).
+// caller's own promise. Owns: order and growth. Leaves to others: what counts as on the way
+// (lane.ts).
 //
 // Invariants:
 //   K1. Callers leave in the order they came: the n-th reply is the n-th caller's.
 //   K2. A slot that was left holds no function any more.
+//   K3. `length <= lengthMax`; a push beyond it is a broken invariant, never a drop.
 
 import { assert } from "../base/invariant.js";
 import type { Operation, Status } from "./protocol.js";
@@ -25,6 +26,7 @@ export type Judge<T> = (status: Status, packet: Uint8Array, start: number, end: 
 const slotsAtStart = 64;
 
 export class CallerRing {
+  readonly #lengthMax: number;
   #settles: (Settle | undefined)[] = new Array<Settle | undefined>(slotsAtStart).fill(undefined);
   #judges: (Judge<unknown> | undefined)[] = new Array<Judge<unknown> | undefined>(
     slotsAtStart,
@@ -34,6 +36,10 @@ export class CallerRing {
   #bytes = new Uint32Array(slotsAtStart);
   #head = 0;
   #length = 0;
+
+  constructor(lengthMax: number) {
+    this.#lengthMax = lengthMax;
+  }
 
   get length(): number {
     return this.#length;
@@ -46,6 +52,7 @@ export class CallerRing {
     judge: Judge<unknown>,
     settle: Settle,
   ): void {
+    assert(this.#length < this.#lengthMax, "a full ring was pushed");
     if (this.#length === this.#settles.length) this.#grow();
     const slot = (this.#head + this.#length) & (this.#settles.length - 1);
     this.#operations[slot] = kind;

@@ -66,7 +66,7 @@ export class Lane {
   readonly #bounds: LaneBounds;
   /** Tells the host that there are bytes to flush. */
   readonly #dirty: (lane: Lane) => void;
-  readonly #sent = new CallerRing();
+  readonly #sent: CallerRing;
   readonly #waiting: Ring<WaitingCaller>;
   readonly #buckets = new Uint32Array(bucketCount);
   #wideWrites = 0;
@@ -83,6 +83,7 @@ export class Lane {
     this.task = task;
     this.#bounds = bounds;
     this.#dirty = dirty;
+    this.#sent = new CallerRing(bounds.messagesMax);
     this.#waiting = new Ring(limits.laneWaitingMax);
   }
 

@@ -5,8 +5,10 @@
 import { Encoder } from "cbor-x";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { ByteReader } from "../../base/byte-reader.js";
+import { ByteWriter } from "../../base/byte-writer.js";
 import { PartitaError } from "../../base/errors.js";
-import { decodeValue, encodeValue } from "../../store/value.js";
+import { appendValue, decodeValue, encodeValue } from "../../store/value.js";
 import { anyValue, carriedValue } from "../../testing/arbitraries.js";
 import { sameValue } from "../../testing/same-value.js";
 import { check } from "../support/property.js";
@@ -107,6 +109,28 @@ const codec = new Encoder({
 });
 
 describe("value — the bytes", () => {
+  it("are appended to others with their length, as they would stand alone, or not at all", async () => {
+    const parts = fc.array(fc.oneof(carriedValue(), anyValue()), { maxLength: 5 });
+    const property = fc.property(parts, (values) => {
+      const writer = new ByteWriter(1);
+      for (const value of values) {
+        const alone = encodedOrRefused(value);
+        const before = writer.finish();
+        if (alone === undefined) {
+          expect(() => appendValue(writer, value)).toThrow(PartitaError);
+          expect(writer.finish()).toEqual(before);
+          continue;
+        }
+        appendValue(writer, value);
+        const [start, end] = [before.length + 4, writer.length];
+        expect(writer.finish().subarray(start)).toEqual(new Uint8Array(alone));
+        expect(new ByteReader(writer.finish(), before.length).u32()).toBe(end - start);
+        expect(sameValue(decodeValue(writer.finish(), start, end), decodeValue(alone))).toBe(true);
+      }
+    });
+    await check(property, { runs: 1_000 });
+  });
+
   it("are those of the codec for plain data, whether a short cut wrote them or not", async () => {
     await check(
       fc.property(plainValue, (value) => {

@@ -42,6 +42,33 @@ describe("byte writer and reader — together", () => {
 });
 
 describe("byte writer — the buffer", () => {
+  it("appends a part of other bytes, few or many, and grows for it", async () => {
+    const part = fc.tuple(fc.uint8Array({ maxLength: 100 }), fc.nat(100), fc.nat(100));
+    const property = fc.property(fc.array(part, { maxLength: 10 }), (parts) => {
+      const writer = new ByteWriter(1);
+      const expected: number[] = [];
+      for (const [bytes, one, other] of parts) {
+        const [from, to] = [Math.min(one, other), Math.max(one, other)];
+        const [start, end] = [Math.min(from, bytes.length), Math.min(to, bytes.length)];
+        writer.slice(bytes, start, end);
+        expected.push(...bytes.subarray(start, end));
+      }
+      expect([...writer.finish()]).toEqual(expected);
+    });
+    await check(property, { runs: 200 });
+  });
+
+  it("appends an ASCII text, and nothing of any other", () => {
+    const writer = new ByteWriter(2);
+    expect([writer.ascii("ab\u007f"), writer.ascii("cd\u0080"), writer.ascii("")]).toEqual([
+      true,
+      false,
+      true,
+    ]);
+    expect([...writer.finish()]).toEqual([0x61, 0x62, 0x7f]);
+    expect(writer.buffer.subarray(0, writer.length)).toEqual(writer.view());
+  });
+
   it("writes numbers with the low byte first", () => {
     const writer = new ByteWriter();
     writer.u16(0x0102);

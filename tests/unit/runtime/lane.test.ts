@@ -76,6 +76,35 @@ describe("lane — order", () => {
   });
 });
 
+describe("lane — judging replies (L5)", () => {
+  it("follows the judge's own promise-free answer at once, and judges what throws again", async () => {
+    const to = lane();
+    let judged = 0;
+    const call = to.call(operation.update, 16, noBytes, 7, noBytes, () => {
+      judged += 1;
+      if (judged === 1) throw new RangeError("not here");
+      throw new RangeError("where the caller awaits");
+    });
+    to.receive(replies("1"));
+    expect([judged, to.pending]).toEqual([1, 0]);
+    await expect(call).rejects.toThrow("where the caller awaits");
+  });
+
+  it("lets a judge call again: his reply is the next one's, not his own", async () => {
+    const to = lane();
+    let second: ReturnType<Lane["request"]> | undefined;
+    const first = to.call(operation.update, 16, noBytes, 7, noBytes, () => {
+      second = put(to, "b");
+      return "first";
+    });
+    to.receive(replies("1"));
+    to.receive(replies("2"));
+    expect(await first).toBe("first");
+    if (second === undefined) throw new Error("nobody judged");
+    expect(await textOf(second)).toBe("2");
+  });
+});
+
 describe("lane — bounds", () => {
   it("refuses with MAILBOX_FULL when asked to, and sends nothing of it", async () => {
     const to = lane({ messagesMax: 1, whenFull: "reject" });
