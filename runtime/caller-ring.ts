@@ -2,9 +2,8 @@
 // each.
 //
 // With 20,000 calls on the way, what a call holds until its reply comes is copied by the collector
-// again and again: here it is one slot in each of a few arrays, and the function that settles the
-// caller's own promise. Owns: order and growth. Leaves to others: what counts as on the way
-// (lane.ts).
+// again and again: here it is one slot in each of a few arrays. Owns: order and growth. Leaves to
+// others: what counts as on the way (lane.ts), settling (settle.ts).
 //
 // Invariants:
 //   K1. Callers leave in the order they came: the n-th reply is the n-th caller's.
@@ -12,16 +11,8 @@
 //   K3. `length <= lengthMax`; a push beyond it is a broken invariant, never a drop.
 
 import { assert } from "../base/invariant.js";
-import type { Operation, Status } from "./protocol.js";
-
-/** Settles a caller's promise: with an outcome, or with a promise that it then follows. */
-export type Settle = (outcome: unknown) => void;
-
-/**
- * What a caller gets of a reply, whose bytes are `[start, end)` of a packet that nobody writes to
- * again. Throws what he is refused with.
- */
-export type Judge<T> = (status: Status, packet: Uint8Array, start: number, end: number) => T;
+import type { Operation } from "./protocol.js";
+import type { Judge, Settle } from "./settle.js";
 
 const slotsAtStart = 64;
 

@@ -10,8 +10,9 @@
 
 import { createHash } from "node:crypto";
 import { PartitaError } from "../base/errors.js";
+import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
-import type { AnyStoreDeclaration, PlannedStore, PlanShape } from "./plan.js";
+import type { AnyStoreDeclaration, PlannedStore, PlannedUpdate, PlanShape } from "./plan.js";
 import type { ObjectEntry, ProgramEntry } from "./task-program.js";
 import { storesOf, type Topology } from "./topology.js";
 import { topologyNames } from "./topology-problems.js";
@@ -49,9 +50,21 @@ export function plannedStores(
     const table = plan.tables[name];
     if (table === undefined) throw unknownStore(declared, name);
     const updateNames = Object.keys(declaration.updates).sort();
-    planned.set(table, { name, table, declaration, updateNames });
+    const updates = updateNames.map((update) => plannedUpdate(name, declaration, update));
+    planned.set(table, { name, table, declaration, updateNames, updates });
   }
   return planned;
+}
+
+function plannedUpdate(
+  store: string,
+  { updates }: AnyStoreDeclaration,
+  name: string,
+): PlannedUpdate {
+  const fn = updates[name];
+  assert(fn !== undefined, () => `store "${store}" lost its update "${name}"`);
+  const whereValue = `store "${store}", update "${name}"`;
+  return { name, fn, whereValue, whereReply: `reply of update "${name}"` };
 }
 
 const shapeHashes = new WeakMap<Topology, string>();

@@ -1,10 +1,11 @@
 // Lane — one thread's way to one task: requests go out in order, replies come back in that order.
 //
-// Owns: the bytes not flushed yet, the callers that wait for replies, the window that bounds what is
-// on the way, and the count of writes on the way per hash bucket (so that a read can tell whether
-// one of its own thread's writes is still to come).
+// Owns: the bytes not flushed yet, the callers that wait for replies, the window that bounds what
+// is on the way, and the count of writes on the way per hash bucket (so that a read can tell
+// whether one of its own thread's writes is still to come).
 // Leaves to others: when to flush and how bytes travel (host.ts), which lane (router), what
-// requests mean (store-operations.ts), the ring itself (caller-ring.ts).
+// requests mean (store-operations.ts), the ring of callers (caller-ring.ts), what they get of a
+// reply (settle.ts).
 //
 // Invariants:
 //   L1. Requests leave in the order of the calls; a caller that waits for room keeps its place.
@@ -13,16 +14,13 @@
 //       that wait, at most `laneWaitingMax` of them with at most `laneWaitingBytesMax` bytes, or
 //       are refused at once with MAILBOX_FULL when asked so.
 //   L4. `pendingWrites(keyHash)` is 0 only if no write of this thread to that key is on the way.
-//   L5. The promise that a caller gets is the one the reply settles: nothing else is made for a call
-//       while it is on the way. What he is refused with is made in a reaction that his promise
-//       follows: V8 leads from there to the line that awaits.
 
 import { ByteReader } from "../base/byte-reader.js";
 import { ByteWriter } from "../base/byte-writer.js";
 import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
-import { CallerRing, type Judge, type Settle } from "./caller-ring.js";
+import { CallerRing } from "./caller-ring.js";
 import {
   type Operation,
   operation,
@@ -31,12 +29,12 @@ import {
   type Stamp,
   type Status,
   stampBytes,
-  status,
   writeRequest,
   writeRequestHead,
 } from "./protocol.js";
 import type { RequestDraft } from "./request-draft.js";
 import { Ring } from "./ring.js";
+import { capture, type Judge, replyOf, type Settle, settled, takeCaptured } from "./settle.js";
 
 /** How a lane bounds what is on the way. */
 export interface LaneBounds {
@@ -347,60 +345,6 @@ export class Lane {
       capacity: this.#bounds.messagesMax,
     });
   }
-}
-
-/** What a promise is settled with, out of its executor without a closure of its own. */
-let captured: Settle = settlesNothing;
-
-function settlesNothing(): void {}
-
-function capture<T>(resolve: (value: T | PromiseLike<T>) => void): void {
-  // cast: it is given what the judge of a `Promise<T>` returns, which is a T.
-  captured = resolve as Settle;
-}
-
-function takeCaptured(): Settle {
-  const settle = captured;
-  captured = settlesNothing;
-  return settle;
-}
-
-/** Gives a caller his reply. */
-function settled(
-  settle: Settle,
-  judge: Judge<unknown>,
-  kind: Status,
-  packet: Uint8Array,
-  start: number,
-  end: number,
-): void {
-  if (kind !== status.error) {
-    let outcome: unknown;
-    let isJudged = false;
-    try {
-      outcome = judge(kind, packet, start, end);
-      isJudged = true;
-    } catch {
-      // Bytes that cannot be decoded here: judged again below, where the stack names the caller.
-    }
-    if (isJudged) {
-      settle(outcome);
-      return;
-    }
-  }
-  // A turn later, when the caller's promise follows this one: else V8 finds no way to him (L5).
-  settle(
-    Promise.resolve()
-      .then(nothing)
-      .then(() => judge(kind, packet, start, end)),
-  );
-}
-
-function nothing(): void {}
-
-/** The reply as it came, refusals too. */
-function replyOf(kind: Status, packet: Uint8Array, start: number, end: number): Reply {
-  return { status: kind, bytes: packet.subarray(start, end) };
 }
 
 interface PromiseWithResolver {

@@ -31,6 +31,16 @@ export interface PlannedStore {
   readonly declaration: AnyStoreDeclaration;
   /** Sorted names: an update's number on the wire is its index here. */
   readonly updateNames: readonly string[];
+  /** In that order. */
+  readonly updates: readonly PlannedUpdate[];
+}
+
+/** One update of a store, with what errors call it: made once, not for each call. */
+export interface PlannedUpdate {
+  readonly name: string;
+  readonly fn: ErasedUpdates[string];
+  readonly whereValue: string;
+  readonly whereReply: string;
 }
 
 /** The thread that hosts `task`: tasks are dealt to threads in turn. Thread 0 when inline. */

@@ -266,7 +266,10 @@ export function writeReply(body: ByteWriter, kind: Status, bytes: Uint8Array): v
   body.bytes(bytes);
 }
 
-/** Appends the reply that is this value. @throws what `encodeValue` throws, with nothing appended */
+/**
+ * Appends the reply that is this value.
+ * @throws what `encodeValue` throws, with nothing appended
+ */
 export function writeValueReply(body: ByteWriter, value: unknown, where: string): void {
   const at = body.length;
   body.u8(status.ok);

@@ -6,15 +6,15 @@
 //
 // Invariants:
 //   F1. Nothing that can run a user's code comes between the first byte of a draft and its use: a
-//       codec of his own, or a class that encodes itself, may call another update. What they give is
-//       encoded before.
+//       codec of his own, or a class that encodes itself, may call another update. What they give
+//       is encoded before.
 //   F2. A draft that is not finished is never sent: the next one begins anew.
 
 import { ByteWriter } from "../base/byte-writer.js";
 import { string } from "../store/key.js";
 import { type KeyCodec, keyTag } from "../store/key-form.js";
 import { limits } from "../base/limits.js";
-import { appendValue, encodeValue } from "../store/value.js";
+import { appendShort, appendValue, encodeValue } from "../store/value.js";
 import { undefinedArgument } from "./protocol.js";
 
 /** The draft in hand; good until the next one begins. */
@@ -55,7 +55,7 @@ export function draftUpdate(
     for (let index = 0; index < args.length; index += 1) {
       const argument = args[index];
       if (argument === undefined) bytes.u32(undefinedArgument);
-      else appendValue(bytes, argument, whereOf(index, name));
+      else if (!appendShort(bytes, argument)) appendValue(bytes, argument, whereOf(index, name));
     }
     return draft;
   }

@@ -30,7 +30,7 @@ import { decodeValue, encodeValue } from "../store/value.js";
 import { checkCallOptions, listOf, nameShown } from "./call-checks.js";
 import { parseCallId } from "./call-id.js";
 import { callDigest } from "./call-records.js";
-import type { Judge } from "./caller-ring.js";
+import type { Judge } from "./settle.js";
 import type { Lane } from "./lane.js";
 import { answeredRead, journaled } from "./node-operations.js";
 import type { OperationJournal } from "./operation-journal.js";
@@ -322,7 +322,7 @@ function rowReply({ version, value }: StoredValue): Reply {
   return { status: status.ok, bytes: bytes.finish() };
 }
 
-// What comes of a write (Judge of caller-ring.ts). A lane settles the caller's own promise with it:
+// What comes of a write (Judge of settle.ts). A lane settles the caller's own promise with it:
 // a reaction or an async function for each call would be one thing more to hold while it is on the
 // way.
 

@@ -99,10 +99,9 @@ function update(
   replies: ByteWriter,
 ): void {
   const reader = new ByteReader(request.packet, request.argumentStart);
-  const name = store.updateNames[reader.u16()];
-  assert(name !== undefined, () => `store "${store.name}" has no such update number`);
-  const fn = store.declaration.updates[name];
-  assert(fn !== undefined, () => `store "${store.name}" lost its update "${name}"`);
+  const planned = store.updates[reader.u16()];
+  assert(planned !== undefined, () => `store "${store.name}" has no such update number`);
+  const { fn } = planned;
   const args = readArguments(reader);
   let replied: boolean;
   let answer: unknown;
@@ -115,18 +114,17 @@ function update(
     value = isReply(outcome) ? outcome.value : outcome;
   } catch (cause) {
     overlay.forgetDecoded(row);
-    throw updateThrew(cause, store.name, name);
+    throw updateThrew(cause, store.name, planned.name);
   }
   const start = replies.length;
   try {
     if (value !== undefined) {
-      const where = `store "${store.name}", update "${name}"`;
-      value = validate(store.declaration.value, value, where);
+      value = validate(store.declaration.value, value, planned.whereValue);
     }
     // Without a reply of its own an update answers with what is kept, as the schema has it.
     if (!replied) answer = value;
     if (answer === undefined) writeReply(replies, status.absent, noBytes);
-    else writeValueReply(replies, answer, `reply of update "${name}"`);
+    else writeValueReply(replies, answer, planned.whereReply);
     if (value !== undefined) overlay.setValue(row, value);
     else if (row.present) overlay.remove(row);
   } catch (error) {

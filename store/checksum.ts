@@ -7,8 +7,8 @@ import { xxHash32 } from "./short-hash.js";
 const seed = 0x6974_6121;
 
 /**
- * 32-bit xxHash of `bytes[start, end)`, by default all of them, 0 to 2^32 - 1. Finds torn and rotten
- * bytes, not forged ones.
+ * 32-bit xxHash of `bytes[start, end)`, by default all of them, 0 to 2^32 - 1. Finds torn and
+ * rotten bytes, not forged ones.
  */
 export function checksum(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
   return xxHash32(bytes, start, end, seed);

@@ -1,9 +1,11 @@
 // Short hash — 32-bit xxHash of a stretch of bytes where it lies, in JavaScript for short ones.
 //
-// A key and a record have some dozens of bytes: to copy them into WebAssembly's memory, and to make a
-// view of them for that, takes several times as long as to hash them here. Owns: nothing; the same
-// number as xxhash-wasm for every input (tests/unit/store/short-hash.test.ts compares them). Leaves
-// to others: seeds (key-hash.ts, checksum.ts).
+// A key and a record have some dozens of bytes: to copy them into WebAssembly's memory, and to make
+// a view of them for that, takes several times as long as to hash them here. Owns nothing.
+// Leaves to others: seeds (key-hash.ts, checksum.ts).
+//
+// Invariant:
+//   H1. It gives the number of xxhash-wasm for every input: both are part of the on-disk format.
 
 import xxhash from "xxhash-wasm";
 

@@ -230,8 +230,8 @@ function putArray(array: readonly unknown[], depth: number): boolean {
 }
 
 /**
- * The value of `bytes[start, stop)` when they hold only a small number, a double, a boolean, null or
- * a short text.
+ * The value of `bytes[start, stop)` when they hold only a small number, a double, a boolean, null
+ * or a short text.
  */
 export function decodePlain(bytes: Uint8Array, start: number, stop: number): unknown {
   const length = stop - start;

@@ -96,14 +96,19 @@ export function decodeValue(bytes: Uint8Array, start = 0, end: number = bytes.le
  * @throws what `encodeValue` throws, with nothing appended
  */
 export function appendValue(writer: ByteWriter, value: unknown, where = "value"): void {
+  if (!appendShort(writer, value)) writer.lengthPrefixed(encodeValue(value, where));
+}
+
+/** The same for plain data alone; false, with nothing appended, for other values. */
+export function appendShort(writer: ByteWriter, value: unknown): boolean {
   const at = writer.length;
   writer.u32(0);
   if (value !== undefined && appendPlain(writer, value)) {
     writer.patchU32(at, writer.length - at - 4);
-    return;
+    return true;
   }
   writer.truncate(at);
-  writer.lengthPrefixed(encodeValue(value, where));
+  return false;
 }
 
 function encodeAny(value: unknown, where: string): Uint8Array<ArrayBuffer> {

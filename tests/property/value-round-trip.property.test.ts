@@ -109,7 +109,7 @@ const codec = new Encoder({
 });
 
 describe("value — the bytes", () => {
-  it("are appended to others with their length, as they would stand alone, or not at all", async () => {
+  it("are appended with their length as they would stand alone, or not at all", async () => {
     const parts = fc.array(fc.oneof(carriedValue(), anyValue()), { maxLength: 5 });
     const property = fc.property(parts, (values) => {
       const writer = new ByteWriter(1);

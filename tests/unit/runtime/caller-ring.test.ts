@@ -1,8 +1,9 @@
 // Bugs here would look like a reply given to another caller, or judged as another operation's.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CallerRing, type Judge, type Settle } from "../../../runtime/caller-ring.js";
+import { CallerRing } from "../../../runtime/caller-ring.js";
 import { operation } from "../../../runtime/protocol.js";
+import type { Judge, Settle } from "../../../runtime/settle.js";
 import { check } from "../../support/property.js";
 
 interface Pushed {

@@ -76,8 +76,8 @@ describe("lane — order", () => {
   });
 });
 
-describe("lane — judging replies (L5)", () => {
-  it("follows the judge's own promise-free answer at once, and judges what throws again", async () => {
+describe("lane — judging replies", () => {
+  it("judges a reply at once, and once more on the caller's way when that throws", async () => {
     const to = lane();
     let judged = 0;
     const call = to.call(operation.update, 16, noBytes, 7, noBytes, () => {

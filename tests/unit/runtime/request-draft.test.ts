@@ -61,6 +61,7 @@ describe("request draft — calls within calls (F1)", () => {
       "[5 undefined six]",
       "[1 2 3 4]",
     ]);
+    expect(await rowsOf(store)).toEqual({ inner: "[1 2 3 4]", outer: "[5 undefined six]" });
   });
 
   it("keeps apart a call that an argument's class makes", async () => {

@@ -1,0 +1,77 @@
+// Settle — how a caller gets what became of his request: his own promise, settled from outside.
+//
+// Owns: making such a promise, and the two ways of settling it. Leaves to others: who is next
+// (caller-ring.ts), what a reply means (the judges: store-client.ts).
+//
+// Invariants:
+//   G1. For a call on the way there is its promise and the function that settles it, and nothing
+//       else: no closure, no reaction, no promise behind it.
+//   G2. What a caller is refused with is made in a reaction that his promise follows: V8 leads from
+//       there to the line that awaits, so the stack names it.
+
+import { type Reply, type Status, status } from "./protocol.js";
+
+/** Settles a caller's promise: with an outcome, or with a promise that it then follows. */
+export type Settle = (outcome: unknown) => void;
+
+/**
+ * What a caller gets of a reply, whose bytes are `[start, end)` of a packet that nobody writes to
+ * again. Throws what he is refused with.
+ */
+export type Judge<T> = (status: Status, packet: Uint8Array, start: number, end: number) => T;
+
+/** What a promise is settled with, out of its executor without a closure of its own. */
+let captured: Settle = settlesNothing;
+
+function settlesNothing(): void {}
+
+/** The executor of every such promise. */
+export function capture<T>(resolve: (value: T | PromiseLike<T>) => void): void {
+  // cast: it is given what the judge of a `Promise<T>` returns, which is a T.
+  captured = resolve as Settle;
+}
+
+/** The function that settles the promise made last. */
+export function takeCaptured(): Settle {
+  const settle = captured;
+  captured = settlesNothing;
+  return settle;
+}
+
+/** Gives a caller his reply. */
+export function settled(
+  settle: Settle,
+  judge: Judge<unknown>,
+  kind: Status,
+  packet: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  if (kind !== status.error) {
+    let outcome: unknown;
+    let isJudged = false;
+    try {
+      outcome = judge(kind, packet, start, end);
+      isJudged = true;
+    } catch {
+      // Bytes that cannot be decoded here: judged again below, where the stack names the caller.
+    }
+    if (isJudged) {
+      settle(outcome);
+      return;
+    }
+  }
+  // A turn later, when the caller's promise follows this one: else V8 finds no way to him (G2).
+  settle(
+    Promise.resolve()
+      .then(nothing)
+      .then(() => judge(kind, packet, start, end)),
+  );
+}
+
+function nothing(): void {}
+
+/** The reply as it came, refusals too. */
+export function replyOf(kind: Status, packet: Uint8Array, start: number, end: number): Reply {
+  return { status: kind, bytes: packet.subarray(start, end) };
+}
