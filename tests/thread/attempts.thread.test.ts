@@ -1,14 +1,12 @@
 // Attempts on real threads. A bug here would look like a piece that counts twice after a retry and
 // a kill, an orphan whose write is there, a cancelled walk that goes on.
 
-import { spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { launch } from "../../dist/index.js";
 import errands from "../../dist/tests/topologies/errands.js";
 import versionOne from "../../dist/tests/topologies/version-one.js";
 import versionTwo from "../../dist/tests/topologies/version-two.js";
+import { compiled, killedProgram } from "../support/killed-program.js";
 import { refusal } from "../support/outcomes.js";
 import { tempDirectory } from "../support/temp-directory.js";
 
@@ -124,10 +122,9 @@ describe("attempts — a process that is killed", () => {
     timeout: 90_000,
   }, async () => {
     const directory = tempDirectory();
-    const file = join(tempDirectory(), "program.mjs");
-    writeFileSync(file, program);
+    const run = killedProgram(program, { word: "ended", times: 12 });
     for (let round = 1; round <= 2; round += 1) {
-      const lines = await runUntilKilled(file, directory, round);
+      const lines = await run(directory, round);
       const said = lines.map((line) => line.split(" "));
       await using runtime = await launchErrands(directory);
       const begun = said.filter(([what]) => what === "began");
@@ -180,26 +177,3 @@ describe("update modes — two versions of a topology in one directory", () => {
     expect(await runtime.agent("goes").invoke("new")).toBe("new again by the third");
   });
 });
-
-/** Resolves with what the program had said when it was killed, in the middle of everything. */
-function runUntilKilled(file: string, directory: string, round: number): Promise<string[]> {
-  const args = [file, directory, String(round)];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
-  let output = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    output += text;
-    if (output.split("ended").length > 12) child.kill("SIGKILL");
-  });
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (status, signal) => {
-      if (signal !== "SIGKILL") reject(new Error(`the program ended by itself: ${status}`));
-      // The last line may be torn.
-      else resolve(output.split("\n").slice(0, -1));
-    });
-  });
-}
-
-function compiled(file: string): string {
-  return new URL(`../../dist/${file}`, import.meta.url).href;
-}

@@ -1,12 +1,10 @@
 // kill -9 in the middle of transfers. What goes wrong here would look like a withdrawal that was
 // repeated when its node ran again, or a payment that never arrived.
 
-import { spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import topology, { type LedgerEntry } from "../../examples/bank/topology.js";
 import { launch } from "../../index.js";
+import { compiled, killedProgram } from "../support/killed-program.js";
 import { tempDirectory } from "../support/temp-directory.js";
 
 const names = ["ada", "ben", "cleo", "dan", "eve"];
@@ -44,10 +42,9 @@ describe("bank — killed in the middle of transfers", () => {
     timeout,
   }, async () => {
     const directory = tempDirectory();
-    const file = join(tempDirectory(), "program.mjs");
-    writeFileSync(file, program);
+    const run = killedProgram(program, { word: "\n", times: receiptsBeforeKill });
     for (let round = 1; round <= roundCount; round++) {
-      const accepted = await transferUntilKilled(file, directory, round);
+      const accepted = await run(directory, round);
       // Any thread count may open the directory; what was under way goes on by itself.
       await using bank = await launch(topology, { directory, tasks: 4, threads: 0 });
       await bank.drain();
@@ -77,30 +74,3 @@ describe("bank — killed in the middle of transfers", () => {
     }
   });
 });
-
-/** Resolves with the references that the program had received when it was killed. */
-function transferUntilKilled(
-  file: string,
-  directory: string,
-  round: number,
-): Promise<readonly string[]> {
-  const args = [file, directory, String(round)];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
-  let output = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    output += text;
-    if (output.split("\n").length > receiptsBeforeKill) child.kill("SIGKILL");
-  });
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (status, signal) => {
-      if (signal !== "SIGKILL") reject(new Error(`the program ended by itself: ${status}`));
-      // The last line may be torn.
-      else resolve(output.split("\n").slice(0, -1));
-    });
-  });
-}
-
-function compiled(file: string): string {
-  return new URL(`../../dist/${file}`, import.meta.url).href;
-}

@@ -1,12 +1,11 @@
 // Chunks on real threads. A bug here would look like a chunk of a finished node that is not there
 // after a kill, a follower that stands still when a thread dies, a list that no run has streamed.
 
-import { spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { launch, type StreamEvent } from "../../dist/index.js";
 import writers from "../../dist/tests/topologies/writers.js";
+import { compiled, killedProgram } from "../support/killed-program.js";
 import { tempDirectory } from "../support/temp-directory.js";
 
 const options = { tasks: 4, threads: 2 } as const;
@@ -92,10 +91,9 @@ describe("chunks — a process that is killed", () => {
     timeout: 60_000,
   }, async () => {
     const directory = tempDirectory();
-    const file = join(tempDirectory(), "program.mjs");
-    writeFileSync(file, program);
+    const run = killedProgram(program, { word: "ended", times: 20 });
     for (let round = 1; round <= 2; round += 1) {
-      const lines = await runUntilKilled(file, directory, round);
+      const lines = await run(directory, round);
       const begun = lines.map((line) => line.split(" ")).filter(([what]) => what === "began");
       expect(begun.length).toBeGreaterThan(6);
       await using runtime = await launch(writers, { directory, ...options });
@@ -108,26 +106,3 @@ describe("chunks — a process that is killed", () => {
     }
   });
 });
-
-/** Resolves with what the program had said when it was killed, in the middle of everything. */
-function runUntilKilled(file: string, directory: string, round: number): Promise<string[]> {
-  const args = [file, directory, String(round)];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
-  let output = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    output += text;
-    if (output.split("ended").length > 20) child.kill("SIGKILL");
-  });
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (status, signal) => {
-      if (signal !== "SIGKILL") reject(new Error(`the program ended by itself: ${status}`));
-      // The last line may be torn.
-      else resolve(output.split("\n").slice(0, -1));
-    });
-  });
-}
-
-function compiled(file: string): string {
-  return new URL(`../../dist/${file}`, import.meta.url).href;
-}

@@ -1,12 +1,10 @@
 // Scopes on real threads. A bug here would look like a basket without one of its rows, or one that
 // was brought in twice, when the process is killed in between.
 
-import { spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { launch } from "../../dist/index.js";
 import harvest from "../../dist/tests/topologies/harvest.js";
+import { compiled, killedProgram } from "../support/killed-program.js";
 import { tempDirectory } from "../support/temp-directory.js";
 
 const options = { tasks: 4, threads: 2 } as const;
@@ -76,10 +74,9 @@ describe("scopes — a process that is killed", () => {
     timeout: 90_000,
   }, async () => {
     const directory = tempDirectory();
-    const file = join(tempDirectory(), "program.mjs");
-    writeFileSync(file, program);
+    const run = killedProgram(program, { word: "ended", times: 30 });
     for (let round = 1; round <= 2; round += 1) {
-      const lines = await harvestUntilKilled(file, directory, round);
+      const lines = await run(directory, round);
       await using runtime = await launch(harvest, { directory, ...options });
       const begun = lines.flatMap((line) => {
         const [what, id = "", invocationId = ""] = line.split(" ");
@@ -100,30 +97,3 @@ describe("scopes — a process that is killed", () => {
     }
   });
 });
-
-/** Resolves with what the program had said when it was killed, in the middle of harvests. */
-function harvestUntilKilled(
-  file: string,
-  directory: string,
-  round: number,
-): Promise<readonly string[]> {
-  const args = [file, directory, String(round)];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
-  let output = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    output += text;
-    if (output.split("ended").length > 30) child.kill("SIGKILL");
-  });
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (status, signal) => {
-      if (signal !== "SIGKILL") reject(new Error(`the program ended by itself: ${status}`));
-      // The last line may be torn.
-      else resolve(output.split("\n").slice(0, -1));
-    });
-  });
-}
-
-function compiled(file: string): string {
-  return new URL(`../../dist/${file}`, import.meta.url).href;
-}

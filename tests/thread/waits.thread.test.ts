@@ -1,12 +1,10 @@
 // Waits on real threads. A bug here would look like a recursion that stands still, a restart that
 // runs everything that waits, or an order that is approved twice after a kill.
 
-import { spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type HumanQuestion, type Invocation, launch } from "../../dist/index.js";
 import approvals from "../../dist/tests/topologies/approvals.js";
+import { compiled, killedProgram } from "../support/killed-program.js";
 import { refusal } from "../support/outcomes.js";
 import { tempDirectory } from "../support/temp-directory.js";
 
@@ -108,10 +106,9 @@ describe("waits — a process that is killed", () => {
     timeout: 120_000,
   }, async () => {
     const directory = tempDirectory();
-    const file = join(tempDirectory(), "program.mjs");
-    writeFileSync(file, program);
+    const run = killedProgram(program, { word: "\n", times: 40 });
     for (let round = 1; round <= 2; round += 1) {
-      const said = (await runUntilKilled(file, directory, round)).map((line) => line.split(" "));
+      const said = (await run(directory, round)).map((line) => line.split(" "));
       await using runtime = await launchApprovals(directory);
       const begun = said.filter(([what]) => what === "began");
       expect(begun.length).toBeGreaterThan(8);
@@ -130,26 +127,3 @@ describe("waits — a process that is killed", () => {
     }
   });
 });
-
-/** Runs the program until it has said enough, and kills it. */
-async function runUntilKilled(
-  file: string,
-  directory: string,
-  round: number,
-): Promise<readonly string[]> {
-  const child = spawn(process.execPath, [file, directory, String(round)], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let said = "";
-  const gone = new Promise<void>((resolve) => child.once("close", () => resolve()));
-  child.stdout.on("data", (bytes: Buffer) => {
-    said += bytes.toString();
-    if (said.split("\n").length > 40) child.kill("SIGKILL");
-  });
-  await gone;
-  return said.split("\n").slice(0, -1);
-}
-
-function compiled(file: string): string {
-  return new URL(`../../dist/${file}`, import.meta.url).href;
-}
