@@ -5,27 +5,22 @@
 // the frozen arena). Leaves to others: the job (store/checkpoint.ts), when to run one
 // (task-storage.ts).
 
-import { Piscina } from "piscina";
+import type { Piscina } from "piscina";
 import type { CheckpointJob, CheckpointResult } from "../store/checkpoint.js";
 
 export class CheckpointPool {
-  readonly #pool: Piscina<CheckpointJob, CheckpointResult>;
+  readonly #threads: number;
   readonly #running = new Map<number, Promise<unknown>>();
+  #pool: Promise<Piscina<CheckpointJob, CheckpointResult>> | undefined;
 
   constructor(threads: number) {
-    this.#pool = new Piscina<CheckpointJob, CheckpointResult>({
-      filename: new URL("./checkpoint-thread.js", import.meta.url).href,
-      name: "checkpoint",
-      minThreads: 0,
-      maxThreads: threads,
-      idleTimeout: 10_000,
-      atomics: "disabled",
-    });
+    this.#threads = threads;
   }
 
   /** Runs a job; rejects with what it threw. */
   async run(job: CheckpointJob): Promise<CheckpointResult> {
-    const result = this.#pool.run(job);
+    this.#pool ??= openPool(this.#threads);
+    const result = this.#pool.then((pool) => pool.run(job));
     const settled = result.catch(() => {});
     this.#running.set(job.taskId, settled);
     try {
@@ -41,6 +36,20 @@ export class CheckpointPool {
   }
 
   async close(): Promise<void> {
-    await this.#pool.close();
+    const pool = await this.#pool;
+    await pool?.close();
   }
+}
+
+/** Loads the package with the first job: a launch has none, as a rule. */
+async function openPool(threads: number): Promise<Piscina<CheckpointJob, CheckpointResult>> {
+  const { Piscina } = await import("piscina");
+  return new Piscina<CheckpointJob, CheckpointResult>({
+    filename: new URL("./checkpoint-thread.js", import.meta.url).href,
+    name: "checkpoint",
+    minThreads: 0,
+    maxThreads: threads,
+    idleTimeout: 10_000,
+    atomics: "disabled",
+  });
 }

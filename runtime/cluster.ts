@@ -116,6 +116,7 @@ export class Cluster {
         ...(await this.#threads.streams()),
       ]);
       await recordDirectory(this.#parts.machine.place, this.#parts.record);
+      this.#parts.equipment.watch?.();
       await this.#threads.startAll(continuations);
       await this.local.begin(continuations);
       this.local.start();

@@ -11,7 +11,7 @@
 //   E1. Aborting or timing out ends the pool thread that runs the function: the work really stops.
 //   E2. At most `computeQueueMax` calls wait; the next is refused with COMPUTE_QUEUE_FULL.
 
-import { Piscina } from "piscina";
+import type { Piscina } from "piscina";
 import { type ErrorWire, fromWire } from "../base/error-wire.js";
 import { PartitaError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
@@ -42,7 +42,7 @@ export class ComputePool {
   readonly #declared: Topology;
   readonly #threads: number;
   readonly #system: System;
-  #pool: Piscina<ComputeRequest, ComputeAnswer> | undefined;
+  #pool: Promise<Piscina<ComputeRequest, ComputeAnswer>> | undefined;
   #closed = false;
 
   constructor(declared: Topology, threads: number, system: System) {
@@ -70,7 +70,9 @@ export class ComputePool {
         : AbortSignal.any([options.signal, timeout.signal]);
     let answer: ComputeAnswer;
     try {
-      answer = await this.#open().run({ name, args }, { signal });
+      this.#pool ??= openPool(this.#declared, this.#threads);
+      const pool = await this.#pool;
+      answer = await pool.run({ name, args }, { signal });
     } catch (cause) {
       if (options.signal?.aborted) throw options.signal.reason;
       if (timeout.signal.aborted) {
@@ -93,23 +95,27 @@ export class ComputePool {
   /** Ends the pool's threads; calls under way are rejected with CLOSED. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#pool?.destroy();
+    const pool = await this.#pool;
+    await pool?.destroy();
   }
+}
 
-  #open(): Piscina<ComputeRequest, ComputeAnswer> {
-    this.#pool ??= new Piscina<ComputeRequest, ComputeAnswer>({
-      filename: new URL("./compute-thread.js", import.meta.url).href,
-      name: "compute",
-      workerData: { module: this.#declared.module, topology: this.#declared.name },
-      minThreads: 1,
-      maxThreads: this.#threads,
-      maxQueue: limits.computeQueueMax,
-      // Piscina's default blocks the thread's event loop between calls: async functions would
-      // freeze.
-      atomics: "disabled",
-    });
-    return this.#pool;
-  }
+/** Loads the package with the first call: a launch is quicker without it. */
+async function openPool(
+  { module, name: topology }: Topology,
+  threads: number,
+): Promise<Piscina<ComputeRequest, ComputeAnswer>> {
+  const { Piscina } = await import("piscina");
+  return new Piscina<ComputeRequest, ComputeAnswer>({
+    filename: new URL("./compute-thread.js", import.meta.url).href,
+    name: "compute",
+    workerData: { module, topology },
+    minThreads: 1,
+    maxThreads: threads,
+    maxQueue: limits.computeQueueMax,
+    // Piscina's default blocks the thread's event loop between calls: async functions would freeze.
+    atomics: "disabled",
+  });
 }
 
 /**

@@ -74,6 +74,11 @@ export interface Equipment {
   readonly transport: Transport;
   readonly services: HostServices;
   readonly threads: ThreadSource;
+  /**
+   * Begins to watch threads, if this machine does; before any of them runs users' code. Not before
+   * that: while tasks are opened all processors are busy.
+   */
+  watch?(): void;
   /** Frees pools. Threads and tasks have ended. */
   close(): Promise<void>;
 }

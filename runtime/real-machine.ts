@@ -65,24 +65,25 @@ function watched(
   { handlerTimeoutMs }: ClusterOptions,
 ): Equipment {
   const { plan, directory, guards } = spec;
-  const watchdog = new WatchdogHandle(
-    {
-      folders: taskDirectories(directory, plan.taskCount),
-      memory: guards.notes,
-      settings: {
-        handlerTimeoutMs,
-        beatMs: guards.beatMs,
-        pid: process.pid,
-        tasks: Array.from({ length: plan.threadCount + 1 }, (_, thread) => tasksOf(plan, thread)),
-        tables: tableNames(plannedStores(declared, plan).values()),
-      },
+  const data = {
+    folders: taskDirectories(directory, plan.taskCount),
+    memory: guards.notes,
+    settings: {
+      handlerTimeoutMs,
+      beatMs: guards.beatMs,
+      pid: process.pid,
+      tasks: Array.from({ length: plan.threadCount + 1 }, (_, thread) => tasksOf(plan, thread)),
+      tables: tableNames(plannedStores(declared, plan).values()),
     },
-    equipment.services.system,
-  );
+  };
+  let watchdog: WatchdogHandle | undefined;
   return {
     ...equipment,
+    watch: () => {
+      watchdog = new WatchdogHandle(data, equipment.services.system);
+    },
     close: async () => {
-      await Promise.all([watchdog.close(), equipment.close()]);
+      await Promise.all([watchdog?.close(), equipment.close()]);
     },
   };
 }

@@ -13,7 +13,7 @@
 //       the rest. It grows under an odd generation alone; the first word says how far it is in use.
 
 import { assert } from "../base/invariant.js";
-import { RecordMemory } from "./record.js";
+import { type RecordList, RecordMemory } from "./record.js";
 import type { RecordWrite, TableId } from "./storage.js";
 import { type ArenaMemory, indexHeaderBytes } from "./task-memory.js";
 
@@ -125,25 +125,38 @@ export class Arena {
   }
 
   /**
-   * The same for the record of a key that may have a newer one already: it stays, and false is
-   * returned. Under an odd generation only: nobody looks, so plain stores will do (R1).
+   * Makes the last record of each key in a list its newest; the arena has no keys yet. Returns
+   * those of tables below `tableEnd`. Under an odd generation only: nobody looks, so plain stores
+   * will do (R1).
    */
-  publishOlder(offset: number): boolean {
+  publishAll(list: RecordList, tableEnd: TableId): number[] {
+    assert(this.#keys === 0, "records are indexed at once in an empty arena alone");
     const slots = this.#slots;
     const { records } = this;
-    const mask = this.#mask;
-    const hash = records.keyHash(offset) | 0;
-    for (let slot = mixed(hash) & mask; ; slot = (slot + 1) & mask) {
-      const known = slots[slot * 2 + 1] ?? 0;
-      if (known === 0) {
-        assert(this.#keys < this.#room, "the arena's index has no slot for one more key");
-        this.#keys += 1;
-        slots[slot * 2] = hash;
-        slots[slot * 2 + 1] = offset;
-        return true;
+    const { offsets, hashes, tables } = list;
+    const newest: number[] = [];
+    let mask = this.#mask;
+    // The newest first: the others of its key find it there and are left out.
+    for (let at = list.length - 1; at >= 0; at -= 1) {
+      if (this.#keys === this.#room) {
+        this.grow(1);
+        mask = this.#mask;
       }
-      if (slots[slot * 2] === hash && records.isSameKey(known, offset)) return false;
+      const offset = offsets[at] ?? 0;
+      const hash = hashes[at] ?? 0;
+      let slot = (mixed(hash) & mask) * 2;
+      let known = slots[slot + 1] ?? 0;
+      while (known !== 0 && !(slots[slot] === hash && records.isSameKey(known, offset))) {
+        slot = (slot + 2) & (mask * 2);
+        known = slots[slot + 1] ?? 0;
+      }
+      if (known !== 0) continue;
+      slots[slot] = hash;
+      slots[slot + 1] = offset;
+      this.#keys += 1;
+      if ((tables[at] ?? 0) < tableEnd) newest.push(offset);
     }
+    return newest;
   }
 
   /** Offsets of the newest record of every key, in no order. */

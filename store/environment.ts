@@ -16,7 +16,9 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { open, type RootDatabase } from "lmdb";
+import { createRequire } from "node:module";
+import type * as Lmdb from "lmdb";
+import type { RootDatabase } from "lmdb";
 import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
@@ -39,6 +41,10 @@ export interface EnvironmentOptions {
   /** Refuses `applyStep`; the directory must exist. */
   readonly readOnly: boolean;
 }
+
+// The one file that it has for `require` is loaded twice as fast as its modules, in every thread.
+// cast: both are made of the same sources.
+const { open } = createRequire(import.meta.url)("lmdb") as typeof Lmdb;
 
 const tableBytes = 2;
 const headerBytes = 13;

@@ -13,6 +13,7 @@ import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
 import { type Arena, arenaStart } from "./arena.js";
 import { frameHeaderBytes } from "./frame.js";
+import { RecordList } from "./record.js";
 import type { ReplayedSegment } from "./replay.js";
 import type { TableId } from "./storage.js";
 import { storageTable } from "./system-key.js";
@@ -35,82 +36,53 @@ type Noticing = (offset: number) => void;
 
 /** Indexes the frames that an empty arena holds. */
 export function indexSegment(arena: Arena, segment: ReplayedSegment, notice: Noticing): Indexed {
-  const { offsets, keys, version } = survey(arena, segment, notice);
-  if (!arena.hasSlots(keys)) arena.grow(keys);
   const { records } = arena;
+  const list = listOf(arena, segment);
+  for (let at = 0; at < list.length; at += 1) {
+    if (list.tables[at] === storageTable) notice(list.offsets[at] ?? 0);
+  }
+  const keys = differentHashes(list);
+  if (!arena.hasSlots(keys)) arena.grow(keys);
   const own = new Map<TableId, number[]>();
-  for (let at = offsets.length - 1; at >= 0; at -= 1) {
-    if (!arena.hasSlots(1)) arena.grow(1);
-    const offset = offsets[at] ?? 0;
-    if (!arena.publishOlder(offset)) continue;
+  for (const offset of arena.publishAll(list, limits.tableStoreFirst)) {
     const table = records.table(offset);
-    if (table >= limits.tableStoreFirst) continue;
     const found = own.get(table);
     if (found === undefined) own.set(table, [offset]);
     else found.push(offset);
   }
   arena.tail = segment.end;
   const lists = Array.from(own, ([table, found]) => [table, Int32Array.from(found)] as const);
-  return { version, own: new Map(lists), end: segment.end };
+  return { version: list.version, own: new Map(lists), end: segment.end };
 }
 
-/** What one walk over the records says. */
-interface Survey {
-  /** Of all records, oldest first. */
-  readonly offsets: Int32Array;
-  /** About how many keys they are of. */
-  readonly keys: number;
-  readonly version: number;
-}
-
-function survey(arena: Arena, segment: ReplayedSegment, notice: Noticing): Survey {
+/** All records of a segment, oldest first. */
+function listOf(arena: Arena, segment: ReplayedSegment): RecordList {
   const { records } = arena;
+  const list = new RecordList(segment.records);
   const view = new DataView(records.bytes.buffer);
-  const offsets = new Int32Array(segment.records);
-  const counter = new KeyCounter(segment.records);
-  let count = 0;
-  let version = 0;
   for (let frame = arenaStart; frame < segment.end; ) {
     const frameEnd = frame + view.getUint32(frame + 4, true);
     assert(frameEnd > frame, () => `the frame at ${frame} of a replayed segment is not there`);
-    for (let at = frame + frameHeaderBytes; at < frameEnd; at = records.end(at)) {
-      assert(count < offsets.length, "a frame has more records than its header says");
-      offsets[count] = at;
-      count += 1;
-      version = Math.max(version, records.version(at));
-      counter.add(records.keyHash(at));
-      if (records.table(at) === storageTable) notice(at);
-    }
+    records.list(frame + frameHeaderBytes, frameEnd, list);
     frame = frameEnd;
   }
-  return { offsets: offsets.subarray(0, count), keys: counter.estimate, version };
+  return list;
 }
 
 /**
- * About how many different hashes there are among so many: as many bits as hashes, one of which
- * each hash sets; how many stay zero tells (linear counting, right to a percent or two).
+ * About how many different hashes there are: of as many bits as records, each hash sets one, and
+ * how many stay zero tells (linear counting, right to a percent or two).
  */
-class KeyCounter {
-  readonly #bits: Int32Array;
-  readonly #mask: number;
-
-  constructor(hashes: number) {
-    const bits = 2 ** Math.ceil(Math.log2(Math.max(hashes, 64)));
-    this.#bits = new Int32Array(bits / 32);
-    this.#mask = bits - 1;
+function differentHashes({ hashes, length }: RecordList): number {
+  const bits = 2 ** Math.ceil(Math.log2(Math.max(length, 64)));
+  const words = new Int32Array(bits / 32);
+  for (let at = 0; at < length; at += 1) {
+    const bit = (hashes[at] ?? 0) & (bits - 1);
+    words[bit >>> 5] = (words[bit >>> 5] ?? 0) | (1 << (bit & 31));
   }
-
-  add(hash: number): void {
-    const bit = hash & this.#mask;
-    this.#bits[bit >>> 5] = (this.#bits[bit >>> 5] ?? 0) | (1 << (bit & 31));
-  }
-
-  get estimate(): number {
-    const bits = this.#mask + 1;
-    let zeros = bits;
-    for (const word of this.#bits) zeros -= onesIn(word);
-    return Math.ceil(bits * Math.log(bits / Math.max(zeros, 1)));
-  }
+  let zeros = bits;
+  for (const word of words) zeros -= onesIn(word);
+  return Math.ceil(bits * Math.log(bits / Math.max(zeros, 1)));
 }
 
 function onesIn(word: number): number {

@@ -15,7 +15,8 @@
 //   N4. Equal values may have different bytes (the order of properties): never compare or hash
 //       them.
 
-import { addExtension, Encoder } from "cbor-x";
+import { createRequire } from "node:module";
+import type * as CborX from "cbor-x";
 import type { ByteWriter } from "../base/byte-writer.js";
 import { PartitaError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
@@ -24,6 +25,10 @@ import { Box, unbox } from "./value-box.js";
 import { appendPlain, decodePlain, encodePlain, keepEncoded } from "./value-plain.js";
 import { valueTooLarge } from "./value-trace.js";
 import { walkValue } from "./value-walk.js";
+
+// As in environment.ts: one file is loaded faster than modules, and what others add as extensions
+// is not added here. cast: both are made of the same sources.
+const { addExtension, Encoder } = createRequire(import.meta.url)("cbor-x") as typeof CborX;
 
 /**
  * The tag around [kind, payload]: of those that cbor-x leaves free, and small enough for its table.

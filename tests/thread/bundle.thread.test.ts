@@ -47,6 +47,12 @@ describe("bundle — what is published", () => {
     expect(started.filter((path) => !existsSync(path))).toEqual([]);
   });
 
+  it("loads the package of the pools when there is work for them, not before", () => {
+    const loaders = scripts.filter((file) => textOf(file).includes('import("piscina")'));
+    expect(loaders.length).toBeGreaterThan(0);
+    expect(scripts.filter((file) => / from "piscina"/.test(textOf(file)))).toEqual([]);
+  });
+
   it("is one library for those who import several entries", async () => {
     const declared = topology("one", import.meta.url, {});
     await using runtime = await simulate(declared, { seed: 1 });

@@ -102,6 +102,11 @@ describe("indexing — a segment that was read into its arena", () => {
     fill(other.arena, frames, false);
     indexSegment(other.arena, segmentOf(other.arena, filled), () => {});
     expect(other.arena.keys).toBe(keys);
+    for (const { table, key, keyHash } of frames.flat().slice(-keys)) {
+      const newest = one.arena.find(table, key, keyHash);
+      expect(newest).toBeGreaterThan(0);
+      expect(other.arena.find(table, key, keyHash)).toBe(newest);
+    }
     // To the last slot that is taken, chance decides a little.
     expect(other.indexWords()).toBeLessThan(one.indexWords() * 1.1);
   });
@@ -114,6 +119,30 @@ describe("indexing — a segment that was read into its arena", () => {
     indexSegment(arena, segmentOf(arena, filled), () => {});
     expect(arena.keys).toBe(20_000);
     expect(grow).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe("indexing — hashes that are no good", () => {
+  function indexed(hashOf: (number: number) => number, count: number) {
+    const writes = Array.from({ length: count }, (_, at) => {
+      return { ...record(16, `k${at}`, at + 1, "x"), keyHash: hashOf(at) };
+    });
+    const { arena } = newArena();
+    indexSegment(arena, segmentOf(arena, fill(arena, [writes], false)), () => {});
+    const found = writes.map(({ key, keyHash }) => arena.find(16, key, keyHash));
+    return { arena, versions: found.map((offset) => arena.records.version(offset)) };
+  }
+
+  it("grows the index as keys come: of few different ends it expects few keys", () => {
+    const { arena, versions } = indexed((at) => at * 2 ** 20, 4_000);
+    expect(versions).toEqual(versions.map((_, at) => at + 1));
+    const slots = arena.walkedBytesMax / 4;
+    expect(arena.keys).toBeLessThan(slots * 0.75);
+  });
+
+  it("finds keys that all have the same, behind the last slot from the first one on", () => {
+    const { versions } = indexed(() => 77, 2_900);
+    expect(versions).toEqual(versions.map((_, at) => at + 1));
   });
 });
 
