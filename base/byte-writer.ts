@@ -6,10 +6,12 @@
 // Invariants:
 //   Y1. `length` bytes are valid; what lies behind them in the buffer is never shown.
 //   Y2. `finish` returns a copy with an ArrayBuffer of its own: it can be transferred and kept.
+//       What `kept` returns is cheaper and may be a part of one: it is never transferred.
 //   Y3. `view` and `buffer` show the buffer itself: they are valid until the next append,
 //       `patchU32`, `truncate` or `reset`.
 
 import { assert, InvariantViolation } from "./invariant.js";
+import { keptCopy } from "./kept-bytes.js";
 
 const capacityFirst = 256;
 /** Below this a loop copies faster than `set`. */
@@ -128,6 +130,11 @@ export class ByteWriter {
   /** A private copy of everything written (Y2). The writer keeps its bytes until `reset`. */
   finish(): Uint8Array<ArrayBuffer> {
     return this.#buffer.slice(0, this.#length);
+  }
+
+  /** The same to be kept, not transferred (Y2, kept-bytes.ts). */
+  kept(): Uint8Array<ArrayBuffer> {
+    return keptCopy(this.#buffer, 0, this.#length);
   }
 
   /** Forgets the bytes and keeps the buffer. */

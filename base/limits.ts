@@ -93,7 +93,7 @@ export const limits = {
   /** About the bytes of those rows. */
   cacheBytesMax: 67_108_864,
   /** The same of the runtime's own rows: most are looked at again soon, or after days. */
-  ownCacheEntriesMax: 4_096,
+  ownCacheEntriesMax: 1_024,
   ownCacheBytesMax: 16_777_216,
 
   /** How long the reply of a call with an id is kept: longer than clients go on retrying. */

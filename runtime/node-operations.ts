@@ -48,22 +48,35 @@ export function journaled(
 }
 
 /** Sends a request that changes nothing, or nothing twice, until it is answered. */
-async function answered(lane: Lane, request: NodeRequest, first?: Stamp): Promise<Reply> {
+function answered(lane: Lane, request: NodeRequest, first?: Stamp): Promise<Reply> {
   const { kind, table, key, keyHash, argument } = request;
   // From now on, though it may find the lane lost: a read that is called next goes behind it.
   const release = lane.hold(kind, keyHash);
-  try {
-    for (let stamp = first; ; ) {
-      try {
-        return await lane.request(kind, table, key, keyHash, argument, stamp);
-      } catch (error) {
-        if (!PartitaError.is(error, "TASK_EXITED")) throw error;
-        await lane.reopened();
-        stamp = stamp === undefined ? undefined : { ...stamp, kind: stampKind.again };
-      }
+  return lane.request(kind, table, key, keyHash, argument, first).then(
+    (reply) => {
+      release();
+      return reply;
+    },
+    (error: unknown) => answeredLater(lane, request, first, error).finally(release),
+  );
+}
+
+/** The same after it was lost. */
+async function answeredLater(
+  lane: Lane,
+  { kind, table, key, keyHash, argument }: NodeRequest,
+  first: Stamp | undefined,
+  lost: unknown,
+): Promise<Reply> {
+  const stamp = first === undefined ? undefined : { ...first, kind: stampKind.again };
+  for (let reason = lost; ; ) {
+    if (!PartitaError.is(reason, "TASK_EXITED")) throw reason;
+    await lane.reopened();
+    try {
+      return await lane.request(kind, table, key, keyHash, argument, stamp);
+    } catch (error) {
+      reason = error;
     }
-  } finally {
-    release();
   }
 }
 

@@ -14,9 +14,13 @@ const indexBytes = 4;
 /** The id of the `index`-th operation of the node invocation that `prefix` names. */
 export function operationId(prefix: Uint8Array, index: number): Uint8Array {
   assert(prefix.length === operationPrefixBytes, () => `a prefix of ${prefix.length} bytes`);
+  // Byte by byte: V8 moves off its heap what has a DataView, which costs more than all of this.
   const id = new Uint8Array(operationPrefixBytes + indexBytes);
-  id.set(prefix);
-  new DataView(id.buffer).setUint32(operationPrefixBytes, index);
+  for (let at = 0; at < operationPrefixBytes; at += 1) id[at] = prefix[at] ?? 0;
+  id[operationPrefixBytes] = index >>> 24;
+  id[operationPrefixBytes + 1] = index >>> 16;
+  id[operationPrefixBytes + 2] = index >>> 8;
+  id[operationPrefixBytes + 3] = index;
   return id;
 }
 

@@ -16,6 +16,7 @@
 
 import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
+import { keptCopy } from "../base/kept-bytes.js";
 import { limits } from "../base/limits.js";
 import { hashKey } from "../store/key-hash.js";
 import type { KeyRange, RecordWrite, StoredRow, TableId, TaskStorage } from "../store/storage.js";
@@ -217,7 +218,7 @@ export class Overlay {
    */
   record(table: TableId, key: Uint8Array, bytes: Uint8Array, fresh: boolean): void {
     this.#fitting(bytes, this.#valueBytesMax + limits.operationReadBytesMax + recordSpareBytes);
-    this.#setBytes(this.#blindRow(table, key, fresh, hashKey(key)), bytes);
+    this.#adopt(this.#blindRow(table, key, fresh, hashKey(key)), keptCopy(bytes));
   }
 
   /** Removes the key. */
@@ -298,7 +299,10 @@ export class Overlay {
       row.fresh = !row.present;
       // Encoded again when somebody asks: kept, they would be what the collector mostly moves.
       if (isAlwaysCarried(row.value)) row.bytes = undefined;
-      if (row.table < limits.tableStoreFirst) ownBytes += sizeOf(row);
+      if (row.table >= limits.tableStoreFirst) continue;
+      // What is deleted of the runtime's own has done its work: few of its keys come again.
+      if (row.present) ownBytes += sizeOf(row);
+      else this.#ownCache.drop(row);
     }
     this.#ownCache.grew(ownBytes);
     this.#cache.grew(Math.max(0, this.#dirtyBytes - ownBytes));

@@ -5,7 +5,8 @@
 //
 // Invariants:
 //   R1. Of one key there is at most one row, in one of the two generations.
-//   R2. Nothing is forgotten but by `forgetOld`, which its owner calls when no row is dirty.
+//   R2. Nothing is forgotten but by `forgetOld` and `drop`, which its owner calls when no row is
+//       dirty.
 //   R3. After `forgetOld` at most about `rowsMax` rows and `bytesMax` bytes are kept.
 
 import type { TableId } from "../store/storage.js";
@@ -74,6 +75,12 @@ export class RowCache<R extends CachedRow<R>> {
     return row;
   }
 
+  /** Forgets a row that nobody holds any more. */
+  drop(row: R): void {
+    if (!removed(this.#young, row)) removed(this.#old, row);
+    else this.#youngRows -= 1;
+  }
+
   /** Every row of a table. */
   *rowsOf(table: TableId): Generator<R> {
     for (const generation of [this.#young, this.#old]) {
@@ -96,6 +103,24 @@ export class RowCache<R extends CachedRow<R>> {
     this.#youngRows = 0;
     this.#youngBytes = 0;
   }
+}
+
+/** Takes a row out of a generation; false when it is not in it. */
+function removed<R extends CachedRow<R>>(from: Generation<R>, row: R): boolean {
+  const rows = from.get(row.table);
+  const first = rows?.get(row.keyHash | 0);
+  if (rows === undefined || first === undefined) return false;
+  if (first === row) {
+    if (row.next === undefined) rows.delete(row.keyHash | 0);
+    else rows.set(row.keyHash | 0, row.next);
+    return true;
+  }
+  for (let before = first; before.next !== undefined; before = before.next) {
+    if (before.next !== row) continue;
+    before.next = row.next;
+    return true;
+  }
+  return false;
 }
 
 function isKey(key: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {

@@ -35,8 +35,11 @@ export class Arena {
   #keys = 0;
   /** Keys that the slots in use can take. */
   #room: number;
+  readonly #isOwner: boolean;
 
-  constructor(memory: ArenaMemory) {
+  /** `isOwner`: nobody else writes to it meanwhile, so that its own looks need no atomic loads. */
+  constructor(memory: ArenaMemory, isOwner = false) {
+    this.#isOwner = isOwner;
     this.records = new RecordMemory(memory.records);
     this.bytesMax = memory.records.byteLength;
     this.#inUse = new Int32Array(memory.index, 0, 2);
@@ -66,8 +69,8 @@ export class Arena {
     const mask = this.#mask;
     const hash = keyHash | 0;
     for (let slot = mixed(keyHash) & mask; ; slot = (slot + 1) & mask) {
-      const offset = Atomics.load(slots, slot * 2 + 1);
-      if (offset === 0) return 0;
+      const offset = this.#isOwner ? slots[slot * 2 + 1] : Atomics.load(slots, slot * 2 + 1);
+      if (offset === 0 || offset === undefined) return 0;
       if (slots[slot * 2] === hash && this.records.holds(offset, table, key)) return offset;
     }
   }
@@ -109,11 +112,12 @@ export class Arena {
     const mask = this.#mask;
     const hash = records.keyHash(offset) | 0;
     for (let slot = mixed(hash) & mask; ; slot = (slot + 1) & mask) {
-      const known = Atomics.load(slots, slot * 2 + 1);
+      const known = slots[slot * 2 + 1] ?? 0;
       if (known === 0) {
         assert(this.#keys < this.#room, "the arena's index has no slot for one more key");
         this.#keys += 1;
-        Atomics.store(slots, slot * 2, hash);
+        // Whoever sees the offset, which is stored atomically, sees the hash before it.
+        slots[slot * 2] = hash;
         Atomics.store(slots, slot * 2 + 1, offset);
         return;
       }
@@ -199,7 +203,8 @@ export class Arena {
   }
 
   get #mask(): number {
-    return Atomics.load(this.#inUse, 0) | (slotsFirst - 1);
+    const inUse = this.#isOwner ? (this.#inUse[0] ?? 0) : Atomics.load(this.#inUse, 0);
+    return inUse | (slotsFirst - 1);
   }
 
   /** Puts a key that the index does not have into its slot. */

@@ -13,6 +13,8 @@
 //   E2. The checksum covers the header (but itself), the key and the value.
 
 import { assert } from "../base/invariant.js";
+import { keptCopy } from "../base/kept-bytes.js";
+import { limits } from "../base/limits.js";
 import { checksum } from "./checksum.js";
 import type { RecordWrite, StoredRow, StoredValue, TableId } from "./storage.js";
 
@@ -179,15 +181,19 @@ export class RecordMemory {
   /** A private copy of version and value. */
   stored(at: number): StoredValue {
     const start = this.keyStart(at) + this.keyBytes(at);
-    const value = this.bytes.slice(start, start + this.valueBytes(at));
+    const end = start + this.valueBytes(at);
+    // Rows of the runtime's own are soon done with; those of stores may stay for ever.
+    const isOwn = this.table(at) < limits.tableStoreFirst;
+    const value = isOwn ? keptCopy(this.bytes, start, end) : this.bytes.slice(start, end);
     return { version: this.version(at), value };
   }
 
   /** A private copy of key, version and value. */
   row(at: number): StoredRow {
-    const { version, value } = this.stored(at);
     const start = this.keyStart(at);
-    return { key: this.bytes.slice(start, start + this.keyBytes(at)), version, value };
+    const keyEnd = start + this.keyBytes(at);
+    const value = this.bytes.slice(keyEnd, keyEnd + this.valueBytes(at));
+    return { key: this.bytes.slice(start, keyEnd), version: this.version(at), value };
   }
 
   /** Whether the record lies within `end` and its checksum is right. */

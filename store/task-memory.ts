@@ -77,9 +77,12 @@ function slotCount(arenaBytes: number): number {
 /** The control words as one thread sees them. */
 export class ControlWords {
   readonly words: Int32Array;
+  readonly #isOwner: boolean;
 
-  constructor(memory: TaskMemory) {
+  /** `isOwner`: nobody else writes them (S1), so that its own looks need no atomic loads. */
+  constructor(memory: TaskMemory, isOwner = false) {
     this.words = new Int32Array(memory.control);
+    this.#isOwner = isOwner;
   }
 
   get generation(): number {
@@ -87,11 +90,11 @@ export class ControlWords {
   }
 
   get active(): 0 | 1 {
-    return Atomics.load(this.words, control.active) === 0 ? 0 : 1;
+    return this.#load(control.active) === 0 ? 0 : 1;
   }
 
   get frozen(): boolean {
-    return Atomics.load(this.words, control.frozen) === 1;
+    return this.#load(control.frozen) === 1;
   }
 
   /** Where the published frames of an arena end. */
@@ -135,8 +138,8 @@ export class ControlWords {
    */
   cleared(table: number): number {
     const at = controlWords + table * 2;
-    const low = Atomics.load(this.words, at) >>> 0;
-    return low + (Atomics.load(this.words, at + 1) >>> 0) * 2 ** 32;
+    const low = this.#load(at) >>> 0;
+    return low + (this.#load(at + 1) >>> 0) * 2 ** 32;
   }
 
   /** Takes the memory for a task; returns whether another task had it before. */
@@ -153,5 +156,9 @@ export class ControlWords {
     const at = controlWords + table * 2;
     Atomics.store(this.words, at, version >>> 0);
     Atomics.store(this.words, at + 1, Math.floor(version / 2 ** 32));
+  }
+
+  #load(at: number): number {
+    return this.#isOwner ? (this.words[at] ?? 0) : Atomics.load(this.words, at);
   }
 }

@@ -61,13 +61,13 @@ export interface TaskStorageOptions {
 export async function openTaskStorage(options: TaskStorageOptions): Promise<TaskStorage> {
   const { directory, taskId, memory, runCheckpoint } = options;
   const environmentPath = join(directory, environmentFolder);
-  const control = new ControlWords(memory);
+  const control = new ControlWords(memory, true);
   control.begin();
   const environment = Environment.open(environmentPath, { taskId, readOnly: false });
   try {
     // It may have been made by a process that was killed before its name was durable.
     syncFolder(environmentPath);
-    const arenas = [new Arena(memory.arenas[0]), new Arena(memory.arenas[1])] as const;
+    const arenas = [new Arena(memory.arenas[0], true), new Arena(memory.arenas[1], true)] as const;
     const parts = {
       directory,
       taskId,

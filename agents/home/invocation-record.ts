@@ -177,6 +177,18 @@ export function isOver(bytes: Uint8Array): boolean {
   return reader.u8() !== states.pending && isZeroId(readNodeId(reader));
 }
 
+/** What of a row says whether and how it may be forgotten, as `decodeRecord` says it. */
+export function placeOf(
+  bytes: Uint8Array,
+): Pick<InvocationRecord, "isSpread" | "extras" | "placeNo"> {
+  const reader = new ByteReader(bytes);
+  reader.skip(1 + 8);
+  const isSpread = reader.u8() === 1;
+  const extras = reader.u8() === 1;
+  reader.skip(1);
+  return { isSpread, extras, placeNo: reader.uint64() };
+}
+
 /** The record with one more failure, or with one more counted (I3). */
 export function withFailure(record: InvocationRecord, failure: Uint8Array): InvocationRecord {
   const isPending = record.state.kind === "pending";

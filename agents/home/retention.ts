@@ -24,6 +24,7 @@ import {
   type InvocationRecord,
   invocationTable,
   isOver,
+  placeOf,
 } from "./invocation-record.js";
 import { LeavingTrees } from "./leaving-trees.js";
 import { smallTree } from "./small-tree.js";
@@ -85,8 +86,8 @@ export class Retention {
       const row = turn.get(invocationTable, oldest);
       assert(row !== undefined, "a record is forgotten once, and only here");
       if (!isOver(row)) continue;
-      const record = decodeRecord(row);
-      if (record.placeNo === first.placeNo) this.#forget(turn, oldest, record);
+      const place = placeOf(row);
+      if (place.placeNo === first.placeNo) this.#forget(turn, oldest, place);
     }
   }
 
@@ -95,7 +96,11 @@ export class Retention {
     this.#leaving.collect(turn);
   }
 
-  #forget(turn: Turn, id: InvocationId, { isSpread, extras }: InvocationRecord): void {
+  #forget(
+    turn: Turn,
+    id: InvocationId,
+    { isSpread, extras }: Pick<InvocationRecord, "isSpread" | "extras">,
+  ): void {
     const isLarge = extras || (isSpread && this.#leaving.has(turn, id));
     const keys = isLarge ? undefined : isSpread ? smallTree(turn, id, smallRowsMax) : [];
     if (keys === undefined) {

@@ -48,14 +48,15 @@ export class ActiveContext {
 
   get stores(): object {
     const { stores, neighbours } = this.#definition;
-    this.#stores ??= Object.freeze({
-      ...byName(stores, (own, name) => {
-        return new NodeStore(this.#active, own, this.#port.store(name, this.#active.journal));
-      }),
-      ...byName(neighbours.stores, (own, ref) => {
-        return new NeighbourStore(this.#active, own, ref, this.#port.neighbour);
-      }),
-    });
+    if (this.#stores !== undefined) return this.#stores;
+    const made: Record<string, object> = {};
+    for (const [own, name] of stores) {
+      made[own] = new NodeStore(this.#active, own, this.#port.store(name, this.#active.journal));
+    }
+    for (const [own, ref] of neighbours.stores) {
+      made[own] = new NeighbourStore(this.#active, own, ref, this.#port.neighbour);
+    }
+    this.#stores = Object.freeze(made);
     return this.#stores;
   }
 

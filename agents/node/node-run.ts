@@ -33,6 +33,7 @@ import { NodeClients } from "./node-clients.js";
 import type { FollowedChild } from "./node-looks.js";
 import type { NodeWaits } from "./node-waits.js";
 import type { RunnerBounds } from "./runner-bounds.js";
+import { SoonCalls } from "./soon-calls.js";
 
 /** Is told when what a run waits for has changed. */
 interface ChangesListener {
@@ -50,6 +51,8 @@ export interface RunServices {
   readonly agents: ReadonlyMap<string, AgentDefinition>;
   readonly fences: Fences;
   readonly bounds: MessageBounds;
+  /** Functions that run when what was made durable before them has been told. */
+  readonly soon: SoonCalls;
 }
 
 export function runServices(
@@ -61,7 +64,9 @@ export function runServices(
   completed: RunEnded,
 ): RunServices {
   const clients = new NodeClients(port, agents);
-  return { port, agents, fences, bounds: messageBounds(rowBytesMax), waiting, completed, clients };
+  const bounds = messageBounds(rowBytesMax);
+  const soon = new SoonCalls();
+  return { port, agents, fences, bounds, waiting, completed, clients, soon };
 }
 
 /** A row that may start. */
@@ -86,7 +91,10 @@ export class NodeRun {
   #hasSubmitted = false;
   /** Whether anything may still be submitted (U1). */
   #isOver = false;
-  #ended: Promise<void> | undefined;
+  /** From when it has started until its function has returned. */
+  #isCalled = false;
+  /** Made when somebody asks for the end of the call: hardly ever. */
+  #callEnd: { readonly ended: Promise<void>; readonly resolve: () => void } | undefined;
   /** While its function has a time limit and runs. */
   #limit: ReturnType<TaskPort["after"]> | undefined;
 
@@ -112,7 +120,9 @@ export class NodeRun {
 
   /** Resolves when the function has returned; `undefined` when it has, or was never called. */
   get ended(): Promise<void> | undefined {
-    return this.#ended;
+    if (!this.#isCalled) return undefined;
+    this.#callEnd ??= newCallEnd();
+    return this.#callEnd.ended;
   }
 
   /** What the function waits for; `undefined` while it has asked for nothing. */
@@ -167,7 +177,8 @@ export class NodeRun {
     const place = { arrivalNo, changed, waitsForChild, clients: this.#services.clients };
     const active = new ActiveNode(this.#run, agent, node, port, bounds, place);
     this.#active = active;
-    this.#ended = this.#call(node, active);
+    this.#isCalled = true;
+    this.#services.soon.add(() => this.#call(node, active));
   }
 
   /** Gives the row up unrun. */
@@ -226,28 +237,43 @@ export class NodeRun {
     this.#run = fence === undefined ? run : { ...run, attempt: attemptOf(run, fence) };
   }
 
-  /** One async function for all of it: each costs a run more than most node functions do. */
-  async #call(node: NodeDefinition, active: ActiveNode): Promise<void> {
-    // The frame before it has just been opened to readers: replies go out before users' code runs.
-    await undefined;
-    try {
-      const refused = this.row.rerun && !this.#isOver ? await this.#replay(active) : undefined;
-      if (this.#isOver) return;
-      if (refused !== undefined) this.#submit(failureOf(this.#run, active, refused.error));
-      else if (this.#isHalted) {
-        await this.#orphans;
-        this.#submit({ ...this.#nothing(), recorded: active.recorded() });
-      } else {
-        this.#limitTime(node, active);
-        const running = this.#watched(node, active);
-        const effects = running instanceof Promise ? await running : running;
-        // Of what is cancelled nothing may run any more when it counts as ended.
-        if (this.#orphans !== undefined) await this.#orphans;
-        this.#submit(effects);
-      }
-    } finally {
-      this.#ended = undefined;
-    }
+  /** No promise is made where none is needed: each costs more than most node functions do. */
+  #call(node: NodeDefinition, active: ActiveNode): void {
+    const { rerun } = this.row;
+    const going = rerun || this.#isHalted ? this.#callAgain(node, active) : this.#go(node, active);
+    if (going === undefined) this.#returned();
+    else void going.finally(() => this.#returned());
+  }
+
+  /** The same when it may have run before, or is to stop already. */
+  async #callAgain(node: NodeDefinition, active: ActiveNode): Promise<void> {
+    const refused = this.row.rerun && !this.#isOver ? await this.#replay(active) : undefined;
+    if (this.#isOver) return;
+    if (refused !== undefined) this.#submit(failureOf(this.#run, active, refused.error));
+    else if (this.#isHalted) {
+      await this.#orphans;
+      this.#submit({ ...this.#nothing(), recorded: active.recorded() });
+    } else await this.#go(node, active);
+  }
+
+  #go(node: NodeDefinition, active: ActiveNode): Promise<void> | undefined {
+    if (this.#isOver) return undefined;
+    this.#limitTime(node, active);
+    const running = this.#watched(node, active);
+    if (running instanceof Promise) return running.then((effects) => this.#end(effects));
+    return this.#end(running);
+  }
+
+  /** Of what is cancelled nothing may run any more when it counts as ended. */
+  #end(effects: NodeEffects): Promise<void> | undefined {
+    if (this.#orphans !== undefined) return this.#orphans.then(() => this.#submit(effects));
+    this.#submit(effects);
+    return undefined;
+  }
+
+  #returned(): void {
+    this.#isCalled = false;
+    this.#callEnd?.resolve();
   }
 
   /** When its time is over the attempt has failed: what the function does then counts no more. */
@@ -338,6 +364,14 @@ export class NodeRun {
       throw error;
     }
   }
+}
+
+function newCallEnd(): { readonly ended: Promise<void>; readonly resolve: () => void } {
+  let resolve: () => void = () => {};
+  const ended = new Promise<void>((settle) => {
+    resolve = settle;
+  });
+  return { ended, resolve };
 }
 
 /**

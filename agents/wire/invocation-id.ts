@@ -135,6 +135,17 @@ export function parseInvocationId(agent: string, text: string): InvocationId {
 
 /** A short text of the same sixteen bytes, for the keys of maps. */
 export function invocationName(id: InvocationId): string {
+  if (id === lastNamed) return lastName;
+  lastNamed = id;
+  lastName = nameOf(id);
+  return lastName;
+}
+
+/** What was asked for last: one message asks for its invocation's name several times. */
+let lastNamed: InvocationId | undefined;
+let lastName = "";
+
+function nameOf(id: InvocationId): string {
   // Made for every message: a Buffer over the bytes would cost more than the text.
   return String.fromCharCode(
     id[0] ?? 0,
@@ -158,7 +169,9 @@ export function invocationName(id: InvocationId): string {
 
 /** The id that `invocationName` was made from. */
 export function invocationIdOf(name: string): InvocationId {
-  return new Uint8Array(Buffer.from(name, "latin1"));
+  const id = new Uint8Array(name.length);
+  for (let at = 0; at < id.length; at += 1) id[at] = name.charCodeAt(at);
+  return id;
 }
 
 /** The id of an invocation's first node invocation. */
@@ -174,10 +187,10 @@ export function rootNodeId(id: InvocationId, attempt: number): NodeInvocationId 
 
 /** The id of the node invocation that the `index`-th emit of `parent` starts (D2). */
 export function childNodeId(parent: NodeInvocationId, index: number): NodeInvocationId {
-  const seed = new Uint8Array(12);
-  putNodeId(seed, 0, parent);
-  putU32(seed, 8, index);
-  return deriveNodeId(seed);
+  const seed = new Uint8Array(1 + 12);
+  putNodeId(seed, 1, parent);
+  putU32(seed, 9, index);
+  return hashedTwice(seed);
 }
 
 /** The id of the gather's node invocation that ends a scope, which is named by its scatter's. */
@@ -233,6 +246,11 @@ export function parseNodeId(text: string): NodeInvocationId | undefined {
 export function deriveNodeId(seed: Uint8Array): NodeInvocationId {
   const hashed = new Uint8Array(1 + seed.length);
   hashed.set(seed, 1);
+  return hashedTwice(hashed);
+}
+
+/** `hashed`: the seed behind a byte of its own, which is 0. */
+function hashedTwice(hashed: Uint8Array): NodeInvocationId {
   const high = hashKey(hashed);
   hashed[0] = 1;
   return { high, low: hashKey(hashed) };

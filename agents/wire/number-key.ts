@@ -1,16 +1,18 @@
 // Number keys — row keys whose byte order is the order of numbers.
 
+import { putU32 } from "./invocation-id.js";
+
 const numberBytes = 8;
+const two32 = 0x1_0000_0000;
 
 /** Eight bytes, big-endian, behind a byte that tells kinds of rows of one table apart, if given. */
 export function numberKey(number: number, prefix?: number): Uint8Array {
   const start = prefix === undefined ? 0 : 1;
   const key = new Uint8Array(start + numberBytes);
   if (prefix !== undefined) key[0] = prefix;
-  for (let index = key.length - 1, rest = number; index >= start; index -= 1) {
-    key[index] = rest % 256;
-    rest = Math.floor(rest / 256);
-  }
+  const low = number >>> 0;
+  putU32(key, start, (number - low) / two32);
+  putU32(key, start + 4, low);
   return key;
 }
 

@@ -30,13 +30,13 @@ const keptBytesMax = 64 * 1024;
 let shared = new ByteWriter(1024);
 
 /**
- * The bytes that `write` appends, as a copy of their own. One buffer serves all calls, which must
- * not nest: allocating one for each message is most of what a message costs.
+ * The bytes that `write` appends, as a copy to be kept (kept-bytes.ts). One buffer serves all
+ * calls, which must not nest: allocating one for each message is most of what a message costs.
  */
 export function written(write: (writer: ByteWriter) => void): Uint8Array {
   shared.reset();
   write(shared);
-  const bytes = shared.finish();
+  const bytes = shared.kept();
   if (bytes.length > keptBytesMax) shared = new ByteWriter(1024);
   return bytes;
 }
@@ -60,7 +60,9 @@ export function writeName(writer: ByteWriter, name: string): void {
 
 export function readName(reader: ByteReader): string {
   const length = reader.u8();
-  return length === 0 ? "" : nameOf(reader.bytes(length));
+  const at = reader.offset;
+  reader.skip(length);
+  return length === 0 ? "" : nameIn(reader.whole, at, at + length);
 }
 
 /** Names that were read, by a hash: a topology has few, and every message has some of them. */
@@ -68,23 +70,23 @@ const namesKnown = new Map<number, string>();
 /** Beyond this all are forgotten: names of the past come from records. */
 const namesKnownMax = 4_096;
 
-function nameOf(bytes: Uint8Array): string {
-  let hash = bytes.length;
-  for (let index = 0; index < bytes.length; index += 1) {
-    hash = (Math.imul(hash, 31) + (bytes[index] ?? 0)) | 0;
-  }
+/** The name in `bytes[start, end)`: a view for each would cost more than finding it. */
+function nameIn(bytes: Uint8Array, start: number, end: number): string {
+  let hash = end - start;
+  for (let at = start; at < end; at += 1) hash = (Math.imul(hash, 31) + (bytes[at] ?? 0)) | 0;
   const known = namesKnown.get(hash);
-  if (known !== undefined && isNameOf(known, bytes)) return known;
-  const name = String.fromCharCode(...bytes);
+  if (known !== undefined && stands(known, bytes, start, end)) return known;
+  const name = String.fromCharCode(...bytes.subarray(start, end));
   if (namesKnown.size >= namesKnownMax) namesKnown.clear();
   namesKnown.set(hash, name);
   return name;
 }
 
-function isNameOf(name: string, bytes: Uint8Array): boolean {
-  if (name.length !== bytes.length) return false;
-  for (let index = 0; index < bytes.length; index += 1) {
-    if (name.charCodeAt(index) !== bytes[index]) return false;
+/** Whether it is this name that stands there. */
+function stands(name: string, bytes: Uint8Array, start: number, end: number): boolean {
+  if (name.length !== end - start) return false;
+  for (let index = 0; index < name.length; index += 1) {
+    if (name.charCodeAt(index) !== bytes[start + index]) return false;
   }
   return true;
 }

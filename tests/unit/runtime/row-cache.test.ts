@@ -26,9 +26,10 @@ describe("row cache — finding (R1)", () => {
     expect(cache.find(17, bytes("a"), 0xffff_fff0)?.table).toBe(17);
   });
 
-  it("has each row once, whatever is found, grows old and comes back", async () => {
+  it("has each row once, whatever is found, dropped, grows old and comes back", async () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant("use" as const), name: fc.constantFrom(..."abcdefgh") }),
+      fc.record({ kind: fc.constant("drop" as const), name: fc.constantFrom(..."abcdefgh") }),
       fc.record({ kind: fc.constant("forget" as const), name: fc.constant("") }),
     );
     const property = fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -39,6 +40,14 @@ describe("row cache — finding (R1)", () => {
           continue;
         }
         const keyHash = name.charCodeAt(0) % 3;
+        if (kind === "drop") {
+          const before = Array.from(cache.rowsOf(16), (kept) => kept.name);
+          const dropped = [...cache.rowsOf(16)].find((kept) => kept.name === name);
+          cache.drop(dropped ?? row(name, keyHash));
+          const after = Array.from(cache.rowsOf(16), (kept) => kept.name);
+          expect(after).toEqual(before.filter((other) => other !== name));
+          continue;
+        }
         const found = cache.find(16, bytes(name), keyHash) ?? cache.keep(row(name, keyHash), 10);
         expect(found.name).toBe(name);
         const names = Array.from(cache.rowsOf(16), (kept) => kept.name);
