@@ -24,7 +24,6 @@
 
 import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
-import { operationId } from "../runtime/operation-id.js";
 import type {
   ProgramEntry,
   ProgramReport,
@@ -38,6 +37,7 @@ import { DeadLetters } from "./node/dead-letters.js";
 import { type AgentDefinition, definitionOf } from "./declare/definition.js";
 import { Completions } from "./node/completion.js";
 import { FailedNodes, sendUnfinished } from "./node/failed-nodes.js";
+import { DoneNodes, forgetHere } from "./node/done-nodes.js";
 import { attemptOf, Fences, isStopped } from "./node/fences.js";
 import { Attempts } from "./home/attempts.js";
 import { GraphVersions } from "./home/graph-versions.js";
@@ -130,8 +130,9 @@ class AgentProgram implements TaskProgram {
     this.#askedAgain = new AskedAgain(port, this.#queue, this.#fences);
     this.#letters = new DeadLetters(port, bounds.deadLettersMax);
     const rows = [this.#queue, this.#fences, this.#waits, this.#runner] as const;
-    this.#failedNodes = new FailedNodes(port, this.#agents, ...rows, this.#letters);
-    const ends = [this.#queue, this.#waits, this.#runner] as const;
+    const done = new DoneNodes(port);
+    this.#failedNodes = new FailedNodes(port, this.#agents, ...rows, this.#letters, done);
+    const ends = [this.#queue, this.#waits, this.#runner, done] as const;
     this.#completions = new Completions(port, this.#agents, ...ends, (turn, ack, kept) => {
       this.#invocations.settle(turn, ack, kept);
     });
@@ -210,9 +211,7 @@ class AgentProgram implements TaskProgram {
       case "await":
         return this.#invocations.answer(turn, message);
       case "forget":
-        for (const index of message.indexes) {
-          turn.forgetOperation(operationId(message.prefix, index));
-        }
+        for (const done of message.done) forgetHere(turn, done);
         return undefined;
       case "chunks":
       case "follow":

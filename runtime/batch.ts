@@ -11,6 +11,7 @@
 
 import { ByteWriter } from "../base/byte-writer.js";
 import type { RecordWrite, TableId } from "../store/storage.js";
+import type { OwnWork } from "./task-program.js";
 
 export class Batch {
   /** Messages applied. */
@@ -22,6 +23,8 @@ export class Batch {
   /** Sources to be answered: whether one is asked to send again what follows. */
   readonly acks: Map<number, boolean> = new Map();
   readonly actions: (() => void)[] = [];
+  /** What is done behind all messages, before the frame is made. */
+  readonly lastly: OwnWork[] = [];
 
   /** Whether there is a frame to make durable before the gate opens. */
   get hasFrame(): boolean {

@@ -21,7 +21,7 @@ import { readSuspects, removeSuspect } from "./suspect-file.js";
 import { storesOf, type Topology } from "./topology.js";
 
 /** Number of the on-disk format: hash and seed, key codecs, records, frames, tables. */
-const formatVersion = 4;
+const formatVersion = 5;
 const recordFile = "partita.json";
 
 /** The record of a directory. */

@@ -52,6 +52,8 @@ export interface Turn {
    * batch, in order with what `send` sends to this task, with the turn that a message would have.
    */
   sendOwn(apply: OwnWork): void;
+  /** What `apply` does is done at the end of this batch, behind all its messages, with a turn. */
+  lastly(apply: OwnWork): void;
   /** Deletes what this task has recorded of a node's store operation; nothing when it has none. */
   forgetOperation(id: Uint8Array): void;
   /**

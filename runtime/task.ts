@@ -193,6 +193,7 @@ export class Task {
       if (this.#overlay.bytes + this.outbox.stagedBytes >= this.#parts.batchBytesMax) break;
       if (batch.messages % 64 === 0 && this.#parts.system.elapsed() >= deadline) break;
     }
+    for (const work of batch.lastly) this.#applyProgram(batch, { kind: "self" }, work);
     this.#calls.endBatch();
     const nextVersion = (): number => this.#overlay.nextVersion();
     if (this.#overlay.changed || this.outbox.changed || this.#marks.changed) {

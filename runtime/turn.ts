@@ -1,20 +1,18 @@
 // Turn — one message's view of the batch it is applied in: what a program may do (task-program.ts).
 //
-// Owns: buffering notices and messages to the task itself until the message has been applied, so
-// that a throw leaves nothing. Leaves to others: rows (overlay.ts), messages to other tasks
-// (outbox.ts).
+// Owns: buffering notices, messages to the task itself and work for the end of the batch until the
+// message has been applied, so that a throw leaves nothing. Leaves to others: rows (overlay.ts),
+// messages to other tasks (outbox.ts).
 // Invariants: G1, G2 and G4 of task-program.ts.
 
 import { assert } from "../base/invariant.js";
+import { keptAs } from "../base/kept-bytes.js";
 import type { TableId } from "../store/storage.js";
 import type { Batch } from "./batch.js";
 import type { CallRecords } from "./call-records.js";
 import type { Outbox } from "./outbox.js";
 import type { Overlay } from "./overlay.js";
 import type { MessageOrigin, OwnWork, Turn } from "./task-program.js";
-
-/** What a row may keep beside its own bytes: the head of the message that it came in. */
-const slackBytes = 32;
 
 /** What a turn changes. */
 export interface TurnParts {
@@ -30,9 +28,10 @@ export class TaskTurn implements Turn {
   readonly #outbox: Outbox;
   readonly #calls: CallRecords;
   readonly #batch: Batch;
-  /** Both made when they are needed: most messages have neither. */
+  /** Made when they are needed: most messages have none of these. */
   #own: (Uint8Array | OwnWork)[] | undefined;
   #notices: { readonly thread: number; readonly notice: Uint8Array }[] | undefined;
+  #lastly: OwnWork[] | undefined;
   #ended = false;
 
   constructor(task: number, origin: MessageOrigin, parts: TurnParts, batch: Batch) {
@@ -51,8 +50,8 @@ export class TaskTurn implements Turn {
 
   put(table: TableId, key: Uint8Array, value: Uint8Array, fresh = false): void {
     this.#assertAlive();
-    // A part of a packet must not keep the packet; what stands almost alone is kept as it is.
-    const bytes = value.buffer.byteLength - value.length <= slackBytes ? value : value.slice();
+    // A part of a packet must not keep the packet.
+    const bytes = keptAs(value);
     if (fresh) this.#overlay.adopt(table, key, bytes, true);
     else this.#overlay.adoptBytes(this.#overlay.row(table, key), bytes);
   }
@@ -72,6 +71,12 @@ export class TaskTurn implements Turn {
   sendOwn(apply: OwnWork): void {
     this.#assertAlive();
     this.#addOwn(apply);
+  }
+
+  lastly(apply: OwnWork): void {
+    this.#assertAlive();
+    this.#lastly ??= [];
+    this.#lastly.push(apply);
   }
 
   forgetOperation(id: Uint8Array): void {
@@ -103,6 +108,7 @@ export class TaskTurn implements Turn {
   /** The message is applied: its notices join the batch. */
   end(): void {
     this.#ended = true;
+    if (this.#lastly !== undefined) this.#batch.lastly.push(...this.#lastly);
     if (this.#notices === undefined) return;
     for (const { thread, notice } of this.#notices) {
       const body = this.#batch.noticesTo(thread);

@@ -13,7 +13,7 @@ import type { AgentDefinition } from "../declare/definition.js";
 import { type AckMessage, type EmitRecord, encodeAck, encodeNodeRecord } from "../wire/ack.js";
 import { childNodeId, placementOf } from "../wire/invocation-id.js";
 import { encodeRun, type RunMessage } from "../wire/message.js";
-import { forgetOperations } from "./failed-nodes.js";
+import type { DoneNodes } from "./done-nodes.js";
 import type { CompletedRun } from "./node-effects.js";
 import type { NodeQueue } from "./node-queue.js";
 import type { NodeRunner } from "./node-runner.js";
@@ -30,6 +30,7 @@ export class Completions {
   readonly #waits: Waits;
   readonly #runner: NodeRunner;
   readonly #settle: Settle;
+  readonly #done: DoneNodes;
 
   constructor(
     port: TaskPort,
@@ -37,8 +38,10 @@ export class Completions {
     queue: NodeQueue,
     waits: Waits,
     runner: NodeRunner,
+    done: DoneNodes,
     settle: Settle,
   ) {
+    this.#done = done;
     this.#settle = settle;
     this.#port = port;
     this.#agents = agents;
@@ -75,7 +78,7 @@ export class Completions {
     const task = this.#port.taskId;
     const ended = { node, scope, attempt, task, end, emits, gather: gather ?? "", carry, trace };
     this.#tell(turn, home, { kind: "ack", invocationId, nodeInvocationId, ...ended });
-    forgetOperations(turn, taken, recorded);
+    this.#done.forget(turn, taken, recorded);
     turn.afterCommit(() => this.#runner.completed(arrivalNo));
   }
 

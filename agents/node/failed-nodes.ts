@@ -26,6 +26,7 @@ import { assert } from "../../base/invariant.js";
 import type { TaskPort, Turn } from "../../runtime/task-program.js";
 import { type DeadLetters, formatLetterId } from "./dead-letters.js";
 import type { AgentDefinition } from "../declare/definition.js";
+import type { DoneNodes } from "./done-nodes.js";
 import { encodeAck } from "../wire/ack.js";
 import {
   type DropMessage,
@@ -39,10 +40,9 @@ import {
   formatNodeId,
   isSameNode,
   type NodeInvocationId,
-  operationPrefix,
   placementOf,
 } from "../wire/invocation-id.js";
-import { decodeRun, encodeForget, encodeRun, type RunMessage } from "../wire/message.js";
+import { decodeRun, encodeRun, type RunMessage } from "../wire/message.js";
 import { attemptOf, type Fences, isStopped } from "./fences.js";
 import { declaredNode } from "./node-run.js";
 import type { CompletedRun } from "./node-effects.js";
@@ -77,6 +77,7 @@ export class FailedNodes {
   readonly #waits: Waits;
   readonly #runner: NodeRunner;
   readonly #letters: DeadLetters;
+  readonly #done: DoneNodes;
   /** By number of a letter that is being replayed: threads that are told when it runs again. */
   readonly #replaying = new Map<number, readonly number[]>();
   /** What is recorded of cancelled rows that only wait for their children to stop. */
@@ -90,7 +91,9 @@ export class FailedNodes {
     waits: Waits,
     runner: NodeRunner,
     letters: DeadLetters,
+    done: DoneNodes,
   ) {
+    this.#done = done;
     this.#port = port;
     this.#agents = agents;
     this.#queue = queue;
@@ -184,7 +187,7 @@ export class FailedNodes {
     const isDropped = this.isDropped(turn, arrivalNo);
     this.#queue.take(turn, arrivalNo);
     if (!isDropped) sendUnfinished(turn, this.#port, run);
-    forgetOperations(turn, run, recorded);
+    this.#done.forget(turn, run, recorded);
     turn.afterCommit(() => this.#runner.completed(arrivalNo));
   }
 
@@ -254,7 +257,7 @@ export class FailedNodes {
     const at = this.#port.now();
     const info = { agent, replaying: false, attempts, at, reason, recorded, ...failures };
     if (!this.#letters.add(turn, arrivalNo, info, bytes)) {
-      forgetOperations(turn, run, recorded);
+      this.#done.forget(turn, run, recorded);
       this.#waits.children.forget(turn, arrivalNo);
     }
     sendUnfinished(turn, this.#port, run);
@@ -320,7 +323,7 @@ export class FailedNodes {
     const run = decodeRun(this.#letters.run(turn, letterNo));
     this.#letters.remove(turn, letterNo);
     this.#waits.children.forget(turn, letterNo);
-    forgetOperations(turn, run, recorded);
+    this.#done.forget(turn, run, recorded);
   }
 }
 
@@ -333,16 +336,4 @@ export function sendUnfinished(turn: Turn, port: TaskPort, run: RunMessage): voi
   const record = { node, scope, attempt, task, end, ...nothing };
   const ack = encodeAck({ kind: "ack", invocationId, nodeInvocationId, ...record });
   turn.send(port.ownerOf(placementOf(invocationId)), ack);
-}
-
-/** A node invocation is done for good: tasks that have recorded operations of it forget them. */
-export function forgetOperations(
-  turn: Turn,
-  run: RunMessage,
-  recorded: readonly RecordedOperations[],
-): void {
-  const prefix = operationPrefix(run);
-  for (const { task, indexes } of recorded) {
-    turn.send(task, encodeForget({ kind: "forget", prefix, indexes }));
-  }
 }

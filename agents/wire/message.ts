@@ -72,9 +72,13 @@ export interface RunMessage {
   readonly message: Uint8Array;
 }
 
-/** To a task that has recorded operations of a node invocation: it is done, they are not needed. */
+/** To a task that has recorded operations of node invocations: they are done, it forgets them. */
 export interface ForgetMessage {
   readonly kind: "forget";
+  readonly done: readonly DoneOperations[];
+}
+
+export interface DoneOperations {
   /** Names the node invocation: operationPrefix of invocation-id.ts. */
   readonly prefix: Uint8Array;
   readonly indexes: readonly number[];
@@ -158,11 +162,13 @@ export function encodeRun(message: RunMessage): Uint8Array {
   });
 }
 
-export function encodeForget(message: ForgetMessage): Uint8Array {
+export function encodeForget({ done }: ForgetMessage): Uint8Array {
   return written((writer) => {
     writer.u8(kinds.forget);
-    writer.bytes(message.prefix);
-    writeIndexes(writer, message.indexes);
+    for (const { prefix, indexes } of done) {
+      writer.bytes(prefix);
+      writeIndexes(writer, indexes);
+    }
   });
 }
 
@@ -198,11 +204,7 @@ export function decodeAgentMessage(bytes: Uint8Array): AgentMessage {
         subscribe: reader.u8() === 1,
       };
     case kinds.forget:
-      return {
-        kind: "forget",
-        prefix: reader.bytes(operationPrefixBytes),
-        indexes: readIndexes(reader),
-      };
+      return readForget(reader);
     case kinds.collect:
       return { kind: "collect" };
     case kinds.metadata:
@@ -235,6 +237,15 @@ export function laneOf(turn: Turn): MessageOrigin & { readonly kind: "lane" } {
   const { origin } = turn;
   assert(origin.kind === "lane", "only clients begin invocations and look after them");
   return origin;
+}
+
+function readForget(reader: ByteReader): ForgetMessage {
+  const done: DoneOperations[] = [];
+  while (!reader.done) {
+    const prefix = reader.bytes(operationPrefixBytes);
+    done.push({ prefix, indexes: readIndexes(reader) });
+  }
+  return { kind: "forget", done };
 }
 
 function readInitiate(reader: ByteReader): InitiateMessage {

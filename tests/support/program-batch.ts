@@ -12,6 +12,8 @@ export class HarnessBatch {
   readonly sends: { readonly destination: number; readonly message: Uint8Array }[] = [];
   readonly reveals: (() => void)[] = [];
   readonly actions: (() => void)[] = [];
+  /** What is done behind all messages. */
+  readonly lastly: OwnWork[] = [];
 
   constructor(committed: CommittedRows, rowBytesMax: number) {
     this.rows = new BatchRows(committed, rowBytesMax);
@@ -36,6 +38,8 @@ export class HarnessTurns {
   readonly #batch: HarnessBatch;
   readonly #notify: (thread: number, notice: Uint8Array) => void;
   readonly #own: (Uint8Array | OwnWork)[] = [];
+  /** Belongs to the batch when the message is applied. */
+  readonly #lastly: OwnWork[] = [];
   #ended = false;
 
   constructor(
@@ -67,6 +71,10 @@ export class HarnessTurns {
         rows();
         this.#own.push(apply);
       },
+      lastly: (apply) => {
+        rows();
+        this.#lastly.push(apply);
+      },
       forgetOperation: (id) => forget(rows(), id),
       recordOperation: (id, digest, outcome) => record(rows(), id, digest, outcome),
       notify: (thread, notice) => {
@@ -85,9 +93,10 @@ export class HarnessTurns {
     return this.#own.shift();
   }
 
-  /** The message is applied: its turns are dead. */
-  end(): void {
+  /** The message is applied, or was taken back: its turns are dead. */
+  end(isApplied: boolean): void {
     this.#ended = true;
+    if (isApplied) this.#batch.lastly.push(...this.#lastly);
   }
 }
 

@@ -333,6 +333,7 @@ export class ProgramHarness {
       }
       this.#apply(task, batch, message);
     }
+    for (const work of batch.lastly) this.#apply(task, batch, submitted(work));
     task.inHand = batch;
   }
 
@@ -375,14 +376,14 @@ export class ProgramHarness {
     });
     try {
       const reply = applyOnce(task.program, batch, turns, first);
+      turns.end(true);
       if (origin.kind !== "lane") return;
       reveal(origin.thread, () => this.#answered(origin.thread, task.id, first).resolve(reply));
     } catch (error) {
+      turns.end(false);
       if (!PartitaError.is(error) || origin.kind !== "lane") throw error;
       batch.rollback(mark);
       reveal(origin.thread, () => this.#answered(origin.thread, task.id, first).reject(error));
-    } finally {
-      turns.end();
     }
   }
 
@@ -394,7 +395,5 @@ export class ProgramHarness {
 
 /** Resolves when no microtask is left to run. */
 export function settled(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
+  return new Promise((resolve) => void setImmediate(resolve));
 }

@@ -103,7 +103,7 @@ describe("directory — a launch that does not fit it", () => {
     writeFileSync(file, JSON.stringify(Object.assign({}, record, { format: 99 })));
     const { details, message } = await refusal(launch(load, { directory }), "FORMAT_UNKNOWN");
 
-    expect(details).toEqual({ directory, recorded: "99", known: ["4"] });
+    expect(details).toEqual({ directory, recorded: "99", known: ["5"] });
     expect(message).toContain("99");
   });
 

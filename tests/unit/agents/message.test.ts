@@ -185,8 +185,12 @@ const message: fc.Arbitrary<PlainMessage> = fc.oneof(
   }),
   fc.record({
     kind: fc.constant("forget" as const),
-    prefix: fc.uint8Array({ minLength: 24, maxLength: 24 }),
-    indexes: fc.array(word),
+    done: fc.array(
+      fc.record({
+        prefix: fc.uint8Array({ minLength: 24, maxLength: 24 }),
+        indexes: fc.array(word),
+      }),
+    ),
   }),
   fc.constant({ kind: "collect" as const }),
   attemptMessage,

@@ -35,6 +35,7 @@ function rowsOf(): { readonly turn: Turn; readonly count: (table: number) => num
     delete: refuse,
     send: refuse,
     sendOwn: refuse,
+    lastly: refuse,
     forgetOperation: refuse,
     recordOperation: refuse,
     notify: refuse,

@@ -63,7 +63,7 @@ describe("directory — the record", () => {
   it("is made with the tasks that were asked for, and found again without asking", async () => {
     const directory = tempDirectory();
     const made = await openDirectory(directory, declared("t", { a: string }), 7);
-    expect(made).toMatchObject({ format: 4, epoch: 1, topology: "t", taskCount: 7 });
+    expect(made).toMatchObject({ format: 5, epoch: 1, topology: "t", taskCount: 7 });
     const found = await openDirectory(directory, declared("t", { a: string }), undefined);
     expect(found).toEqual(made);
     const other = await openDirectory(tempDirectory(), declared("t", { a: string }), undefined);
@@ -144,7 +144,7 @@ describe("directory — what does not fit is refused, and nothing is changed (I2
       writeFileSync(join(directory, "partita.json"), `{"format":${format}}`);
       await refused(directory, open, {
         code: "FORMAT_UNKNOWN",
-        details: { recorded: `${format}`, known: ["4"] },
+        details: { recorded: `${format}`, known: ["5"] },
       });
     }
     for (const text of ["null", "[]", '"text"', "{}"]) {

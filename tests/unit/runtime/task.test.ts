@@ -289,11 +289,37 @@ describe("turn — one message's view (G1, G3, G4)", () => {
         () => turn.delete(programTable, key),
         () => turn.send(1, key),
         () => turn.notify(0, key),
+        () => turn.lastly(() => {}),
         () => turn.afterCommit(() => {}),
       ]) {
         expect(use).toThrow("after its message had been applied");
       }
     }
+  });
+
+  it("does lastly what it is told to, in the frame of all messages, but for refused ones", () => {
+    const order: string[] = [];
+    const bench = new TaskBench({
+      taskCount: 2,
+      apply: (turn, message) => {
+        const name = text(message);
+        order.push(name);
+        turn.lastly((last) => {
+          order.push(`lastly ${name}`);
+          last.put(programTable, message, bytes("done"));
+          last.send(1, message);
+        });
+        if (name === "refuse") throw new PartitaError("CLOSED", { what: "a test" });
+        return undefined;
+      },
+    });
+    bench.ask(program("a"), program("refuse"), program("b"));
+    const batch = bench.step();
+    expect(order).toEqual(["a", "refuse", "b", "lastly a", "lastly b"]);
+    expect(bench.task.outbox.unacknowledged).toBe(2);
+    bench.commit(batch);
+    const rows = bench.storage.page(programTable, {}, 10);
+    expect(rows.map(({ key }) => text(key))).toEqual(["a", "b"]);
   });
 
   it("deletes rows, and leaves rows that are not there alone", () => {
