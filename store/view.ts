@@ -68,21 +68,16 @@ export class View {
     }
     layers.push(new EnvironmentLayer(this.#environment(), table, range, limit));
     const cleared = this.#control.cleared(table);
+    // Most often one layer has all there is, and no keys have to be compared.
+    const filled = layers.filter((layer) => !layer.ended);
+    const [first] = filled;
+    const only = filled.length === 1 ? first : undefined;
     const rows: StoredRow[] = [];
     let bytes = 0;
     while (rows.length < limit && bytes < limits.pageBytesMax) {
-      const key = nextKey(layers, reverse);
-      if (key === undefined) break;
-      let row: StoredRow | undefined | "moved";
-      let decided = false;
-      for (const layer of layers) {
-        const known = layer.key;
-        if (known === undefined || Buffer.compare(known, key) !== 0) continue;
-        if (!decided) row = layer.row();
-        decided = true;
-        layer.advance();
-      }
+      const row = only === undefined ? nextRow(filled, reverse) : rowOf(only);
       if (row === "moved") return row;
+      if (row === "ended") break;
       if (row === undefined || row.version <= cleared) continue;
       rows.push(row);
       bytes += row.key.length + row.value.length;
@@ -100,6 +95,7 @@ export class View {
 
 /** One layer's keys of a range, in the range's direction. */
 interface Layer {
+  readonly ended: boolean;
   /** The next key; `undefined` at the end. */
   readonly key: Uint8Array | undefined;
   /**
@@ -107,6 +103,33 @@ interface Layer {
    */
   row(): StoredRow | undefined | "moved";
   advance(): void;
+}
+
+/** A layer's next row, and moves on. */
+function rowOf(layer: Layer): StoredRow | undefined | "moved" | "ended" {
+  if (layer.ended) return "ended";
+  const row = layer.row();
+  layer.advance();
+  return row;
+}
+
+/** What the first layer says of the next key of all, and moves on with each that has it (W1). */
+function nextRow(
+  layers: readonly Layer[],
+  reverse: boolean,
+): StoredRow | undefined | "moved" | "ended" {
+  const key = nextKey(layers, reverse);
+  if (key === undefined) return "ended";
+  let row: StoredRow | undefined | "moved";
+  let decided = false;
+  for (const layer of layers) {
+    const known = layer.key;
+    if (known === undefined || Buffer.compare(known, key) !== 0) continue;
+    if (!decided) row = layer.row();
+    decided = true;
+    layer.advance();
+  }
+  return row;
 }
 
 function nextKey(layers: readonly Layer[], reverse: boolean): Uint8Array | undefined {
@@ -146,8 +169,12 @@ class ArenaLayer implements Layer {
     this.#end = reverse ? Math.min(first - 1, end - 1) : Math.max(first, end);
   }
 
+  get ended(): boolean {
+    return this.#index === this.#end;
+  }
+
   get key(): Uint8Array | undefined {
-    if (this.#index === this.#end) return undefined;
+    if (this.ended) return undefined;
     return this.#arena.records.key(this.#offsets[this.#index] ?? 0);
   }
 
@@ -182,7 +209,7 @@ class EnvironmentLayer implements Layer {
   #range: KeyRange;
   #rows: readonly StoredRow[] = [];
   #index = 0;
-  #ended = false;
+  #noMore = false;
 
   constructor(environment: Environment, table: TableId, range: KeyRange, pageRows: number) {
     this.#environment = environment;
@@ -190,6 +217,10 @@ class EnvironmentLayer implements Layer {
     this.#range = range;
     this.#pageRows = Math.max(pageRows, 16);
     this.#fill();
+  }
+
+  get ended(): boolean {
+    return this.#index === this.#rows.length;
   }
 
   get key(): Uint8Array | undefined {
@@ -202,13 +233,13 @@ class EnvironmentLayer implements Layer {
 
   advance(): void {
     this.#index += 1;
-    if (this.#index === this.#rows.length && !this.#ended) this.#fill();
+    if (this.#index === this.#rows.length && !this.#noMore) this.#fill();
   }
 
   #fill(): void {
     this.#rows = this.#environment.page(this.#table, this.#range, this.#pageRows);
     this.#index = 0;
-    this.#ended = this.#rows.length === 0;
+    this.#noMore = this.#rows.length === 0;
     const last = this.#rows.at(-1);
     if (last === undefined) return;
     if (this.#range.reverse === true) this.#range = { ...this.#range, to: last.key };

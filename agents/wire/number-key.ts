@@ -18,5 +18,9 @@ export function numberKey(number: number, prefix?: number): Uint8Array {
 
 /** The number of a key that `numberKey` made. */
 export function numberOfKey(key: Uint8Array): number {
-  return key.subarray(-numberBytes).reduce((number, byte) => number * 256 + byte, 0);
+  let number = 0;
+  for (let index = key.length - numberBytes; index < key.length; index += 1) {
+    number = number * 256 + (key[index] ?? 0);
+  }
+  return number;
 }
