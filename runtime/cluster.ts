@@ -116,8 +116,10 @@ export class Cluster {
         ...(await this.#threads.streams()),
       ]);
       await recordDirectory(this.#parts.machine.place, this.#parts.record);
-      this.#parts.equipment.watch?.();
       await this.#threads.startAll(continuations);
+      // Its thread begins when a launch no longer keeps all processors busy; before this one runs
+      // a handler, since it may never come back.
+      this.#parts.equipment.watch?.();
       await this.local.begin(continuations);
       this.local.start();
       this.#state = "running";

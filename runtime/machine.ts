@@ -75,8 +75,8 @@ export interface Equipment {
   readonly services: HostServices;
   readonly threads: ThreadSource;
   /**
-   * Begins to watch threads, if this machine does; before any of them runs users' code. Not before
-   * that: while tasks are opened all processors are busy.
+   * Begins to watch threads, if this machine does; once. Those that run handlers by then are seen
+   * to be stuck all the same: what counts is how long they do not beat from now on.
    */
   watch?(): void;
   /** Frees pools. Threads and tasks have ended. */

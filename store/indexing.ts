@@ -16,7 +16,6 @@ import { frameHeaderBytes } from "./frame.js";
 import { RecordList } from "./record.js";
 import type { ReplayedSegment } from "./replay.js";
 import type { TableId } from "./storage.js";
-import { storageTable } from "./system-key.js";
 
 /** What an arena was found to hold. */
 export interface Indexed {
@@ -38,10 +37,8 @@ type Noticing = (offset: number) => void;
 export function indexSegment(arena: Arena, segment: ReplayedSegment, notice: Noticing): Indexed {
   const { records } = arena;
   const list = listOf(arena, segment);
-  for (let at = 0; at < list.length; at += 1) {
-    if (list.tables[at] === storageTable) notice(list.offsets[at] ?? 0);
-  }
-  const keys = differentHashes(list);
+  for (const offset of list.storageOffsets) notice(offset);
+  const keys = list.differentHashes;
   if (!arena.hasSlots(keys)) arena.grow(keys);
   const own = new Map<TableId, number[]>();
   for (const offset of arena.publishAll(list, limits.tableStoreFirst)) {
@@ -67,26 +64,4 @@ function listOf(arena: Arena, segment: ReplayedSegment): RecordList {
     frame = frameEnd;
   }
   return list;
-}
-
-/**
- * About how many different hashes there are: of as many bits as records, each hash sets one, and
- * how many stay zero tells (linear counting, right to a percent or two).
- */
-function differentHashes({ hashes, length }: RecordList): number {
-  const bits = 2 ** Math.ceil(Math.log2(Math.max(length, 64)));
-  const words = new Int32Array(bits / 32);
-  for (let at = 0; at < length; at += 1) {
-    const bit = (hashes[at] ?? 0) & (bits - 1);
-    words[bit >>> 5] = (words[bit >>> 5] ?? 0) | (1 << (bit & 31));
-  }
-  let zeros = bits;
-  for (const word of words) zeros -= onesIn(word);
-  return Math.ceil(bits * Math.log(bits / Math.max(zeros, 1)));
-}
-
-function onesIn(word: number): number {
-  let bits = word - ((word >>> 1) & 0x5555_5555);
-  bits = (bits & 0x3333_3333) + ((bits >>> 2) & 0x3333_3333);
-  return Math.imul((bits + (bits >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
 }

@@ -16,6 +16,7 @@ import { assert } from "../base/invariant.js";
 import { keptCopy } from "../base/kept-bytes.js";
 import { limits } from "../base/limits.js";
 import { checksum } from "./checksum.js";
+import { storageTable } from "./system-key.js";
 import type { RecordWrite, StoredRow, StoredValue, TableId } from "./storage.js";
 
 /** Bytes before the key. */
@@ -32,20 +33,46 @@ export function recordBytes(keyBytes: number, valueBytes: number): number {
   return (recordHeaderBytes + keyBytes + valueBytes + 7) & ~7;
 }
 
-/** Records that were walked over, in order: what is needed to index them. */
+/**
+ * Records that were walked over, in order: what is needed to index them, and what one walk can tell
+ * besides. A launch walks over a million records before the engine has warmed up, so one loop is
+ * much better than three.
+ */
 export class RecordList {
   readonly offsets: Int32Array;
   readonly hashes: Int32Array;
   readonly tables: Uint16Array;
+  /** Offsets of those of the storage's own table. */
+  readonly storageOffsets: number[] = [];
   length = 0;
   /** The highest of their versions. */
   version = 0;
+  /** As many bits as records, at least, of which each hash has set one. */
+  readonly marks: Int32Array;
 
   constructor(records: number) {
     this.offsets = new Int32Array(records);
     this.hashes = new Int32Array(records);
     this.tables = new Uint16Array(records);
+    this.marks = new Int32Array(2 ** Math.ceil(Math.log2(Math.max(records, 64))) / 32);
   }
+
+  /**
+   * About how many different hashes there are: how many bits have stayed zero tells (linear
+   * counting, right to a percent or two).
+   */
+  get differentHashes(): number {
+    const bits = this.marks.length * 32;
+    let zeros = bits;
+    for (const word of this.marks) zeros -= onesIn(word);
+    return Math.ceil(bits * Math.log(bits / Math.max(zeros, 1)));
+  }
+}
+
+function onesIn(word: number): number {
+  let bits = word - ((word >>> 1) & 0x5555_5555);
+  bits = (bits & 0x3333_3333) + ((bits >>> 2) & 0x3333_3333);
+  return Math.imul((bits + (bits >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
 }
 
 /**
@@ -121,14 +148,19 @@ export class RecordMemory {
 
   /** Adds the records of a frame, which lie in `[start, end)`, to a list that has room for them. */
   list(start: number, end: number, list: RecordList): void {
-    // Reads fields by itself: a launch does this a million times before the engine has warmed up.
+    // Reads fields by itself, for the same reason.
     const view = this.#view;
-    const { offsets, hashes, tables } = list;
+    const { offsets, hashes, tables, marks } = list;
+    const lastMark = marks.length * 32 - 1;
     let { length, version } = list;
     for (let at = start; at < end; length += 1) {
+      const table = view.getUint16(at, true);
+      const hash = view.getInt32(at + 12, true);
       offsets[length] = at;
-      tables[length] = view.getUint16(at, true);
-      hashes[length] = view.getInt32(at + 12, true);
+      tables[length] = table;
+      hashes[length] = hash;
+      marks[(hash & lastMark) >>> 5] = (marks[(hash & lastMark) >>> 5] ?? 0) | (1 << (hash & 31));
+      if (table === storageTable) list.storageOffsets.push(at);
       const own = view.getUint32(at + 16, true) + view.getUint32(at + 20, true) * two32;
       if (own > version) version = own;
       at += recordBytes(view.getUint16(at + 4, true), view.getUint32(at + 8, true));

@@ -65,6 +65,18 @@ describe.each([0, 1])("watchdog — %i task threads", (threads) => {
 });
 
 describe("watchdog — a node that never returns, whenever it is run", () => {
+  it.each([0, 1])(
+    "is stopped within the launch that runs it first: %i threads",
+    async (threads) => {
+      const directory = tempDirectory();
+      const left = await lifeOf(directory, threads, "left");
+      expect([left.signal, left.errors, left.said.at(-1)]).toEqual([null, "", "closed"]);
+      const { signal, errors } = await lifeOf(directory, threads, "first");
+      expect(signal).toBe("SIGKILL");
+      expect(errors).toContain('node "loop" of agent "looper"');
+    },
+  );
+
   it("is a dead letter after three further launches, each of which it stops", async () => {
     const directory = tempDirectory();
     const lives = [await lifeOf(directory, 1, "node")];

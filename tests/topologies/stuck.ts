@@ -10,6 +10,8 @@
 //   outside     (threads 0) keeps the launching thread for twice the limit, outside of any handler
 //   letters     waits until there is a dead letter, and says `letter <agent> <node> <attempts>`
 //   exit        (threads 1) an update that ends its thread; the process goes on for twice the limit
+//   left        a node that waits for ever, and is left to the next launch by an orderly close
+//   first       launches, and the node that was left never returns
 //   inspected   (threads 1) an update that never returns, and an inspector, for twice the limit
 
 import inspector from "node:inspector";
@@ -25,6 +27,9 @@ import {
   topology,
   type,
 } from "../../index.js";
+
+/** Set where the node that was left is found. */
+const nextTime = "PARTITA_TEST_NEXT_TIME";
 
 const counters = keyValueStore({
   key: string,
@@ -42,10 +47,12 @@ const looper = agent({
   stores: { counters },
   entry: "loop",
   result: type<number>(),
-  nodes: { loop: node({ input: type<"at once" | "later" | "never">() }) },
+  nodes: { loop: node({ input: type<"at once" | "later" | "never" | "next time">() }) },
 }).implement({
   async loop(ctx, when) {
-    if (when === "at once") for (;;);
+    const isNextTime = when === "next time" && process.env[nextTime] !== undefined;
+    if (when === "at once" || isNextTime) for (;;);
+    if (when === "next time") await new Promise(() => {});
     const count = await ctx.stores.counters.update("add", "loops", 1);
     if (when === "later") for (;;);
     ctx.result(count);
@@ -72,11 +79,13 @@ async function untilLetter(runtime: Runtime<(typeof stuck)["parts"]>): Promise<v
 async function main(): Promise<void> {
   const [directory = "", threads = "", what = "", limit = ""] = process.argv.slice(2);
   const handlerTimeoutMs = Number(limit);
+  if (what === "first") process.env[nextTime] = "1";
   const runtime = await launch(stuck, {
     directory,
     tasks: 2,
     threads: Number(threads),
     handlerTimeoutMs,
+    ...(what === "left" && { closeTimeoutMs: 100 }),
   });
   const { lastStop } = await runtime.stats();
   if (lastStop !== undefined) say(`last ${lastStop.kind} ${lastStop.diagnosis}`);
@@ -100,6 +109,11 @@ async function main(): Promise<void> {
     });
     process.stdin.resume();
     while (open) say(`ack ${await store.update("add", "count", 1)}`);
+  }
+  if (what === "left") {
+    await runtime.agent("looper").initiate("next time");
+    // It runs by then.
+    await runtime.agent("looper").invoke("never");
   }
   if (what === "letters") await untilLetter(runtime);
   if (what === "exit") {
