@@ -15,7 +15,7 @@
 
 import { ByteReader } from "../base/byte-reader.js";
 import { ByteWriter } from "../base/byte-writer.js";
-import { assert } from "../base/invariant.js";
+import { assert, InvariantViolation } from "../base/invariant.js";
 import { orStop } from "./fail-stop.js";
 import { Lane, type LaneBounds } from "./lane.js";
 import type { Outlet } from "./outlet.js";
@@ -87,7 +87,8 @@ export class Host implements Outlet {
   /** This thread's lane to a task. */
   lane(task: number): Lane {
     const lane = this.#lanes[task];
-    assert(lane !== undefined, () => `there is no task ${task}`);
+    // Not `assert` with a message: no closure is made for each call.
+    if (lane === undefined) throw new InvariantViolation(`there is no task ${task}`);
     return lane;
   }
 

@@ -23,8 +23,11 @@ import type { KeyRange, RecordWrite, StoredRow, TableId, TaskStorage } from "../
 import { decodeValue, encodeValue } from "../store/value.js";
 import { RowCache } from "./row-cache.js";
 
-/** A key of the task with its value as the batch leaves it. Mutated by the overlay alone. */
-export interface Row {
+/**
+ * A key of the task with its value as the batch leaves it; a dirty one is its own record in the
+ * frame (RecordWrite). Mutated by the overlay alone.
+ */
+export interface Row extends RecordWrite {
   readonly table: TableId;
   readonly key: Uint8Array;
   readonly keyHash: number;
@@ -32,12 +35,12 @@ export interface Row {
   version: number;
   present: boolean;
   /**
-   * Encoded value; `undefined` while only `value` is current (immutable values, encoded once a
+   * Encoded value; `undefined` while only `decoded` is current (immutable values, encoded once a
    * frame).
    */
-  bytes: Uint8Array | undefined;
+  value: Uint8Array | undefined;
   /** Decoded value, or `notDecoded`. */
-  value: unknown;
+  decoded: unknown;
   dirty: boolean;
   fresh: boolean;
   /** The cache's own. */
@@ -48,7 +51,7 @@ interface UndoEntry {
   readonly row: Row;
   readonly version: number;
   readonly present: boolean;
-  readonly bytes: Uint8Array | undefined;
+  readonly value: Uint8Array | undefined;
   readonly dirty: boolean;
   readonly fresh: boolean;
 }
@@ -122,8 +125,8 @@ export class Overlay {
       keyHash,
       version: stored?.version ?? 0,
       present,
-      bytes: present ? stored.value : undefined,
-      value: notDecoded,
+      value: present ? stored.value : undefined,
+      decoded: notDecoded,
       dirty: false,
       fresh: stored === undefined,
       next: undefined,
@@ -135,23 +138,23 @@ export class Overlay {
    */
   decoded(row: Row): unknown {
     if (!row.present) return undefined;
-    if (row.value === notDecoded) {
-      assert(row.bytes !== undefined, "a row has neither value nor bytes");
-      row.value = decodeValue(row.bytes);
+    if (row.decoded === notDecoded) {
+      assert(row.value !== undefined, "a row has neither value nor bytes");
+      row.decoded = decodeValue(row.value);
     }
-    return row.value;
+    return row.decoded;
   }
 
   /** The encoded value; `undefined` when absent. Must not be changed. */
   encoded(row: Row): Uint8Array | undefined {
     if (!row.present) return undefined;
-    row.bytes ??= encodeValue(row.value);
-    return row.bytes;
+    row.value ??= encodeValue(row.decoded);
+    return row.value;
   }
 
   /** User code failed on `row`'s value: whatever it did to the decoded object is forgotten. */
   forgetDecoded(row: Row): void {
-    if (row.bytes !== undefined) row.value = notDecoded;
+    if (row.value !== undefined) row.decoded = notDecoded;
   }
 
   /**
@@ -162,7 +165,7 @@ export class Overlay {
   setValue(row: Row, value: unknown): void {
     const bytes = isAlwaysCarried(value) ? undefined : this.#fitting(encodeValue(value));
     this.#change(row, true, bytes);
-    row.value = value;
+    row.decoded = value;
     this.#dirtyBytes += bytes?.length ?? 16;
   }
 
@@ -180,7 +183,7 @@ export class Overlay {
 
   #adopt(row: Row, bytes: Uint8Array): void {
     this.#change(row, true, bytes);
-    row.value = notDecoded;
+    row.decoded = notDecoded;
     this.#dirtyBytes += bytes.length;
   }
 
@@ -224,7 +227,7 @@ export class Overlay {
   /** Removes the key. */
   remove(row: Row): void {
     this.#change(row, false, undefined);
-    row.value = notDecoded;
+    row.decoded = notDecoded;
   }
 
   /** Committed rows: what the batch in hand has changed is not among them yet. */
@@ -239,8 +242,8 @@ export class Overlay {
     this.#cleared.set(table, this.#version);
     for (const row of this.#cacheOf(table).rowsOf(table)) {
       row.present = false;
-      row.bytes = undefined;
-      row.value = notDecoded;
+      row.value = undefined;
+      row.decoded = notDecoded;
       row.dirty = false;
       // The layers below hold it until the clear is committed.
       row.fresh = false;
@@ -266,8 +269,8 @@ export class Overlay {
       const { row } = entry;
       row.version = entry.version;
       row.present = entry.present;
-      row.bytes = entry.bytes;
-      row.value = notDecoded;
+      row.value = entry.value;
+      row.decoded = notDecoded;
       row.fresh = entry.fresh;
       row.dirty = entry.dirty;
     }
@@ -275,20 +278,16 @@ export class Overlay {
     this.#undo = undefined;
   }
 
-  /** The batch's records and clears. The rows stay dirty until `committed`. */
+  /**
+   * The batch's records and clears. The rows stay dirty, and the records as they are, until
+   * `committed`.
+   */
   writes(): {
     readonly records: readonly RecordWrite[];
     readonly clears: ReadonlyMap<TableId, number>;
   } {
-    const records = this.#dirty.map((row) => ({
-      table: row.table,
-      key: row.key,
-      keyHash: row.keyHash,
-      version: row.version,
-      value: this.encoded(row),
-      fresh: row.fresh,
-    }));
-    return { records, clears: this.#cleared };
+    for (const row of this.#dirty) this.encoded(row);
+    return { records: this.#dirty, clears: this.#cleared };
   }
 
   /** The frame is visible: rows are clean, and the cache may forget old ones. */
@@ -298,7 +297,7 @@ export class Overlay {
       row.dirty = false;
       row.fresh = !row.present;
       // Encoded again when somebody asks: kept, they would be what the collector mostly moves.
-      if (isAlwaysCarried(row.value)) row.bytes = undefined;
+      if (isAlwaysCarried(row.decoded)) row.value = undefined;
       if (row.table >= limits.tableStoreFirst) continue;
       // What is deleted of the runtime's own has done its work: few of its keys come again.
       if (row.present) ownBytes += sizeOf(row);
@@ -329,8 +328,8 @@ export class Overlay {
       keyHash,
       version: 0,
       present: false,
-      bytes: undefined,
-      value: notDecoded,
+      value: undefined,
+      decoded: notDecoded,
       dirty: false,
       fresh,
       next: undefined,
@@ -349,13 +348,13 @@ export class Overlay {
       version: row.version,
       present: row.present,
       // An immutable value that was never encoded has no bytes to come back to yet.
-      bytes: this.#undo === undefined ? undefined : this.encoded(row),
+      value: this.#undo === undefined ? undefined : this.encoded(row),
       dirty: row.dirty,
       fresh: row.fresh,
     });
     row.version = this.nextVersion();
     row.present = present;
-    row.bytes = bytes;
+    row.value = bytes;
     if (row.dirty) return;
     row.dirty = true;
     this.#dirty.push(row);
@@ -373,7 +372,7 @@ export class Overlay {
 
 /** About the bytes of a row. */
 function sizeOf(row: Row): number {
-  return row.key.length + (row.bytes?.length ?? 0) + recordOverheadBytes;
+  return row.key.length + (row.value?.length ?? 0) + recordOverheadBytes;
 }
 
 /** Whether a value cannot be changed in place, and no codec refuses it. */

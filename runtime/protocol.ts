@@ -78,6 +78,9 @@ export const operation = {
   note: 11,
 } as const;
 
+/** A value that takes no bytes. */
+export const noBytes: Uint8Array = new Uint8Array(0);
+
 /** Bit of the operation byte: the request carries a stamp. */
 const stamped = 0x80;
 
@@ -205,19 +208,20 @@ export function writeRequestHead(
 
 /**
  * One request of a lane where it lies: the key is `[keyStart, argumentStart)` of the packet, the
- * argument `[argumentStart, end)`. Views of them are made when they are asked for.
+ * argument `[argumentStart, end)`. Views of them are made when they are asked for. One object does
+ * for all requests, one after the other.
  */
 export class Request {
-  readonly kind: number;
-  readonly table: number;
-  readonly stamp: Stamp | undefined;
-  readonly packet: Uint8Array;
-  readonly keyStart: number;
-  readonly argumentStart: number;
-  readonly end: number;
+  kind = 0;
+  table = 0;
+  stamp: Stamp | undefined;
+  packet: Uint8Array = noBytes;
+  keyStart = 0;
+  argumentStart = 0;
+  end = 0;
 
-  /** Reads the next request. */
-  constructor(reader: ByteReader) {
+  /** Is the next request from now on. */
+  read(reader: ByteReader): void {
     const first = reader.u8();
     this.table = reader.u16();
     const keyLength = reader.u16();
@@ -341,6 +345,3 @@ export function readHello(epoch: number, body: Uint8Array): void {
 function assertEpoch(own: number, theirs: number): void {
   assert(own === theirs, () => `a message of epoch ${theirs} reached a task of epoch ${own}`);
 }
-
-/** A value that takes no bytes. */
-export const noBytes: Uint8Array = new Uint8Array(0);

@@ -10,7 +10,7 @@
 //   E2. A stamped request's effects and its record are in one frame; a refused one has neither.
 
 import type { ByteWriter } from "../base/byte-writer.js";
-import { assert } from "../base/invariant.js";
+import { InvariantViolation } from "../base/invariant.js";
 import { hashKey } from "../store/key-hash.js";
 import { type CallRecords, callDigest } from "./call-records.js";
 import type { HandlerNotes } from "./handler-notes.js";
@@ -93,7 +93,8 @@ function perform(parts: RequestParts, request: Request, replies: ByteWriter): vo
       return;
     default: {
       const store = parts.stores.get(request.table);
-      assert(store !== undefined, () => `task ${parts.taskId} knows no table ${request.table}`);
+      // Not `assert` with a message: no closure is made for each request.
+      if (store === undefined) throw unknownTable(parts, request);
       const keyHash = ownHash(parts, request);
       if (request.kind !== operation.update) {
         applyOperation(parts.overlay, store, request, keyHash, replies);
@@ -127,6 +128,12 @@ function ownHash({ taskId, taskCount }: RequestParts, request: Request): number 
   if (keyStart === argumentStart) return 0;
   const keyHash = hashKey(packet, keyStart, argumentStart);
   const owner = ownerOf(keyHash, taskCount);
-  assert(owner === taskId, () => `a key of task ${owner} reached task ${taskId}`);
+  if (owner !== taskId) {
+    throw new InvariantViolation(`a key of task ${owner} reached task ${taskId}`);
+  }
   return keyHash;
+}
+
+function unknownTable({ taskId }: RequestParts, { table }: Request): InvariantViolation {
+  return new InvariantViolation(`task ${taskId} knows no table ${table}`);
 }

@@ -11,7 +11,7 @@
 import { ByteReader } from "../base/byte-reader.js";
 import type { ByteWriter } from "../base/byte-writer.js";
 import { updateThrew } from "../base/errors.js";
-import { assert } from "../base/invariant.js";
+import { InvariantViolation } from "../base/invariant.js";
 import { isReply } from "../store/declaration.js";
 import { validate } from "../store/schema.js";
 import { decodeValue } from "../store/value.js";
@@ -70,7 +70,7 @@ export function applyOperation(
       return;
     }
     default:
-      assert(false, () => `operation ${request.kind} is not in the protocol`);
+      throw new InvariantViolation(`operation ${request.kind} is not in the protocol`);
   }
 }
 
@@ -100,7 +100,8 @@ function update(
 ): void {
   const reader = new ByteReader(request.packet, request.argumentStart);
   const planned = store.updates[reader.u16()];
-  assert(planned !== undefined, () => `store "${store.name}" has no such update number`);
+  // Not `assert` with a message: no closure is made for each update.
+  if (planned === undefined) throw noSuchUpdate(store);
   const { fn } = planned;
   const args = readArguments(reader);
   let replied: boolean;
@@ -132,6 +133,10 @@ function update(
     replies.truncate(start);
     throw error;
   }
+}
+
+function noSuchUpdate({ name }: PlannedStore): InvariantViolation {
+  return new InvariantViolation(`store "${name}" has no such update number`);
 }
 
 function readArguments(reader: ByteReader): unknown[] {

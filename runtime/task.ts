@@ -18,7 +18,7 @@
 import { ByteReader } from "../base/byte-reader.js";
 import { toWire } from "../base/error-wire.js";
 import { PartitaError } from "../base/errors.js";
-import { assert } from "../base/invariant.js";
+import { assert, InvariantViolation } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
 import type { RecordWrite, TaskStorage } from "../store/storage.js";
 import type { Durability } from "../store/task-storage.js";
@@ -34,8 +34,8 @@ import { Marks } from "./marks.js";
 import { Outbox } from "./outbox.js";
 import { Overlay } from "./overlay.js";
 import type { PlannedStore } from "./plan.js";
-import { Request, type StreamAck, status, writeReply } from "./protocol.js";
-import { applyRequest } from "./requests.js";
+import { operation, Request, type StreamAck, status, writeReply } from "./protocol.js";
+import { applyRequest, type RequestParts } from "./requests.js";
 import { checkStreamRows } from "./stream-rows.js";
 import type { System } from "./system.js";
 import type { MessageOrigin, OwnWork, TaskProgram } from "./task-program.js";
@@ -85,6 +85,9 @@ export class Task {
   readonly #marks: Marks;
   readonly #mailbox: Mailbox;
   readonly #turnParts: TurnParts;
+  readonly #requestParts: RequestParts;
+  /** The one in hand: each is applied before the next is read. */
+  readonly #request = new Request();
   #program: TaskProgram | undefined;
   /** How far the oldest section of the mailbox is taken. */
   #reader: ByteReader | undefined;
@@ -115,6 +118,15 @@ export class Task {
     this.#calls = new CallRecords(parts.storage, this.#overlay, now, callRetention, mayForget);
     const windowMessages = parts.streamWindowMessages ?? limits.streamWindowMessages;
     this.outbox = new Outbox(parts.taskId, parts.storage, parts.epoch, windowMessages);
+    this.#requestParts = {
+      taskId: parts.taskId,
+      taskCount: parts.taskCount,
+      stores: parts.stores,
+      overlay: this.#overlay,
+      calls: this.#calls,
+      notes: this.notes,
+      program: noProgram,
+    };
     this.#turnParts = { overlay: this.#overlay, outbox: this.outbox, calls: this.#calls };
     const senders = (parts.threadCount + 1) * limits.laneMessagesMax;
     const streams = parts.taskCount * (windowMessages + 1);
@@ -198,11 +210,9 @@ export class Task {
     const nextVersion = (): number => this.#overlay.nextVersion();
     if (this.#overlay.changed || this.outbox.changed || this.#marks.changed) {
       const { records, clears } = this.#overlay.writes();
-      batch.records = [
-        ...records,
-        ...this.#marks.writes(nextVersion),
-        ...this.outbox.writes(nextVersion),
-      ];
+      const others = this.#marks.writes(nextVersion);
+      others.push(...this.outbox.writes(nextVersion));
+      batch.records = others.length === 0 ? records : [...records, ...others];
       batch.clears = clears;
     }
     this.#batch = batch;
@@ -269,15 +279,14 @@ export class Task {
   }
 
   #applyRequest(batch: Batch, origin: MessageOrigin & { kind: "lane" }, reader: ByteReader): void {
-    const request = new Request(reader);
+    const request = this.#request;
+    request.read(reader);
     const replies = batch.repliesTo(origin.thread);
-    const { taskId, taskCount, stores } = this.#parts;
-    const program = (message: Uint8Array) => this.#applyProgram(batch, origin, message);
-    const overlay = this.#overlay;
-    const calls = this.#calls;
-    const { notes } = this;
     try {
-      applyRequest({ taskId, taskCount, stores, overlay, calls, notes, program }, request, replies);
+      if (request.kind === operation.program) {
+        const program = (message: Uint8Array) => this.#applyProgram(batch, origin, message);
+        applyRequest({ ...this.#requestParts, program }, request, replies);
+      } else applyRequest(this.#requestParts, request, replies);
     } catch (error) {
       if (!PartitaError.is(error) || isDamage(error)) throw error;
       this.#refused += 1;
@@ -331,6 +340,10 @@ export class Task {
       throw error;
     }
   }
+}
+
+function noProgram(): never {
+  throw new InvariantViolation("only a program's request has a message for it");
 }
 
 function applied(

@@ -33,6 +33,9 @@ export class Arena {
   /** Owner's side: where the next frame goes. */
   tail: number = arenaStart;
   #keys = 0;
+  /** Of each record written and not published: its offset, its key's slot, what stood there. */
+  #written = new Int32Array(3 * 256);
+  #writtenCount = 0;
   /** Keys that the slots in use can take. */
   #room: number;
   readonly #isOwner: boolean;
@@ -75,11 +78,53 @@ export class Arena {
     }
   }
 
-  /** Writes a record at `at`, not published. Returns where it ends. */
+  /** Writes a record at `at`, for `publishWritten`. Returns where it ends. */
   write(at: number, record: RecordWrite): number {
-    const older = this.find(record.table, record.key, record.keyHash);
+    const slot = this.#slotOf(record.table, record.key, record.keyHash);
+    const older = this.#slots[slot * 2 + 1] ?? 0;
     const born = older === 0 ? record.fresh : this.records.isBorn(older);
+    if (this.#writtenCount + 3 > this.#written.length) this.#written = doubled(this.#written);
+    this.#written[this.#writtenCount] = at;
+    this.#written[this.#writtenCount + 1] = slot;
+    this.#written[this.#writtenCount + 2] = older;
+    this.#writtenCount += 3;
     return this.records.write(at, record, born);
+  }
+
+  /** Records written and not published. */
+  get written(): number {
+    return this.#writtenCount / 3;
+  }
+
+  /**
+   * Makes each record written since the last call the newest of its key: `hasSlots` of them. A slot
+   * that was found for one at its writing is looked at again, since a record of the same frame or
+   * a growth of the index may have taken it.
+   */
+  publishWritten(): void {
+    const slots = this.#slots;
+    const written = this.#written;
+    for (let index = 0; index < this.#writtenCount; index += 3) {
+      const offset = written[index] ?? 0;
+      const slot = written[index + 1] ?? 0;
+      const older = written[index + 2] ?? 0;
+      if (older !== 0 && slots[slot * 2 + 1] === older) Atomics.store(slots, slot * 2 + 1, offset);
+      else this.publish(offset);
+    }
+    this.#writtenCount = 0;
+  }
+
+  /** The owner's way to a key's slot, or to the free one where it would be. */
+  #slotOf(table: TableId, key: Uint8Array, keyHash: number): number {
+    // Plain loads: nobody else writes.
+    const slots = this.#slots;
+    const mask = this.#mask;
+    const hash = keyHash | 0;
+    for (let slot = mixed(keyHash) & mask; ; slot = (slot + 1) & mask) {
+      const offset = slots[slot * 2 + 1] ?? 0;
+      if (offset === 0) return slot;
+      if (slots[slot * 2] === hash && this.records.holds(offset, table, key)) return slot;
+    }
   }
 
   /** Whether so many more keys fit the slots in use; if not, `grow` first. */
@@ -200,6 +245,7 @@ export class Arena {
     this.#slots.fill(0, 0, (this.#mask + 1) * 2);
     this.tail = arenaStart;
     this.#keys = 0;
+    this.#writtenCount = 0;
   }
 
   get #mask(): number {
@@ -216,6 +262,12 @@ export class Arena {
     Atomics.store(slots, slot * 2, hash);
     Atomics.store(slots, slot * 2 + 1, offset);
   }
+}
+
+function doubled(before: Int32Array): Int32Array<ArrayBuffer> {
+  const after = new Int32Array(before.length * 2);
+  after.set(before);
+  return after;
 }
 
 /** Keys that so many slots take (R2). */

@@ -321,9 +321,14 @@ function frameBytesOf(writes: readonly RecordWrite[]): number {
   return total;
 }
 
+/** A record of its own: what a writer gives may have more, and changes after the commit. */
 function copyOf(write: RecordWrite): RecordWrite {
+  const { table, keyHash, version, fresh } = write;
   return {
-    ...write,
+    table,
+    keyHash,
+    version,
+    fresh,
     key: new Uint8Array(write.key),
     value: write.value === undefined ? undefined : new Uint8Array(write.value),
   };

@@ -16,7 +16,6 @@ export const clearsReserve: { readonly keys: number; readonly bytes: number } = 
 /** The frame in hand: written, not published. */
 export interface PendingFrame {
   readonly end: number;
-  readonly offsets: readonly number[];
   readonly clears: ReadonlyMap<TableId, number>;
 }
 

@@ -204,24 +204,23 @@ class LogFirstStorage implements TaskStorage {
     assert(this.#pending === undefined, "one frame in hand at a time");
     const arena = this.#arenas[this.#active];
     const start = arena.tail;
-    const offsets: number[] = [];
+    const written = this.#clears.size === 0 ? writes : [...writes, ...clearWrites(this.#clears)];
     let at = start + frameHeaderBytes;
-    for (const write of [...writes, ...clearWrites(this.#clears)]) {
+    for (const write of written) {
       assert(write.version > 0, "versions start at 1");
-      offsets.push(at);
       at = arena.write(at, write);
-      this.#version = Math.max(this.#version, write.version);
+      if (write.version > this.#version) this.#version = write.version;
     }
     this.#batch += 1;
     const header = {
       byteLength: at - start,
       batch: this.#batch,
       syncedThrough: this.#syncedThrough,
-      records: offsets.length,
+      records: written.length,
     };
     sealFrame(arena.records.bytes, start, header);
     this.#orFail(() => this.#segment.append(arena.records.bytes, start, at));
-    this.#pending = { end: at, offsets, clears: this.#clears };
+    this.#pending = { end: at, clears: this.#clears };
     this.#clears = new Map();
     this.#frames += 1;
     this.#frameBytes += at - start;
@@ -260,10 +259,10 @@ class LogFirstStorage implements TaskStorage {
       durability !== "durable" || this.#syncedThrough === this.#batch,
       "visible before durable",
     );
-    const keys = frame.offsets.length;
+    const keys = arena.written;
     if (!arena.hasSlots(keys)) this.#control.exclusively(() => arena.grow(keys));
     if (frame.clears.size > 0) this.#control.begin();
-    for (const offset of frame.offsets) arena.publish(offset);
+    arena.publishWritten();
     for (const [table, version] of frame.clears) this.#control.setCleared(table, version);
     arena.tail = frame.end;
     this.#control.setPublishedEnd(this.#active, frame.end);
