@@ -42,7 +42,7 @@ export const limits = {
   nameLengthMax: 64,
 
   /** Messages of one batch: bounds the time until the first of them is acknowledged. */
-  batchMessagesMax: 1_024,
+  batchMessagesMax: 2_048,
   /** Bytes of messages drained into one batch: a batch becomes one frame. */
   batchBytesMax: 4_194_304,
   /** Time one batch may take messages: bounds the wait of other tasks on the thread. */

@@ -59,16 +59,32 @@ export function draftUpdate(
     }
     return draft;
   }
-  const encodedKey = codec.encode(key);
-  const encoded = args.map((argument, index) => {
+  return draftEncoded(codec.encode(key), number, encodedArguments(name, args));
+}
+
+// Apart from `draftUpdate`: what a closure holds is allocated by every call of the function around.
+
+function encodedArguments(
+  name: string,
+  args: readonly unknown[],
+): readonly (Uint8Array | undefined)[] {
+  return args.map((argument, index) => {
     return argument === undefined ? undefined : encodeValue(argument, whereOf(index, name));
   });
+}
+
+function draftEncoded(
+  key: Uint8Array,
+  number: number,
+  args: readonly (Uint8Array | undefined)[],
+): RequestDraft {
+  const { bytes } = draft;
   bytes.reset();
-  bytes.bytes(encodedKey);
+  bytes.bytes(key);
   draft.keyBytes = bytes.length;
   bytes.u16(number);
-  bytes.u32(encoded.length);
-  for (const argument of encoded) {
+  bytes.u32(args.length);
+  for (const argument of args) {
     if (argument === undefined) bytes.u32(undefinedArgument);
     else bytes.lengthPrefixed(argument);
   }

@@ -61,12 +61,21 @@ export function settled(
       return;
     }
   }
+  judgedLater(settle, judge, kind, packet, start, end);
+}
+
+/** Apart from `settled`: what a closure holds is allocated by every call of the function around. */
+function judgedLater(
+  settle: Settle,
+  judge: Judge<unknown>,
+  kind: Status,
+  packet: Uint8Array,
+  start: number,
+  end: number,
+): void {
   // A turn later, when the caller's promise follows this one: else V8 finds no way to him (G2).
-  settle(
-    Promise.resolve()
-      .then(nothing)
-      .then(() => judge(kind, packet, start, end)),
-  );
+  const turn = Promise.resolve().then(nothing);
+  settle(turn.then(() => judge(kind, packet, start, end)));
 }
 
 function nothing(): void {}

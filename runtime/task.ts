@@ -283,15 +283,20 @@ export class Task {
     request.read(reader);
     const replies = batch.repliesTo(origin.thread);
     try {
-      if (request.kind === operation.program) {
-        const program = (message: Uint8Array) => this.#applyProgram(batch, origin, message);
-        applyRequest({ ...this.#requestParts, program }, request, replies);
-      } else applyRequest(this.#requestParts, request, replies);
+      const isProgram = request.kind === operation.program;
+      const parts = isProgram ? this.#programParts(batch, origin) : this.#requestParts;
+      applyRequest(parts, request, replies);
     } catch (error) {
       if (!PartitaError.is(error) || isDamage(error)) throw error;
       this.#refused += 1;
       writeReply(replies, status.error, encodeValue(toWire(error)));
     }
+  }
+
+  /** Apart from `#applyRequest`, which would allocate what the closure holds for every request. */
+  #programParts(batch: Batch, origin: MessageOrigin): RequestParts {
+    const program = (message: Uint8Array) => this.#applyProgram(batch, origin, message);
+    return { ...this.#requestParts, program };
   }
 
   #applyStreamed(
