@@ -70,8 +70,8 @@ const streams: readonly BrokenRule[] = [
     name: "mark-not-written",
     rule: "the mark is in the frame of the effects",
     file: "runtime/task.js",
-    find: "...this.#marks.writes(nextVersion),",
-    replace: "",
+    find: "const others = this.#marks.writes(nextVersion);",
+    replace: "const others = [];",
   },
   {
     name: "mark-one-frame-late",

@@ -22,7 +22,9 @@ function begun() {
   const lane = new Lane(3, { messagesMax: 4, bytesMax: 1_000, whenFull: "wait" }, () => {});
   const reply = journaled(new OperationJournal(new Uint8Array(24)), lane, request);
   const stampSent = () => {
-    return new Request(new ByteReader(lane.takeBody())).stamp?.kind;
+    const sent = new Request();
+    sent.read(new ByteReader(lane.takeBody()));
+    return sent.stamp?.kind;
   };
   const answer = (kind: typeof status.ok | typeof status.error): void => {
     const body = new ByteWriter();

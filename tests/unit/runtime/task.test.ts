@@ -34,10 +34,15 @@ describe("task — batches (A0)", () => {
   it("is bounded by count, and goes on in the middle of a section", () => {
     const bench = new TaskBench({ updates });
     const count = limits.batchMessagesMax + 5;
-    bench.ask(...Array.from({ length: count }, (_, n) => bench.update("push", "a", n)));
+    // Of several keys: the lists of one alone would reach the bound of bytes before.
+    const keyOf = (n: number): string => "abcd"[n % 4] ?? "";
+    bench.ask(...Array.from({ length: count }, (_, n) => bench.update("push", keyOf(n), n)));
     expect(bench.commit(bench.step()).messages).toBe(limits.batchMessagesMax);
     expect(bench.commit(bench.step()).messages).toBe(5);
-    expect(bench.stored("a")).toEqual(Array.from({ length: count }, (_, n) => n));
+    for (const key of "abcd") {
+      const pushed = Array.from({ length: count }, (_, n) => n).filter((n) => keyOf(n) === key);
+      expect(bench.stored(key)).toEqual(pushed);
+    }
   });
 
   it("is bounded by bytes", () => {

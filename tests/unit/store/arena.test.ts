@@ -18,16 +18,14 @@ function newArena(): Arena {
 /** Writes a frame at the tail, and publishes it. */
 function addFrame(arena: Arena, records: readonly RecordWrite[]): void {
   const start = arena.tail;
-  const offsets: number[] = [];
   let at = start + frameHeaderBytes;
-  for (const write of records) {
-    offsets.push(at);
-    at = arena.write(at, write);
-  }
+  for (const write of records) at = arena.write(at, write);
   const header = { byteLength: at - start, batch: 1, syncedThrough: 0, records: records.length };
   sealFrame(arena.records.bytes, start, header);
-  if (!arena.hasSlots(offsets.length)) arena.grow(offsets.length);
-  for (const offset of offsets) arena.publish(offset);
+  expect(arena.written).toBe(records.length);
+  if (!arena.hasSlots(records.length)) arena.grow(records.length);
+  arena.publishWritten();
+  expect(arena.written).toBe(0);
   arena.tail = at;
 }
 
@@ -109,6 +107,24 @@ describe("arena — index", () => {
       expect(other.records.version(offset)).toBe(index + 1);
     }
     expect(other.offsets()).toHaveLength(keys.length);
+  });
+
+  it("leads to the newest record of every key of a frame for which it grows", () => {
+    const arena = newArena();
+    const frameOf = (first: number, count: number, version: number): RecordWrite[] =>
+      Array.from({ length: count }, (_, index) => {
+        return record(16, `k${first + index}`, version + index, undefined);
+      });
+    addFrame(arena, frameOf(0, 3_000, 1));
+    // Some of these have a slot already, which the growth for the others moves; one comes twice.
+    addFrame(arena, [...frameOf(2_000, 3_000, 10_000), record(16, "k2500", 20_000, undefined)]);
+    for (let index = 0; index < 5_000; index += 1) {
+      const write = record(16, `k${index}`, 1, undefined);
+      const offset = arena.find(16, write.key, write.keyHash);
+      const newest = index < 2_000 ? index + 1 : 10_000 + index - 2_000;
+      expect(arena.records.version(offset)).toBe(index === 2_500 ? 20_000 : newest);
+    }
+    expect(arena.keys).toBe(5_000);
   });
 
   it("touches only so much of its memory as its keys need", () => {
