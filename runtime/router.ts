@@ -9,7 +9,7 @@
 // too.
 
 import { PartitaError } from "../base/errors.js";
-import { assert } from "../base/invariant.js";
+import { assert, InvariantViolation } from "../base/invariant.js";
 import type { TaskReader } from "../store/storage.js";
 import { type DiskState, diskLevel } from "./disk-state.js";
 import type { Host } from "./host.js";
@@ -58,7 +58,8 @@ export class Router {
 
   reader(task: number): TaskReader {
     const reader = this.#readers[task];
-    assert(reader !== undefined, () => `there is no task ${task}`);
+    // Not `assert` with a message: no closure is made for each read.
+    if (reader === undefined) throw new InvariantViolation(`there is no task ${task}`);
     return reader;
   }
 

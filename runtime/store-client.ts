@@ -80,8 +80,19 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
     this.#stamp = options.stamp;
   }
 
-  async get(key: unknown, fallback?: unknown): Promise<unknown> {
-    const current = await this.#read(this.#key(key));
+  get(key: unknown, fallback?: unknown): Promise<unknown> {
+    try {
+      const encoded = this.#key(key);
+      const found = this.#journal === undefined ? this.#look(encoded, hashKey(encoded)) : undefined;
+      if (found === undefined) return this.#getAsked(encoded, fallback);
+      return Promise.resolve(found === absent ? fallback : found.value);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async #getAsked(key: Uint8Array, fallback: unknown): Promise<unknown> {
+    const current = await this.#read(key);
     return current === absent ? fallback : current.value;
   }
 
@@ -205,6 +216,15 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
     const journal = this.#journal;
     if (journal !== undefined) return await this.#readOnce(journal, key);
     const keyHash = hashKey(key);
+    const found = this.#look(key, keyHash);
+    if (found !== undefined) return found;
+    const lane = this.#router.lane(this.#router.owner(keyHash));
+    const { table } = this.#store;
+    return versioned(await lane.request(operation.get, table, key, keyHash, noBytes));
+  }
+
+  /** What shared memory says; `undefined` when the owner must be asked (C2). */
+  #look(key: Uint8Array, keyHash: number): Versioned | undefined {
     const task = this.#router.owner(keyHash);
     const lane = this.#router.lane(task);
     if (lane.pendingWrites(keyHash) === 0) {
@@ -212,8 +232,7 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
       if (stored === undefined) return absent;
       if (stored !== "busy") return { version: stored.version, value: decodeValue(stored.value) };
     }
-    const { table } = this.#store;
-    return versioned(await lane.request(operation.get, table, key, keyHash, noBytes));
+    return undefined;
   }
 
   /** The same for a node: a later run that comes here again finds what this one has found. */
