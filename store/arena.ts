@@ -23,6 +23,9 @@ export const arenaStart = 64;
 /** Slots of an index that has not grown yet: those of 3,072 keys, 32 KiB. */
 const slotsFirst = 4_096;
 
+/** Slots of a part that is filled at a time: 512 KiB. */
+const partSlots = 65_536;
+
 export class Arena {
   readonly records: RecordMemory;
   readonly bytesMax: number;
@@ -180,10 +183,26 @@ export class Arena {
    */
   publishAll(list: RecordList, tableEnd: TableId): number[] {
     assert(this.#keys === 0, "records are indexed at once in an empty arena alone");
+    const newest: number[] = [];
+    // One part of the index after the other: what is written to stays near the processor.
+    const first = this.#mask;
+    for (let part = 0; part <= first; part += partSlots) {
+      this.#publishPart(list, part, first & -partSlots, tableEnd, newest);
+    }
+    return newest;
+  }
+
+  /** The keys whose slots, by `bits` of their numbers, begin in the part that begins at `part`. */
+  #publishPart(
+    list: RecordList,
+    part: number,
+    bits: number,
+    tableEnd: TableId,
+    newest: number[],
+  ): void {
     const slots = this.#slots;
     const { records } = this;
     const { offsets, hashes, tables } = list;
-    const newest: number[] = [];
     let mask = this.#mask;
     // The newest first: the others of its key find it there and are left out.
     for (let at = list.length - 1; at >= 0; at -= 1) {
@@ -191,9 +210,11 @@ export class Arena {
         this.grow(1);
         mask = this.#mask;
       }
-      const offset = offsets[at] ?? 0;
       const hash = hashes[at] ?? 0;
-      let slot = (mixed(hash) & mask) * 2;
+      const number = mixed(hash);
+      if ((number & bits) !== part) continue;
+      const offset = offsets[at] ?? 0;
+      let slot = (number & mask) * 2;
       let known = slots[slot + 1] ?? 0;
       while (known !== 0 && !(slots[slot] === hash && records.isSameKey(known, offset))) {
         slot = (slot + 2) & (mask * 2);
@@ -205,7 +226,6 @@ export class Arena {
       this.#keys += 1;
       if ((tables[at] ?? 0) < tableEnd) newest.push(offset);
     }
-    return newest;
   }
 
   /** Offsets of the newest record of every key, in no order. */

@@ -47,8 +47,9 @@ export class RecordList {
   length = 0;
   /** The highest of their versions. */
   version = 0;
-  /** As many bits as records, at least, of which each hash has set one. */
+  /** As many bits as records, at least, of which each hash has set one; and how many are set. */
   readonly marks: Int32Array;
+  marked = 0;
 
   constructor(records: number) {
     this.offsets = new Int32Array(records);
@@ -63,16 +64,8 @@ export class RecordList {
    */
   get differentHashes(): number {
     const bits = this.marks.length * 32;
-    let zeros = bits;
-    for (const word of this.marks) zeros -= onesIn(word);
-    return Math.ceil(bits * Math.log(bits / Math.max(zeros, 1)));
+    return Math.ceil(bits * Math.log(bits / Math.max(bits - this.marked, 1)));
   }
-}
-
-function onesIn(word: number): number {
-  let bits = word - ((word >>> 1) & 0x5555_5555);
-  bits = (bits & 0x3333_3333) + ((bits >>> 2) & 0x3333_3333);
-  return Math.imul((bits + (bits >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
 }
 
 /**
@@ -152,14 +145,16 @@ export class RecordMemory {
     const view = this.#view;
     const { offsets, hashes, tables, marks } = list;
     const lastMark = marks.length * 32 - 1;
-    let { length, version } = list;
+    let { length, version, marked } = list;
     for (let at = start; at < end; length += 1) {
       const table = view.getUint16(at, true);
       const hash = view.getInt32(at + 12, true);
       offsets[length] = at;
       tables[length] = table;
       hashes[length] = hash;
-      marks[(hash & lastMark) >>> 5] = (marks[(hash & lastMark) >>> 5] ?? 0) | (1 << (hash & 31));
+      const word = marks[(hash & lastMark) >>> 5] ?? 0;
+      marked += ((word >>> (hash & 31)) & 1) ^ 1;
+      marks[(hash & lastMark) >>> 5] = word | (1 << (hash & 31));
       if (table === storageTable) list.storageOffsets.push(at);
       const own = view.getUint32(at + 16, true) + view.getUint32(at + 20, true) * two32;
       if (own > version) version = own;
@@ -167,6 +162,7 @@ export class RecordMemory {
     }
     assert(length <= offsets.length, "more records than there is room for in their list");
     list.length = length;
+    list.marked = marked;
     list.version = version;
   }
 

@@ -87,10 +87,11 @@ describe("indexing — a segment that was read into its arena", () => {
 
   it.each([
     ["each of another key", 20_000],
+    ["of so many keys that the index is filled part by part", 60_000],
     ["of few keys", 500],
     ["of one key", 1],
   ])("takes no more of the index than keys that come one by one: records %s", (_, keys) => {
-    const frames = Array.from({ length: 20 }, (_, frame) =>
+    const frames = Array.from({ length: Math.max(20, keys / 1_000) }, (_, frame) =>
       Array.from({ length: 1_000 }, (_, index) => {
         const number = frame * 1_000 + index;
         return record(16, `k${number % keys}`, number + 1, undefined);
