@@ -273,6 +273,7 @@ export class Overlay {
       row.decoded = notDecoded;
       row.fresh = entry.fresh;
       row.dirty = entry.dirty;
+      if (isUnseen(row)) this.#cacheOf(row.table).drop(row);
     }
     this.#dirty = this.#dirty.filter((row) => row.dirty);
     this.#undo = undefined;
@@ -368,6 +369,11 @@ export class Overlay {
   #cacheOf(table: TableId): RowCache<Row> {
     return table < limits.tableStoreFirst ? this.#ownCache : this.#cache;
   }
+}
+
+/** Whether a row says nothing: it was made to be overwritten, and was not. */
+function isUnseen({ version, fresh }: Row): boolean {
+  return version === 0 && !fresh;
 }
 
 /** About the bytes of a row. */

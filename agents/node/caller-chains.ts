@@ -24,7 +24,7 @@ import { decodeMessage } from "../wire/wire-field.js";
 export interface AskedChain extends CallerChain {
   /** What the last caller has begun. */
   readonly last: InvocationId;
-  /** Whose child the outermost is; where the chain is cut, callers are looked up until it is found. */
+  /** Whose child the outermost is; where the chain is cut, further ones are asked for up to it. */
   readonly holder: InvocationId;
 }
 
@@ -80,7 +80,7 @@ export class CallerChains {
   }
 }
 
-/** What of a chain is beyond `holder`; all of a chain that is cut; `undefined` when it is neither. */
+/** What of a chain is beyond `holder`; all of one that is cut; `undefined` when it is neither. */
 function beyond(holder: InvocationId, chain: CallerChain): CallerChain | undefined {
   const at = chain.callers.findIndex(({ invocationId }) => {
     return Buffer.compare(invocationId, holder) === 0;

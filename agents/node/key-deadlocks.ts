@@ -17,7 +17,6 @@
 import { PartitaError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import { show } from "../../base/show.js";
-import type { Timer } from "../../runtime/system.js";
 import type { TaskPort } from "../../runtime/task-program.js";
 import { decodeDynamicKey } from "../../store/tuple-key.js";
 import { decodeCarried } from "../wire/carried.js";
@@ -49,7 +48,7 @@ interface Suspicion {
 interface Watch {
   pauseMs: number;
   isAsking: boolean;
-  timer: Timer | undefined;
+  timer: ReturnType<TaskPort["after"]> | undefined;
 }
 
 export class KeyDeadlocks {

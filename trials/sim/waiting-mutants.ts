@@ -105,8 +105,8 @@ const keys: readonly BrokenRule[] = [
     name: "circles-wait",
     rule: "who waits for a key that its own caller holds is refused",
     file: "agents/node/key-deadlocks.js",
-    find: "if (from === -1)",
-    replace: "if (from >= -1)",
+    find: "if (from === -1 && !isCut)",
+    replace: "if (from >= -1 && !isCut)",
   },
   {
     name: "keys-not-lent",

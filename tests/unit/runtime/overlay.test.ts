@@ -129,6 +129,26 @@ describe("overlay — rollback (O2)", () => {
     await check(property, { runs: 200 });
   });
 
+  it("brings back a stored row that was overwritten without a look at it", () => {
+    for (const isClearedBefore of [false, true]) {
+      const bench = new Bench();
+      bench.set("a", "stored");
+      bench.commit();
+      // Nothing is in the cache.
+      bench.overlay = new Overlay(bench.storage, bounds);
+      if (isClearedBefore) bench.overlay.clear(table);
+      bench.overlay.savepoint();
+      const key = string.encode("a");
+      bench.overlay.overwrite(table, key, encodeValue("another"), false);
+      bench.overlay.overwrite(table, key, encodeValue("a third"), false);
+      bench.overlay.rollback();
+      expect(bench.value("a")).toBe(isClearedBefore ? undefined : "stored");
+      bench.set("a", "in the end");
+      bench.commit();
+      expect(bench.stored("a")).toBe("in the end");
+    }
+  });
+
   it("gives user code a value decoded anew, since it may have changed the old one in place", () => {
     const bench = new Bench();
     bench.set("a", { list: [1] });
