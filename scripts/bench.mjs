@@ -6,8 +6,6 @@ await runScript(async () => {
   await ensureInstalled();
   await ensureBuilt();
   await ensureBenchReady();
-  // What waits is measured in memory too, of which the maps of our sources take a part.
-  const maps = process.argv.includes("--waiting") ? [] : ["--enable-source-maps"];
-  const flags = [...maps, "--expose-gc"];
-  await runNode([...flags, "bench/dist/main.js", ...process.argv.slice(2)]);
+  // Without source maps, like a user's own program: each thread would read them at its start.
+  await runNode(["--expose-gc", "bench/dist/main.js", ...process.argv.slice(2)]);
 });
