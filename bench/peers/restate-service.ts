@@ -1,8 +1,14 @@
-// The thread that serves Restate's handler: a counter, the state of a virtual object.
+// The thread that serves Restate's handlers: one that gives what it was sent, and a counter, the
+// state of a virtual object.
 
 import { parentPort } from "node:worker_threads";
-import { object, serve } from "@restatedev/restate-sdk";
-import type { ObjectContext, ObjectSharedContext } from "@restatedev/restate-sdk";
+import { object, serve, service } from "@restatedev/restate-sdk";
+import type { Context, ObjectContext, ObjectSharedContext } from "@restatedev/restate-sdk";
+
+const relay = service({
+  name: "relay",
+  handlers: { pass: async (_ctx: Context, sent: string): Promise<string> => sent },
+});
 
 const counter = object({
   name: "counter",
@@ -18,6 +24,7 @@ const counter = object({
 
 /** What clients know of it. */
 export type Counter = typeof counter;
+export type Relay = typeof relay;
 
 // The SDK needs it of its Node, which has it from version 22 on; this one may be 20.
 if (!("withResolvers" in Promise)) {
@@ -31,4 +38,4 @@ if (!("withResolvers" in Promise)) {
 }
 
 if (parentPort === null) throw new Error("this file is the entry of a thread");
-parentPort.postMessage(await serve({ services: [counter], port: 0 }));
+parentPort.postMessage(await serve({ services: [relay, counter], port: 0 }));

@@ -1,5 +1,6 @@
-// Restate — its server on free ports of the loopback interface, as it comes, with one virtual
-// object whose handler is served by a thread of this process, and called through its HTTP ingress.
+// Restate — its server on free ports of the loopback interface, as it comes, with a service and a
+// virtual object whose handlers are served by a thread of this process, and called through its HTTP
+// ingress.
 
 import { once } from "node:events";
 import { createRequire } from "node:module";
@@ -7,11 +8,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { connect } from "@restatedev/restate-sdk-clients";
 import { freePort, startServer } from "../child.js";
-import { keyOf } from "../counters.js";
+import { keyOf, manyKeys } from "../counters.js";
 import { during, inFlight, verify } from "../measure.js";
 import type { Stage } from "../stage.js";
 import { PeerMissing, type Round, type SubjectSpec } from "../target.js";
-import type { Counter } from "./restate-service.js";
+import type { Counter, Relay } from "./restate-service.js";
 
 const require = createRequire(import.meta.url);
 
@@ -21,13 +22,37 @@ const registerMs = 30_000;
 /** Characters: calls that fail are tried again and again, and each is complained about. */
 const complaintsShown = 1_000;
 
+/** Calls of a handler that gives what it was sent. */
+export function restateRelays(label: string, inFlightMax: number): SubjectSpec {
+  return {
+    ours: false,
+    shown: [{ figure: "perSecond", label }],
+    open: async (stage) => {
+      const { url, close } = await sharedRestate(stage);
+      const client = connect({ url }).serviceClient<Relay>({ name: "relay" });
+      const measure = async ({ ms }: Round) => {
+        let right = 0;
+        const call = async (index: number): Promise<void> => {
+          const sent = keyOf(index % manyKeys);
+          if ((await client.pass(sent)) === sent) right += 1;
+        };
+        const load = { ms, inFlight: inFlightMax, signal: stage.signal };
+        const { count, ...loaded } = await during(load, call);
+        verify("results that are what was sent", right, count);
+        return loaded;
+      };
+      return { measure, close };
+    },
+  };
+}
+
 /** Calls of a handler that reads and writes the state of its key. */
 export function restateCalls(label: string, inFlightMax: number): SubjectSpec {
   return {
     ours: false,
     shown: [{ figure: "perSecond", label }],
     open: async (stage) => {
-      const { url, close } = await openRestate(stage);
+      const { url, close } = await sharedRestate(stage);
       const ingress = connect({ url });
       const clients = Array.from({ length: objects }, (_, index) =>
         ingress.objectClient<Counter>({ name: "counter" }, keyOf(index)),
@@ -50,6 +75,11 @@ export function restateCalls(label: string, inFlightMax: number): SubjectSpec {
       return { measure, close };
     },
   };
+}
+
+/** One server for both, which goes with the first of them: then nobody measures any more. */
+function sharedRestate(stage: Stage) {
+  return stage.shared("restate", () => openRestate(stage));
 }
 
 async function openRestate(stage: Stage) {

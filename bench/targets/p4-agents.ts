@@ -1,9 +1,10 @@
-// P4 — a durable agent of two nodes, beside a graph of two nodes that is kept in memory; and one
-// whose second node updates a store, beside a durable handler that updates its state.
+// P4 — a durable agent of two nodes, beside a graph of two nodes that is kept in memory and a durable
+// handler; and one whose second node updates a store, beside a durable handler that updates its
+// state.
 
 import { pairs, relays } from "../agents.js";
 import { langGraphPairs } from "../peers/langgraph.js";
-import { restateCalls } from "../peers/restate.js";
+import { restateCalls, restateRelays } from "../peers/restate.js";
 import { atLeast, ratio, type Target } from "../target.js";
 
 const inFlight = 200;
@@ -16,7 +17,8 @@ export const p4: Target = {
     partita: relays("Partita, two nodes, durable", inFlight),
     updating: pairs("Partita, two nodes, the second updates a store", inFlight),
     langgraph: langGraphPairs("LangGraph.js, two nodes, MemorySaver", inFlight),
-    restate: restateCalls("Restate, one handler, durable", inFlight),
+    restate: restateRelays("Restate, one handler, durable", inFlight),
+    restateState: restateCalls("Restate, one handler that updates its state", inFlight),
   },
   comparisons: [
     ratio(
@@ -29,7 +31,14 @@ export const p4: Target = {
     ratio(
       "P4-restate",
       "runs / a Restate handler",
-      ["updating", "restate"],
+      ["partita", "restate"],
+      "perSecond",
+      atLeast(25),
+    ),
+    ratio(
+      "P4-state",
+      "runs that update a store / a Restate handler that updates its state",
+      ["updating", "restateState"],
       "perSecond",
       atLeast(25),
     ),
