@@ -34,7 +34,7 @@ import {
 } from "./protocol.js";
 import type { RequestDraft } from "./request-draft.js";
 import { Ring } from "./ring.js";
-import { capture, type Judge, replyOf, type Settle, settled, takeCaptured } from "./settle.js";
+import { type Judge, replyOf, type Settle, settled, takeCaptured, unsettled } from "./settle.js";
 
 /** How a lane bounds what is on the way. */
 export interface LaneBounds {
@@ -142,7 +142,7 @@ export class Lane {
         stamp,
       });
     }
-    const promise = new Promise<T>(capture);
+    const promise = unsettled<T>();
     this.#count(kind, keyHash, 1);
     this.#enter(kind, keyHash, bytes, judge, takeCaptured());
     writeRequest(this.#body, kind, table, key, argument, stamp);
@@ -166,7 +166,7 @@ export class Lane {
       const [key, argument] = [draft.key(), draft.argument()];
       return this.#wait({ operation: kind, keyHash, bytes, judge, table, key, argument, stamp });
     }
-    const promise = new Promise<T>(capture);
+    const promise = unsettled<T>();
     this.#count(kind, keyHash, 1);
     this.#enter(kind, keyHash, bytes, judge, takeCaptured());
     const body = this.#body;
@@ -313,7 +313,7 @@ export class Lane {
   }
 
   #wait<T>(request: Omit<WaitingCaller, "settle"> & { readonly judge: Judge<T> }): Promise<T> {
-    const promise = new Promise<T>(capture);
+    const promise = unsettled<T>();
     this.#count(request.operation, request.keyHash, 1);
     this.#waiting.push({ ...request, settle: takeCaptured() });
     this.#bytesWaiting += request.bytes;

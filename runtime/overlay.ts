@@ -43,6 +43,8 @@ export interface Row extends RecordWrite {
   decoded: unknown;
   dirty: boolean;
   fresh: boolean;
+  place: number;
+  placeEra: number;
   /** The cache's own. */
   next: Row | undefined;
 }
@@ -129,6 +131,8 @@ export class Overlay {
       decoded: notDecoded,
       dirty: false,
       fresh: stored === undefined,
+      place: 0,
+      placeEra: 0,
       next: undefined,
     });
   }
@@ -333,6 +337,8 @@ export class Overlay {
       decoded: notDecoded,
       dirty: false,
       fresh,
+      place: 0,
+      placeEra: 0,
       next: undefined,
     });
   }

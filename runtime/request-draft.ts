@@ -40,29 +40,49 @@ const draft = new RequestDraft();
  * Encodes a call of the update `name`, whose number is `number`.
  * @throws PartitaError what the codecs of key and arguments refuse
  */
-export function draftUpdate(
+export function draftUpdateOf(
   codec: KeyCodec<unknown>,
   key: unknown,
   number: number,
   name: string,
-  args: readonly unknown[],
+  ...args: readonly unknown[]
 ): RequestDraft {
-  const { bytes } = draft;
-  if (args.every(isAtom)) {
-    draftKey(codec, key);
-    bytes.u16(number);
-    bytes.u32(args.length);
-    for (let index = 0; index < args.length; index += 1) {
-      const argument = args[index];
-      if (argument === undefined) bytes.u32(undefinedArgument);
-      else if (!appendShort(bytes, argument)) appendValue(bytes, argument, whereOf(index, name));
-    }
-    return draft;
+  if (!args.every(isAtom)) {
+    return draftEncoded(codec.encode(key), number, encodedArguments(name, args));
   }
-  return draftEncoded(codec.encode(key), number, encodedArguments(name, args));
+  draftHead(codec, key, number, args.length);
+  for (let index = 0; index < args.length; index += 1) draftAtom(args[index], index, name);
+  return draft;
 }
 
-// Apart from `draftUpdate`: what a closure holds is allocated by every call of the function around.
+/** The same for a call with one argument, without an array of it: most updates have one. */
+export function draftUpdateOfOne(
+  codec: KeyCodec<unknown>,
+  key: unknown,
+  number: number,
+  name: string,
+  argument: unknown,
+): RequestDraft {
+  if (!isAtom(argument)) return draftUpdateOf(codec, key, number, name, argument);
+  draftHead(codec, key, number, 1);
+  draftAtom(argument, 0, name);
+  return draft;
+}
+
+function draftHead(codec: KeyCodec<unknown>, key: unknown, number: number, count: number): void {
+  const { bytes } = draft;
+  draftKey(codec, key);
+  bytes.u16(number);
+  bytes.u32(count);
+}
+
+function draftAtom(argument: unknown, index: number, name: string): void {
+  const { bytes } = draft;
+  if (argument === undefined) bytes.u32(undefinedArgument);
+  else if (!appendShort(bytes, argument)) appendValue(bytes, argument, whereOf(index, name));
+}
+
+// Apart from `draftUpdateOf`: what a closure holds is allocated by every call of the function around.
 
 function encodedArguments(
   name: string,

@@ -30,6 +30,7 @@ import {
 
 const yes = Uint8Array.of(1);
 const no = Uint8Array.of(0);
+const noArguments: readonly unknown[] = [];
 
 /** Applies one store operation and appends its reply. Throws before it has changed anything. */
 export function applyOperation(
@@ -103,12 +104,16 @@ function update(
   // Not `assert` with a message: no closure is made for each update.
   if (planned === undefined) throw noSuchUpdate(store);
   const { fn } = planned;
-  const args = readArguments(reader);
+  const count = reader.u32();
+  // Most updates have one argument: no array is made of it.
+  const only = count === 1 ? readArgument(reader) : undefined;
+  const args = count === 1 ? noArguments : readArguments(reader, count);
   let replied: boolean;
   let answer: unknown;
   let value: unknown;
   try {
-    const outcome = fn(overlay.decoded(row), ...args);
+    const current = overlay.decoded(row);
+    const outcome = count === 1 ? fn(current, only) : fn(current, ...args);
     // Looked at here: the traps of a proxy are the update's code as well.
     replied = isReply(outcome);
     answer = isReply(outcome) ? outcome.reply : undefined;
@@ -139,20 +144,18 @@ function noSuchUpdate({ name }: PlannedStore): InvariantViolation {
   return new InvariantViolation(`store "${name}" has no such update number`);
 }
 
-function readArguments(reader: ByteReader): unknown[] {
-  const count = reader.u32();
+function readArguments(reader: ByteReader, count: number): unknown[] {
   const args: unknown[] = [];
-  for (let index = 0; index < count; index += 1) {
-    const length = reader.u32();
-    if (length === undefinedArgument) {
-      args.push(undefined);
-      continue;
-    }
-    const start = reader.offset;
-    reader.skip(length);
-    args.push(decodeValue(reader.whole, start, start + length));
-  }
+  for (let index = 0; index < count; index += 1) args.push(readArgument(reader));
   return args;
+}
+
+function readArgument(reader: ByteReader): unknown {
+  const length = reader.u32();
+  if (length === undefinedArgument) return undefined;
+  const start = reader.offset;
+  reader.skip(length);
+  return decodeValue(reader.whole, start, start + length);
 }
 
 function replace(overlay: Overlay, row: Row, argument: Uint8Array, replies: ByteWriter): void {

@@ -11,6 +11,8 @@
 //   R2. At most three quarters of the slots in use are taken, so a probe always ends.
 //   R3. Of the index's memory only so much is in use as keys needed: the system gives no page for
 //       the rest. It grows under an odd generation alone; the first word says how far it is in use.
+//   R4. Within one era of this arena a key that has a slot keeps it, and what its first record says
+//       of layers below. No other arena of this thread has, or had, the same era.
 
 import { assert } from "../base/invariant.js";
 import { type RecordList, RecordMemory } from "./record.js";
@@ -26,6 +28,18 @@ const slotsFirst = 4_096;
 /** Slots of a part that is filled at a time: 512 KiB. */
 const partSlots = 65_536;
 
+/** A record's key has no slot yet, or had it before the last growth. */
+const slotUnknown = -1;
+/** The place of such a key: half of it is `slotUnknown`. */
+const noPlace = -2;
+
+let eras = 0;
+
+function nextEra(): number {
+  eras += 1;
+  return eras;
+}
+
 export class Arena {
   readonly records: RecordMemory;
   readonly bytesMax: number;
@@ -36,11 +50,13 @@ export class Arena {
   /** Owner's side: where the next frame goes. */
   tail: number = arenaStart;
   #keys = 0;
-  /** Of each record written and not published: its offset, its key's slot, what stood there. */
-  #written = new Int32Array(3 * 256);
+  /** Of each record written and not published: its offset, and its key's slot or `slotUnknown`. */
+  #written = new Int32Array(2 * 256);
   #writtenCount = 0;
   /** Keys that the slots in use can take. */
   #room: number;
+  /** Changes with all slots (R4). */
+  #era = nextEra();
   readonly #isOwner: boolean;
 
   /** `isOwner`: nobody else writes to it meanwhile, so that its own looks need no atomic loads. */
@@ -83,50 +99,65 @@ export class Arena {
 
   /** Writes a record at `at`, for `publishWritten`. Returns where it ends. */
   write(at: number, record: RecordWrite): number {
-    const slot = this.#slotOf(record.table, record.key, record.keyHash);
-    const older = this.#slots[slot * 2 + 1] ?? 0;
-    const born = older === 0 ? record.fresh : this.records.isBorn(older);
-    if (this.#writtenCount + 3 > this.#written.length) this.#written = doubled(this.#written);
+    const isKnown = record.placeEra === this.#era;
+    const place = isKnown ? (record.place ?? noPlace) : this.#placeOf(record);
+    const born = place === noPlace ? record.fresh : (place & 1) === 1;
+    if (this.#writtenCount + 2 > this.#written.length) this.#written = doubled(this.#written);
     this.#written[this.#writtenCount] = at;
-    this.#written[this.#writtenCount + 1] = slot;
-    this.#written[this.#writtenCount + 2] = older;
-    this.#writtenCount += 3;
+    this.#written[this.#writtenCount + 1] = place >> 1;
+    this.#writtenCount += 2;
     return this.records.write(at, record, born);
   }
 
   /** Records written and not published. */
   get written(): number {
-    return this.#writtenCount / 3;
+    return this.#writtenCount / 2;
   }
 
   /**
-   * Makes each record written since the last call the newest of its key: `hasSlots` of them. A slot
-   * that was found for one at its writing is looked at again, since a record of the same frame or
-   * a growth of the index may have taken it.
+   * Makes each record written since the last call the newest of its key: `hasSlots` of them.
    */
   publishWritten(): void {
     const slots = this.#slots;
     const written = this.#written;
-    for (let index = 0; index < this.#writtenCount; index += 3) {
+    const end = this.#writtenCount;
+    // The processor fetches all slots side by side here; an atomic store waits for its own.
+    let taken = true;
+    for (let index = 1; index < end; index += 2) {
+      const slot = written[index] ?? 0;
+      if (slot !== slotUnknown && slots[slot * 2 + 1] === 0) taken = false;
+    }
+    assert(taken, "a key has lost its slot");
+    for (let index = 0; index < end; index += 2) {
       const offset = written[index] ?? 0;
       const slot = written[index + 1] ?? 0;
-      const older = written[index + 2] ?? 0;
-      if (older !== 0 && slots[slot * 2 + 1] === older) Atomics.store(slots, slot * 2 + 1, offset);
-      else this.publish(offset);
+      if (slot === slotUnknown) this.publish(offset);
+      else Atomics.store(slots, slot * 2 + 1, offset);
     }
     this.#writtenCount = 0;
   }
 
-  /** The owner's way to a key's slot, or to the free one where it would be. */
-  #slotOf(table: TableId, key: Uint8Array, keyHash: number): number {
+  /**
+   * The slot of a record's key, times two, plus one when no layer below has the key; or `noPlace`.
+   * A write that can remember its place is given it (R4).
+   */
+  #placeOf(record: RecordWrite): number {
     // Plain loads: nobody else writes.
     const slots = this.#slots;
     const mask = this.#mask;
-    const hash = keyHash | 0;
-    for (let slot = mixed(keyHash) & mask; ; slot = (slot + 1) & mask) {
+    const hash = record.keyHash | 0;
+    for (let slot = mixed(hash) & mask; ; slot = (slot + 1) & mask) {
       const offset = slots[slot * 2 + 1] ?? 0;
-      if (offset === 0) return slot;
-      if (slots[slot * 2] === hash && this.records.holds(offset, table, key)) return slot;
+      if (offset === 0) return noPlace;
+      if (slots[slot * 2] !== hash || !this.records.holds(offset, record.table, record.key)) {
+        continue;
+      }
+      const place = slot * 2 + (this.records.isBorn(offset) ? 1 : 0);
+      if (record.placeEra !== undefined) {
+        record.place = place;
+        record.placeEra = this.#era;
+      }
+      return place;
     }
   }
 
@@ -147,6 +178,9 @@ export class Arena {
     slots.fill(0, 0, before * 2);
     Atomics.store(this.#inUse, 0, after - 1);
     this.#room = keysIn(after);
+    this.#era = nextEra();
+    // Slots of records that are written and not published: those are looked for again.
+    for (let at = 1; at < this.#writtenCount; at += 2) this.#written[at] = slotUnknown;
     for (let at = 0; at < taken.length; at += 2) {
       const offset = taken[at + 1] ?? 0;
       if (offset !== 0) this.#place(taken[at] ?? 0, offset);
@@ -266,6 +300,7 @@ export class Arena {
     this.tail = arenaStart;
     this.#keys = 0;
     this.#writtenCount = 0;
+    this.#era = nextEra();
   }
 
   get #mask(): number {

@@ -30,6 +30,12 @@ export interface RecordWrite {
    * The owner knows that no layer holds this key: lets a checkpoint skip rows that lived briefly.
    */
   readonly fresh: boolean;
+  /**
+   * The storage's own, in writes that are given to it again with newer values: where it has found
+   * their key. 0 at first.
+   */
+  place?: number;
+  placeEra?: number;
 }
 
 /** A committed value. `value` is a private copy: it stays valid and may be kept. */

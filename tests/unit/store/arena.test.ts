@@ -127,6 +127,52 @@ describe("arena — index", () => {
     expect(arena.keys).toBe(5_000);
   });
 
+  it("writes the same bytes and leads to them for writes that are given again as for new ones", async () => {
+    const frame = fc.record({
+      arena: fc.constantFrom(0, 0, 0, 1),
+      // Few keys again and again, and now and then so many that the index grows.
+      first: fc.constantFrom(0, 0, 400, 4_000),
+      count: fc.constantFrom(500, 500, 500, 2_500),
+      fresh: fc.boolean(),
+      empties: fc.constantFrom(true, false, false, false, false),
+    });
+    const property = fc.property(fc.array(frame, { minLength: 8, maxLength: 12 }), (frames) => {
+      const arenas = [newArena(), newArena()] as const;
+      const references = [newArena(), newArena()] as const;
+      const again = Array.from({ length: 6_500 }, (_, index) => {
+        return { ...record(16, `k${index}`, 1, undefined), place: 0, placeEra: 0 };
+      });
+      for (const [index, { arena: number, first, count, fresh, empties }] of frames.entries()) {
+        const arena = arenas[number === 0 ? 0 : 1];
+        const reference = references[number === 0 ? 0 : 1];
+        if (empties) for (const each of [arena, reference]) each.empty();
+        const version = index + 1;
+        const slice = again.slice(first, first + count);
+        const written = slice.map((write) => Object.assign(write, { version, fresh }));
+        addFrame(arena, written);
+        addFrame(
+          reference,
+          written.map(({ table, key, keyHash, value }) => {
+            return { table, key, keyHash, version, value, fresh };
+          }),
+        );
+        expect(arena.tail).toBe(reference.tail);
+        const [found, expected] = [arena, reference].map(({ records, tail }) => {
+          return Buffer.from(records.bytes.subarray(arenaStart, tail));
+        });
+        expect(found?.equals(expected ?? Buffer.alloc(0))).toBe(true);
+        expect(arena.keys).toBe(reference.keys);
+        expect(arena.offsets().toSorted()).toEqual(reference.offsets().toSorted());
+        for (const { table, key, keyHash } of again) {
+          const offset = arena.find(table, key, keyHash);
+          if (offset !== reference.find(table, key, keyHash))
+            expect.fail(`${hex(key)} at ${offset}`);
+        }
+      }
+    });
+    await check(property, { runs: 15 });
+  });
+
   it("touches only so much of its memory as its keys need", () => {
     const memory = createTaskMemory({ arenaBytes: 64 * 1024 * 1024 }).arenas[0];
     const arena = new Arena(memory);
