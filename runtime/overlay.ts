@@ -20,7 +20,8 @@ import { keptCopy } from "../base/kept-bytes.js";
 import { limits } from "../base/limits.js";
 import { hashKey } from "../store/key-hash.js";
 import type { KeyRange, RecordWrite, StoredRow, TableId, TaskStorage } from "../store/storage.js";
-import { decodeValue, encodeValue } from "../store/value.js";
+import { decodeValue, encodedOnce, encodeValue } from "../store/value.js";
+import { isPlainNumber } from "../store/value-number.js";
 import { RowCache } from "./row-cache.js";
 
 /**
@@ -34,11 +35,8 @@ export interface Row extends RecordWrite {
   /** 0 when the key was never seen. */
   version: number;
   present: boolean;
-  /**
-   * Encoded value; `undefined` while only `decoded` is current (immutable values, encoded once a
-   * frame).
-   */
-  value: Uint8Array | undefined;
+  /** As the frame is given it: encoded, or a number; `undefined` when absent. */
+  value: Uint8Array | number | undefined;
   /** Decoded value, or `notDecoded`. */
   decoded: unknown;
   dirty: boolean;
@@ -53,7 +51,7 @@ interface UndoEntry {
   readonly row: Row;
   readonly version: number;
   readonly present: boolean;
-  readonly value: Uint8Array | undefined;
+  readonly value: Uint8Array | number | undefined;
   readonly dirty: boolean;
   readonly fresh: boolean;
 }
@@ -77,6 +75,9 @@ const recordSpareBytes = 64;
 
 /** Bytes of a record around its key and value, for the size of a batch. */
 const recordOverheadBytes = 40;
+
+/** What a number takes at most. */
+const numberBytesMax = 9;
 
 export class Overlay {
   readonly #storage: TaskStorage;
@@ -144,7 +145,7 @@ export class Overlay {
     if (!row.present) return undefined;
     if (row.decoded === notDecoded) {
       assert(row.value !== undefined, "a row has neither value nor bytes");
-      row.decoded = decodeValue(row.value);
+      row.decoded = typeof row.value === "number" ? row.value : decodeValue(row.value);
     }
     return row.decoded;
   }
@@ -152,8 +153,7 @@ export class Overlay {
   /** The encoded value; `undefined` when absent. Must not be changed. */
   encoded(row: Row): Uint8Array | undefined {
     if (!row.present) return undefined;
-    row.value ??= encodeValue(row.decoded);
-    return row.value;
+    return row.value === undefined ? undefined : encodedOnce(row.value);
   }
 
   /** User code failed on `row`'s value: whatever it did to the decoded object is forgotten. */
@@ -163,14 +163,14 @@ export class Overlay {
 
   /**
    * Gives the row a value. What the codec could refuse, or a later update change in place, is
-   * encoded here; numbers and the like once a frame. Throws what is refused, with the row
+   * encoded here; numbers where the frame is written. Throws what is refused, with the row
    * unchanged.
    */
   setValue(row: Row, value: unknown): void {
-    const bytes = isAlwaysCarried(value) ? undefined : this.#fitting(encodeValue(value));
-    this.#change(row, true, bytes);
+    const carried = isPlainNumber(value) ? value : this.#fitting(encodeValue(value));
+    this.#change(row, true, carried);
     row.decoded = value;
-    this.#dirtyBytes += bytes?.length ?? 16;
+    this.#dirtyBytes += typeof carried === "number" ? numberBytesMax : carried.length;
   }
 
   /**
@@ -291,7 +291,6 @@ export class Overlay {
     readonly records: readonly RecordWrite[];
     readonly clears: ReadonlyMap<TableId, number>;
   } {
-    for (const row of this.#dirty) this.encoded(row);
     return { records: this.#dirty, clears: this.#cleared };
   }
 
@@ -301,8 +300,6 @@ export class Overlay {
     for (const row of this.#dirty) {
       row.dirty = false;
       row.fresh = !row.present;
-      // Encoded again when somebody asks: kept, they would be what the collector mostly moves.
-      if (isAlwaysCarried(row.decoded)) row.value = undefined;
       if (row.table >= limits.tableStoreFirst) continue;
       // What is deleted of the runtime's own has done its work: few of its keys come again.
       if (row.present) ownBytes += sizeOf(row);
@@ -349,19 +346,18 @@ export class Overlay {
     throw new PartitaError("VALUE_TOO_LARGE", details);
   }
 
-  #change(row: Row, present: boolean, bytes: Uint8Array | undefined): void {
+  #change(row: Row, present: boolean, value: Row["value"]): void {
     this.#undo?.push({
       row,
       version: row.version,
       present: row.present,
-      // An immutable value that was never encoded has no bytes to come back to yet.
-      value: this.#undo === undefined ? undefined : this.encoded(row),
+      value: row.value,
       dirty: row.dirty,
       fresh: row.fresh,
     });
     row.version = this.nextVersion();
     row.present = present;
-    row.value = bytes;
+    row.value = value;
     if (row.dirty) return;
     row.dirty = true;
     this.#dirty.push(row);
@@ -384,10 +380,6 @@ function isUnseen({ version, fresh }: Row): boolean {
 
 /** About the bytes of a row. */
 function sizeOf(row: Row): number {
-  return row.key.length + (row.value?.length ?? 0) + recordOverheadBytes;
-}
-
-/** Whether a value cannot be changed in place, and no codec refuses it. */
-function isAlwaysCarried(value: unknown): boolean {
-  return typeof value === "number" || typeof value === "boolean" || value === null;
+  const valueBytes = typeof row.value === "number" ? numberBytesMax : (row.value?.length ?? 0);
+  return row.key.length + valueBytes + recordOverheadBytes;
 }

@@ -7,6 +7,7 @@
 
 import { limits } from "../base/limits.js";
 import type { KeyRange, RecordWrite, StoredRow, StoredValue, TableId } from "./storage.js";
+import { encodedOnce } from "./value.js";
 
 /** A frame as a MemoryStorage logs it. */
 export interface MemoryFrame {
@@ -91,7 +92,8 @@ export class Image {
   /** Adds a frame; of a key's records the newest is the last that is applied. */
   apply({ batch, clears, records }: MemoryFrame): void {
     for (const { table, key, version, value } of records) {
-      this.#put(table, nameOf(key), { version, value });
+      const bytes = value === undefined ? undefined : encodedOnce(value);
+      this.#put(table, nameOf(key), { version, value: bytes });
       this.#versionLast = Math.max(this.#versionLast, version);
     }
     for (const [table, version] of clears) {

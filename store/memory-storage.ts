@@ -22,7 +22,7 @@ import { limits } from "../base/limits.js";
 import { frameHeaderBytes } from "./frame.js";
 import { hashKey } from "./key-hash.js";
 import { emptyImage, type Image, type MemoryFrame } from "./memory-image.js";
-import { recordBytes } from "./record.js";
+import { bytesOfValue, recordBytes } from "./record.js";
 import type {
   KeyRange,
   RecordWrite,
@@ -317,7 +317,7 @@ export class MemoryStorage implements TaskStorage {
 
 function frameBytesOf(writes: readonly RecordWrite[]): number {
   let total = frameHeaderBytes;
-  for (const { key, value } of writes) total += recordBytes(key.length, value?.length ?? 0);
+  for (const { key, value } of writes) total += recordBytes(key.length, bytesOfValue(value));
   return total;
 }
 
@@ -330,6 +330,6 @@ function copyOf(write: RecordWrite): RecordWrite {
     version,
     fresh,
     key: new Uint8Array(write.key),
-    value: write.value === undefined ? undefined : new Uint8Array(write.value),
+    value: write.value instanceof Uint8Array ? new Uint8Array(write.value) : write.value,
   };
 }

@@ -3,7 +3,7 @@
 import { limits } from "../base/limits.js";
 import { frameHeaderBytes } from "./frame.js";
 import { hashKey } from "./key-hash.js";
-import { recordBytes } from "./record.js";
+import { bytesOfValue, recordBytes } from "./record.js";
 import type { RecordWrite, TableId } from "./storage.js";
 import { clearKey, encodeVersion, storageTable } from "./system-key.js";
 
@@ -22,7 +22,7 @@ export interface PendingFrame {
 /** Bytes of a frame with these records. */
 export function bytesOfFrame(writes: readonly RecordWrite[]): number {
   let bytes = frameHeaderBytes;
-  for (const { key, value } of writes) bytes += recordBytes(key.length, value?.length ?? 0);
+  for (const { key, value } of writes) bytes += recordBytes(key.length, bytesOfValue(value));
   return bytes;
 }
 

@@ -18,6 +18,7 @@ import { limits } from "../base/limits.js";
 import { checksum } from "./checksum.js";
 import { storageTable } from "./system-key.js";
 import type { RecordWrite, StoredRow, StoredValue, TableId } from "./storage.js";
+import { numberBytes, writeNumber } from "./value-number.js";
 
 /** Bytes before the key. */
 const recordHeaderBytes = 32;
@@ -27,10 +28,24 @@ const tombstoneFlag = 1;
 const bornFlag = 2;
 
 const two32 = 2 ** 32;
+const shortCopyBytes = 24;
 
 /** Bytes a record takes. */
 export function recordBytes(keyBytes: number, valueBytes: number): number {
   return (recordHeaderBytes + keyBytes + valueBytes + 7) & ~7;
+}
+
+/** Bytes of a record's value. */
+export function bytesOfValue(value: RecordWrite["value"]): number {
+  if (value === undefined) return 0;
+  return typeof value === "number" ? numberBytes(value) : value.length;
+}
+
+/** A loop copies a few bytes faster than `set`. */
+function copyInto(target: Uint8Array, at: number, bytes: Uint8Array): void {
+  const { length } = bytes;
+  if (length > shortCopyBytes) target.set(bytes, at);
+  else for (let index = 0; index < length; index += 1) target[at + index] = bytes[index] ?? 0;
 }
 
 /**
@@ -83,7 +98,7 @@ export class RecordMemory {
   /** Writes a record at `at` and returns where it ends. */
   write(at: number, record: RecordWrite, born: boolean): number {
     const { key, value } = record;
-    const valueBytes = value?.length ?? 0;
+    const valueBytes = bytesOfValue(value);
     const view = this.#view;
     view.setUint16(at, record.table, true);
     view.setUint8(at + 2, (value === undefined ? tombstoneFlag : 0) | (born ? bornFlag : 0));
@@ -96,8 +111,9 @@ export class RecordMemory {
     view.setUint32(at + 20, Math.floor(record.version / two32), true);
     view.setUint32(at + 28, 0, true);
     const keyStart = at + recordHeaderBytes;
-    this.bytes.set(key, keyStart);
-    if (value !== undefined) this.bytes.set(value, keyStart + key.length);
+    copyInto(this.bytes, keyStart, key);
+    if (typeof value === "number") writeNumber(this.bytes, keyStart + key.length, value);
+    else if (value !== undefined) copyInto(this.bytes, keyStart + key.length, value);
     const contentEnd = keyStart + key.length + valueBytes;
     const end = at + recordBytes(key.length, valueBytes);
     for (let pad = contentEnd; pad < end; pad += 1) this.bytes[pad] = 0;

@@ -24,8 +24,11 @@ export interface RecordWrite {
   readonly keyHash: number;
   /** Above every version this task has written before. */
   readonly version: number;
-  /** Encoded value; `undefined` removes the key (a tombstone is kept until the checkpoint). */
-  readonly value: Uint8Array | undefined;
+  /**
+   * Encoded value, or a number other than -0, which is encoded as it is written; `undefined`
+   * removes the key (a tombstone is kept until the checkpoint).
+   */
+  readonly value: Uint8Array | number | undefined;
   /**
    * The owner knows that no layer holds this key: lets a checkpoint skip rows that lived briefly.
    */

@@ -10,6 +10,7 @@
 //   A1. Nothing is carried here that the walk would refuse or box: every doubt is left to the walk.
 
 import type { ByteWriter } from "../base/byte-writer.js";
+import { isPlainNumber, writeNumber } from "./value-number.js";
 
 /** Room for one value; larger ones gain little. */
 const capacityBytes = 4_096;
@@ -25,7 +26,6 @@ const arrayLengthMax = 256;
  * Up to this length a loop reads a text faster than a decoder, and bytes get an array of their own.
  */
 const shortBytesMax = 64;
-const two32 = 0x1_0000_0000;
 
 /** First bytes of CBOR items: a major type, to which a small number or length is added. */
 const cbor = {
@@ -149,16 +149,8 @@ function putNull(): boolean {
 }
 
 function putNumber(value: number): boolean {
-  if (value >>> 0 === value) {
-    if (Object.is(value, -0)) return false;
-    putHead(0, value);
-  } else if (value < 0 && value >= -two32 && Number.isInteger(value)) {
-    putHead(cbor.negative, -1 - value);
-  } else {
-    chunk[at] = cbor.float64;
-    view.setFloat64(at + 1, value);
-    at += 9;
-  }
+  if (!isPlainNumber(value)) return false;
+  at = writeNumber(chunk, at, value);
   return true;
 }
 

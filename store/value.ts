@@ -96,6 +96,11 @@ export function decodeValue(bytes: Uint8Array, start = 0, end: number = bytes.le
   return decodeAny(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end));
 }
 
+/** The bytes of a value that is kept as a frame is given it: encoded, or a number. */
+export function encodedOnce(value: Uint8Array | number): Uint8Array {
+  return typeof value === "number" ? encodeValue(value) : value;
+}
+
 /**
  * Appends the length of a value's bytes, in four bytes, and then them.
  * @throws what `encodeValue` throws, with nothing appended

@@ -5,6 +5,7 @@ import { expect } from "vitest";
 import { limits } from "../../base/limits.js";
 import { hashKey } from "../../store/key-hash.js";
 import type { KeyRange } from "../../store/storage.js";
+import { encodeValue } from "../../store/value.js";
 import { check } from "../support/property.js";
 import { bytes, hex, hostileKeys, keyBytes, record, text } from "../support/storage-bytes.js";
 import type { Cases } from "../support/storage-fixture.js";
@@ -37,6 +38,26 @@ export const keyCases: Cases = {
       await fixture.settle();
       expect(valueAt(storage, 16, "a")).toBe(`${version}:v${version}`);
       expect(valueAt(reader, 16, "a")).toBe(`${version}:v${version}`);
+    }
+  },
+
+  "has the bytes of a number that was written as one, as far as they can differ": async (start) => {
+    const { fixture, storage } = await start();
+    const reader = fixture.reader();
+    const edges = [0, 0x17, 0x18, 0xff, 0x100, 0xffff, 0x1_0000, 0xffff_ffff, 0x1_0000_0000];
+    const numbers = [...edges, ...edges.map((edge) => -1 - edge), 0.5, -1e300, NaN, -Infinity];
+    const writes = numbers.map((value, index) => {
+      return { ...record(16, `k${index}`, index + 1, undefined), value };
+    });
+    await commit(storage, writes);
+    await fixture.settle();
+    for (const [index, number] of numbers.entries()) {
+      const key = bytes(`k${index}`);
+      for (const readable of [storage, reader]) {
+        const found = readable.get(16, key, hashKey(key));
+        if (found === undefined || found === "busy") expect.fail(`${number} was ${String(found)}`);
+        expect(hex(found.value)).toBe(hex(encodeValue(number)));
+      }
     }
   },
 

@@ -12,6 +12,7 @@ import type {
   TaskReader,
   TaskStorage,
 } from "../../store/storage.js";
+import { encodedOnce } from "../../store/value.js";
 import { hex } from "./storage-bytes.js";
 
 /** What a model run is tried on. */
@@ -81,7 +82,7 @@ export class StorageModel {
     for (const record of records) {
       const name = nameOf(record.table, record.key);
       if (record.value === undefined) rows.delete(name);
-      else rows.set(name, `${record.version}:${hex(record.value)}`);
+      else rows.set(name, `${record.version}:${hex(encodedOnce(record.value))}`);
       version = Math.max(version, record.version);
     }
     this.#states.push({ rows, version });
