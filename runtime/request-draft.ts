@@ -82,7 +82,8 @@ function draftAtom(argument: unknown, index: number, name: string): void {
   else if (!appendShort(bytes, argument)) appendValue(bytes, argument, whereOf(index, name));
 }
 
-// Apart from `draftUpdateOf`: what a closure holds is allocated by every call of the function around.
+// Apart from `draftUpdateOf`: what a closure holds is allocated by every call of the function
+// around.
 
 function encodedArguments(
   name: string,

@@ -127,7 +127,7 @@ describe("arena — index", () => {
     expect(arena.keys).toBe(5_000);
   });
 
-  it("writes the same bytes and leads to them for writes that are given again as for new ones", async () => {
+  it("writes and finds the same for writes that are given again as for new ones", async () => {
     const frame = fc.record({
       arena: fc.constantFrom(0, 0, 0, 1),
       // Few keys again and again, and now and then so many that the index grows.
