@@ -55,6 +55,8 @@ export const limits = {
   arenaBytesMin: 1_048_576,
   /** Largest arena: offsets within it are 31-bit numbers. */
   arenaBytesMax: 1_073_741_824,
+  /** Bytes of a log that are indexed at a launch before a close keeps their index in a file. */
+  indexFileBytesMin: 1_048_576,
   /** Threads that write checkpoints: one writes while another sorts. */
   checkpointThreads: 2,
   /** Bytes written by one LMDB transaction of a checkpoint: bounds what it holds dirty. */

@@ -97,6 +97,17 @@ export class Arena {
     }
   }
 
+  /** Whether the index leads to the record at `offset`. */
+  isNewest(offset: number): boolean {
+    const slots = this.#slots;
+    const mask = this.#mask;
+    for (let slot = mixed(this.records.keyHash(offset)) & mask; ; slot = (slot + 1) & mask) {
+      const known = slots[slot * 2 + 1];
+      if (known === offset) return true;
+      if (known === 0 || known === undefined) return false;
+    }
+  }
+
   /** Writes a record at `at`, for `publishWritten`. Returns where it ends. */
   write(at: number, record: RecordWrite): number {
     const isKnown = record.placeEra === this.#era;
@@ -187,8 +198,8 @@ export class Arena {
     }
   }
 
-  /** Makes the record at `offset` the newest of its key. */
-  publish(offset: number): void {
+  /** Makes the record at `offset` the newest of its key. Returns the one before it, or 0. */
+  publish(offset: number): number {
     const slots = this.#slots;
     const { records } = this;
     const mask = this.#mask;
@@ -201,11 +212,11 @@ export class Arena {
         // Whoever sees the offset, which is stored atomically, sees the hash before it.
         slots[slot * 2] = hash;
         Atomics.store(slots, slot * 2 + 1, offset);
-        return;
+        return 0;
       }
       if (slots[slot * 2] === hash && records.isSameKey(known, offset)) {
         Atomics.store(slots, slot * 2 + 1, offset);
-        return;
+        return known;
       }
     }
   }
@@ -285,6 +296,29 @@ export class Arena {
       next += 1;
     }
     return found.subarray(0, next);
+  }
+
+  /** The first `slots` slots, by default those in use, as bytes: for a file of them. */
+  slotBytes(slots: number = this.#mask + 1): Uint8Array {
+    const { buffer, byteOffset } = this.#slots;
+    return new Uint8Array(buffer, byteOffset, slots * 8);
+  }
+
+  /** Whether so many slots with so many keys could be those of this arena. */
+  canAdopt(slots: number, keys: number): boolean {
+    const isPower = slots >= slotsFirst && (slots & (slots - 1)) === 0;
+    return isPower && slots * 2 <= this.#slots.length && keys <= keysIn(slots);
+  }
+
+  /**
+   * Takes what was written to `slotBytes` of an empty arena for its index: slots that lead to
+   * records it holds. Under an odd generation only.
+   */
+  adopt(slots: number, keys: number): void {
+    assert(this.#keys === 0 && this.canAdopt(slots, keys), "an index that does not fit its arena");
+    Atomics.store(this.#inUse, 0, slots - 1);
+    this.#keys = keys;
+    this.#room = keysIn(slots);
   }
 
   /** About how many bytes of records are walked as quickly as the whole index. */

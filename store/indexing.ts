@@ -12,7 +12,7 @@
 import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
 import { type Arena, arenaStart } from "./arena.js";
-import { frameHeaderBytes } from "./frame.js";
+import { type KeptIndex, listFrames, summaryOf } from "./index-file.js";
 import { RecordList } from "./record.js";
 import type { ReplayedSegment } from "./replay.js";
 import type { TableId } from "./storage.js";
@@ -33,35 +33,58 @@ export interface Indexed {
 /** Of `storageTable`: called with the offset of each record of it, oldest first. */
 type Noticing = (offset: number) => void;
 
-/** Indexes the frames that an empty arena holds. */
-export function indexSegment(arena: Arena, segment: ReplayedSegment, notice: Noticing): Indexed {
-  const { records } = arena;
-  const list = listOf(arena, segment);
+/**
+ * Indexes the frames that an empty arena holds. `kept`: what an index file said of the first of
+ * them, which then are in the index already.
+ */
+export function indexSegment(
+  arena: Arena,
+  segment: ReplayedSegment,
+  notice: Noticing,
+  kept?: KeptIndex,
+): Indexed {
+  const from = kept?.end ?? arenaStart;
+  const summary = summaryOf(arena, from, segment.end);
+  assert(summary !== undefined, "a replayed segment ends with a frame");
+  const list = new RecordList(summary.records);
+  listFrames(arena, from, segment.end, list);
+  for (const offset of kept?.storage ?? []) notice(offset);
   for (const offset of list.storageOffsets) notice(offset);
-  const keys = list.differentHashes;
-  if (!arena.hasSlots(keys)) arena.grow(keys);
-  const own = new Map<TableId, number[]>();
-  for (const offset of arena.publishAll(list, limits.tableStoreFirst)) {
-    const table = records.table(offset);
-    const found = own.get(table);
-    if (found === undefined) own.set(table, [offset]);
-    else found.push(offset);
-  }
+  const newest = kept === undefined ? publishAll(arena, list) : publishBehind(arena, list, kept);
   arena.tail = segment.end;
-  const lists = Array.from(own, ([table, found]) => [table, Int32Array.from(found)] as const);
-  return { version: list.version, own: new Map(lists), end: segment.end };
+  const version = Math.max(kept?.version ?? 0, list.version);
+  return { version, own: byTable(arena, newest), end: segment.end };
 }
 
-/** All records of a segment, oldest first. */
-function listOf(arena: Arena, segment: ReplayedSegment): RecordList {
-  const { records } = arena;
-  const list = new RecordList(segment.records);
-  const view = new DataView(records.bytes.buffer);
-  for (let frame = arenaStart; frame < segment.end; ) {
-    const frameEnd = frame + view.getUint32(frame + 4, true);
-    assert(frameEnd > frame, () => `the frame at ${frame} of a replayed segment is not there`);
-    records.list(frame + frameHeaderBytes, frameEnd, list);
-    frame = frameEnd;
+/** Into an index without keys. Returns the newest records of the runtime's own keys. */
+function publishAll(arena: Arena, list: RecordList): readonly number[] {
+  const keys = list.differentHashes;
+  if (!arena.hasSlots(keys)) arena.grow(keys);
+  return arena.publishAll(list, limits.tableStoreFirst);
+}
+
+/** The same, into an index that has the keys of the frames before. */
+function publishBehind(arena: Arena, list: RecordList, kept: KeptIndex): readonly number[] {
+  const replaced = new Set<number>();
+  const own = Array.from(kept.own);
+  for (let at = 0; at < list.length; at += 1) {
+    if (!arena.hasSlots(1)) arena.grow(1);
+    const offset = list.offsets[at] ?? 0;
+    const before = arena.publish(offset);
+    if ((list.tables[at] ?? 0) >= limits.tableStoreFirst) continue;
+    own.push(offset);
+    if (before !== 0) replaced.add(before);
   }
-  return list;
+  return replaced.size === 0 ? own : own.filter((offset) => !replaced.has(offset));
+}
+
+function byTable(arena: Arena, offsets: readonly number[]): ReadonlyMap<TableId, Int32Array> {
+  const tables = new Map<TableId, number[]>();
+  for (const offset of offsets) {
+    const table = arena.records.table(offset);
+    const found = tables.get(table);
+    if (found === undefined) tables.set(table, [offset]);
+    else found.push(offset);
+  }
+  return new Map(Array.from(tables, ([table, found]) => [table, Int32Array.from(found)] as const));
 }

@@ -14,6 +14,7 @@ import { Arena, arenaStart } from "./arena.js";
 import { type KnownKeys, nothingKnown } from "./arena-scan.js";
 import type { CheckpointJob, CheckpointResult } from "./checkpoint.js";
 import type { Environment } from "./environment.js";
+import { deleteIndexFile, type KeptIndex, readIndexFile } from "./index-file.js";
 import { type Indexed, indexSegment } from "./indexing.js";
 import { type ReplayedSegment, replayLog } from "./replay.js";
 import {
@@ -46,6 +47,8 @@ export interface RecoveryParts {
 export interface Recovered {
   readonly active: ReplayedSegment | undefined;
   readonly frozen: ReplayedSegment | undefined;
+  /** Up to where the index of the active one was found in a file; 0 when it was made here. */
+  readonly keptEnd: number;
   /** What the arenas hold of the runtime's own tables. */
   readonly known: readonly [KnownKeys, KnownKeys];
   readonly batch: number;
@@ -84,17 +87,35 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   if (active !== undefined) place(arenas[0], active);
   if (frozen !== undefined) place(arenas[1], frozen);
   const known: [KnownKeys, KnownKeys] = [nothingKnown, nothingKnown];
+  const kept = keptIndex(parts, active);
   for (const [older, segment] of [frozen, active].entries()) {
     if (segment === undefined) continue;
     const arena = older === 0 ? 1 : 0;
-    const indexed = index(arenas[arena], segment, control);
+    const indexed = index(arenas[arena], segment, control, arena === 0 ? kept : undefined);
     version = Math.max(version, indexed.version);
     known[arena] = indexed;
     batch = Math.max(batch, segment.lastBatch);
     control.setPublishedEnd(arena, segment.end);
   }
   control.setFrozen(frozen !== undefined);
-  return { active, frozen, known, batch, version, frames, cutBytes: replay.cutBytes };
+  const { cutBytes } = replay;
+  return { active, frozen, keptEnd: kept?.end ?? 0, known, batch, version, frames, cutBytes };
+}
+
+/** The index that was kept of the active segment, now in its arena. */
+function keptIndex(
+  { directory, taskId, arenas }: RecoveryParts,
+  active: ReplayedSegment | undefined,
+): KeptIndex | undefined {
+  if (active === undefined) {
+    deleteIndexFile(directory);
+    return undefined;
+  }
+  return readIndexFile(
+    { directory, taskId, firstBatch: active.file.firstBatch },
+    arenas[0],
+    active.end,
+  );
 }
 
 /** Takes the newest segment off the list when the arena can hold it. */
@@ -138,12 +159,18 @@ function place(arena: Arena, { bytes }: ReplayedSegment): void {
 }
 
 /** Indexes a segment whose bytes are in an empty arena, and notes what its records clear. */
-function index(arena: Arena, segment: ReplayedSegment, control: ControlWords): Indexed {
+function index(
+  arena: Arena,
+  segment: ReplayedSegment,
+  control: ControlWords,
+  kept?: KeptIndex,
+): Indexed {
   const { records } = arena;
-  return indexSegment(arena, segment, (offset) => {
+  const notice = (offset: number): void => {
     const table = clearedTable(records.key(offset));
     if (table !== undefined) control.setCleared(table, decodeVersion(records.value(offset)));
-  });
+  };
+  return indexSegment(arena, segment, notice, kept);
 }
 
 function readMark(environment: Environment): CheckpointMark {

@@ -2,6 +2,7 @@
 //
 //   <task>/log/0000000000000001.seg   a segment, by the number of its first batch
 //   <task>/environment/               the LMDB environment
+//   <task>/index                      a help for the next launch, or nothing (index-file.ts)
 //
 // A file's name is durable only when its directory was synced: every creation and removal here ends
 // so. A process that was killed in between has left names that are not: a launch syncs again what
@@ -27,6 +28,11 @@ export function segmentFile(taskDirectory: string, firstBatch: number): SegmentF
   assert(firstBatch >= 1, () => `batch ${firstBatch} begins no segment`);
   const name = `${String(firstBatch).padStart(digits, "0")}.seg`;
   return { path: join(taskDirectory, logFolder, name), firstBatch };
+}
+
+/** Where the index of the newest segment is kept; its name need not be durable. */
+export function indexFile(taskDirectory: string): string {
+  return join(taskDirectory, "index");
 }
 
 /** The task's segments, oldest first, durably named. Makes the folder when it is missing. */

@@ -20,6 +20,7 @@ import { assert } from "../base/invariant.js";
 import { Arena, arenaStart } from "./arena.js";
 import { Environment } from "./environment.js";
 import { frameHeaderBytes, sealFrame } from "./frame.js";
+import { IndexKeeper } from "./index-keeper.js";
 import { bytesOfFrame, clearsReserve, clearWrites, type PendingFrame } from "./pending-frame.js";
 import { type CheckpointRunner, type Recovered, recover } from "./recovery.js";
 import { Segment } from "./segment.js";
@@ -95,6 +96,7 @@ class LogFirstStorage implements TaskStorage {
   readonly #view: View;
   #active: 0 | 1 = 0;
   #segment: Segment;
+  readonly #keeper: IndexKeeper;
   #batch: number;
   #version: number;
   #syncedThrough: number;
@@ -137,6 +139,8 @@ class LogFirstStorage implements TaskStorage {
       active === undefined
         ? Segment.create(directory, taskId, recovered.batch + 1, bytesMax)
         : Segment.reopen(active.file, bytesMax, active.end);
+    const keptBatch = recovered.keptEnd === 0 ? 0 : this.#segment.file.firstBatch;
+    this.#keeper = new IndexKeeper(directory, taskId, keptBatch, recovered.keptEnd);
     // What was found may not be on the device yet: the process could have died before it synced.
     this.#segment.sync();
     if (frozen !== undefined) {
@@ -314,6 +318,9 @@ class LogFirstStorage implements TaskStorage {
     // A frame in hand is no hindrance: frames before it may have been acknowledged unsynced.
     if (this.#failure === undefined) this.flush();
     const failure = this.#failure;
+    if (failure === undefined && this.#pending === undefined) {
+      this.#keeper.keep(this.#segment.file.firstBatch, this.#arenas[this.#active]);
+    }
     this.#failure ??= new PartitaError("CLOSED", {
       what: `storage of task ${this.#options.taskId}`,
     });
@@ -365,6 +372,7 @@ class LogFirstStorage implements TaskStorage {
         });
         await segment.close();
         deleteSegment(directory, segment.file);
+        this.#keeper.forget(segment.file.firstBatch);
         this.#checkpoints += 1;
       } catch (error) {
         this.#failure ??= error instanceof Error ? error : new Error(String(error));

@@ -5,6 +5,7 @@ import { describe, expect, it, vi } from "vitest";
 import { Arena, arenaStart } from "../../../store/arena.js";
 import { ArenaScan } from "../../../store/arena-scan.js";
 import { frameHeaderBytes, sealFrame } from "../../../store/frame.js";
+import { readIndexFile, writeIndexFile } from "../../../store/index-file.js";
 import { indexSegment } from "../../../store/indexing.js";
 import type { ReplayedSegment } from "../../../store/replay.js";
 import type { RecordWrite } from "../../../store/storage.js";
@@ -12,6 +13,7 @@ import { storageTable } from "../../../store/system-key.js";
 import { createTaskMemory } from "../../../store/task-memory.js";
 import { check } from "../../support/property.js";
 import { hex, keyBytes, record } from "../../support/storage-bytes.js";
+import { tempDirectory } from "../../support/temp-directory.js";
 
 /** An arena, and what of its index is not zero. */
 function newArena(): { arena: Arena; indexWords: () => number } {
@@ -120,6 +122,50 @@ describe("indexing — a segment that was read into its arena", () => {
     indexSegment(arena, segmentOf(arena, filled), () => {});
     expect(arena.keys).toBe(20_000);
     expect(grow).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe("indexing — behind what an index file has", () => {
+  it("leads to what indexing all of it leads to, wherever the file ends", async () => {
+    const directory = tempDirectory();
+    const place = { directory, taskId: 3, firstBatch: 1 };
+    const table = fc.constantFrom(storageTable, 1, 9, 16, 17);
+    const frame = fc.array(fc.tuple(table, keyBytes), { maxLength: 6 });
+    const frames = fc.array(frame, { minLength: 1, maxLength: 20 });
+    let taken = 0;
+    const property = fc.property(frames, fc.nat(), (choices, cut) => {
+      let version = 0;
+      const written = choices.map((chosen) =>
+        chosen.map(([into, key]) => {
+          version += 1;
+          return record(into, key, version, key);
+        }),
+      );
+      const { arena: first } = newArena();
+      fill(first, written.slice(0, 1 + (cut % written.length)), true);
+      writeIndexFile(place, first);
+      const { arena: expected } = newArena();
+      const filled = fill(expected, written, false);
+      const expectedNotices: number[] = [];
+      const segment = segmentOf(expected, filled);
+      const whole = indexSegment(expected, segment, (at) => expectedNotices.push(at));
+      const { arena } = newArena();
+      fill(arena, written, false);
+      const kept = readIndexFile(place, arena, filled.end);
+      if (kept !== undefined) taken += 1;
+      const notices: number[] = [];
+      const rest = indexSegment(arena, segmentOf(arena, filled), (at) => notices.push(at), kept);
+      expect(rest.version).toBe(whole.version);
+      expect([arena.tail, arena.keys]).toEqual([expected.tail, expected.keys]);
+      expect(sorted(arena.offsets())).toEqual(sorted(expected.offsets()));
+      expect(notices).toEqual(expectedNotices);
+      expect([...rest.own.keys()].sort()).toEqual([...whole.own.keys()].sort());
+      for (const [own, offsets] of whole.own) {
+        expect(sorted(rest.own.get(own) ?? [])).toEqual(sorted(offsets));
+      }
+    });
+    await check(property, { runs: 100 });
+    expect(taken).toBeGreaterThan(0);
   });
 });
 
