@@ -10,7 +10,7 @@
 //   K2. The file goes with its segment.
 
 import { limits } from "../base/limits.js";
-import { type Arena, arenaStart } from "./arena.js";
+import type { Arena } from "./arena.js";
 import { deleteIndexFile, writeIndexFile } from "./index-file.js";
 
 export class IndexKeeper {
@@ -18,7 +18,7 @@ export class IndexKeeper {
   readonly #taskId: number;
   /** First batch of the segment that the file is of; 0 when there is no file. */
   #firstBatch: number;
-  /** Where what it indexes ends. */
+  /** Where what it indexes ends; by the time of a close that is the newest segment, or nothing. */
   #end: number;
 
   /** `firstBatch`, `end`: of what the file was found to fit, zeros when it fitted nothing. */
@@ -29,10 +29,12 @@ export class IndexKeeper {
     this.#end = end;
   }
 
-  /** At a close: `arena` is that of the newest segment, all its records are published. */
+  /**
+   * At a close, behind the last checkpoint: `arena` is that of the newest segment, all its records
+   * are published.
+   */
   keep(firstBatch: number, arena: Arena): void {
-    const kept = this.#firstBatch === firstBatch ? this.#end : arenaStart;
-    if (arena.tail - kept < limits.indexFileBytesMin) return;
+    if (arena.tail - this.#end < limits.indexFileBytesMin) return;
     writeIndexFile({ directory: this.#directory, taskId: this.#taskId, firstBatch }, arena);
   }
 

@@ -104,6 +104,9 @@ describe("index file — of a close", () => {
     await commit(storage, [record(16, "k7", 50_003, "new"), record(16, "k8", 50_004, undefined)]);
     await commit(storage, [record(16, "more", 50_005, "x"), record(4, "a", 50_006, undefined)]);
     await commit(storage, [record(18, "gone", 50_007, "y")], [[18, 50_006]]);
+    // More keys than the slots of the file can take.
+    const born = Array.from({ length: 6_000 }, (_, at) => record(16, `n${at}`, 60_000 + at, "n"));
+    await commit(storage, born);
     const killed = copyOf(directory, tempDirectory());
     const expected = await expectedOf(killed);
     const { storage: next, indexedAll } = await open(killed);
@@ -268,5 +271,6 @@ describe("index file — one that does not fit", () => {
     await storage.close();
     const { storage: next } = await open(directory, 1_048_576);
     expect(allRows(next, 16)).toHaveLength(140_000);
+    expect(existsSync(indexOf(directory))).toBe(false);
   });
 });
