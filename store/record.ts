@@ -226,8 +226,8 @@ export class RecordMemory {
   stored(at: number): StoredValue {
     const start = this.keyStart(at) + this.keyBytes(at);
     const end = start + this.valueBytes(at);
-    // Rows of the runtime's own are soon done with; those of stores may stay for ever. A loop copies
-    // few bytes in a fraction of the time that `slice` takes.
+    // Rows of the runtime's own are soon done with; those of stores may stay for ever.
+    // Few bytes are copied by a loop in a fraction of the time that `slice` takes.
     const isOwn = this.table(at) < limits.tableStoreFirst;
     const isShort = end - start <= heapBytesMax;
     const value =
