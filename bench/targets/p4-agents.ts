@@ -1,6 +1,6 @@
-// P4 — a durable agent of two nodes, beside a graph of two nodes that is kept in memory and a durable
-// handler; and one whose second node updates a store, beside a durable handler that updates its
-// state.
+// P4 — a durable agent of two nodes, beside a graph of two nodes that is kept in memory and a
+// durable handler; and one whose second node updates a store, beside a durable handler that updates
+// its state.
 
 import { pairs, relays } from "../agents.js";
 import { langGraphPairs } from "../peers/langgraph.js";
