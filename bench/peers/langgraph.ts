@@ -1,53 +1,36 @@
 // LangGraph.js — a graph of two nodes with the checkpointer that keeps everything in memory: it
 // survives nothing, and needs no disk.
+//
+// It has a thread for itself, as our tasks have: it turns on the promise hooks of Node for good, and
+// from then on every promise of its thread costs more, those of all other subjects too.
 
-import { Annotation, END, MemorySaver, START, StateGraph } from "@langchain/langgraph";
-import { keyOf, manyKeys } from "../counters.js";
-import { during, verify } from "../measure.js";
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import { verify } from "../measure.js";
 import type { SubjectSpec } from "../target.js";
-
-// Tracing goes to a service on the network; a user's environment may have turned it on.
-process.env["LANGSMITH_TRACING"] = "false";
-process.env["LANGCHAIN_TRACING_V2"] = "false";
-
-const State = Annotation.Root({ key: Annotation<string>, count: Annotation<number> });
+import type { GraphAnswer, GraphOrder } from "./langgraph-thread.js";
 
 export function langGraphPairs(label: string, inFlightMax: number): SubjectSpec {
   return {
     ours: false,
     shown: [{ figure: "perSecond", label }],
-    open: async (stage) => ({
-      measure: async ({ ms }) => {
-        const counters = new Map<string, number>();
-        // A new one for each measurement: what it keeps of earlier threads would slow it down.
-        const graph = compile(counters);
-        const load = { ms, inFlight: inFlightMax, signal: stage.signal };
-        const { count, ...loaded } = await during(load, (index) =>
-          graph.invoke(
-            { key: keyOf(index % manyKeys) },
-            { configurable: { thread_id: String(index) } },
-          ),
-        );
-        let sum = 0;
-        for (const runs of counters.values()) sum += runs;
-        verify("runs of the second node", sum, count);
-        return loaded;
-      },
-      close: async () => {},
-    }),
+    open: async (stage) => {
+      const worker = new Worker(new URL("./langgraph-thread.js", import.meta.url));
+      const close = stage.atEnd(async () => void (await worker.terminate()));
+      await once(worker, "message", { signal: stage.signal });
+      return {
+        measure: async ({ ms }) => {
+          const order: GraphOrder = { ms, inFlight: inFlightMax };
+          const answered = once(worker, "message", { signal: stage.signal });
+          worker.postMessage(order);
+          // cast: the thread answers so
+          const [answer] = (await answered) as [GraphAnswer];
+          const { count, ...loaded } = answer.loaded;
+          verify("runs of the second node", answer.runs, count);
+          return loaded;
+        },
+        close,
+      };
+    },
   };
-}
-
-function compile(counters: Map<string, number>) {
-  return new StateGraph(State)
-    .addNode("first", ({ key }) => ({ key }))
-    .addNode("second", ({ key }) => {
-      const next = (counters.get(key) ?? 0) + 1;
-      counters.set(key, next);
-      return { count: next };
-    })
-    .addEdge(START, "first")
-    .addEdge("first", "second")
-    .addEdge("second", END)
-    .compile({ checkpointer: new MemorySaver() });
 }
