@@ -1,8 +1,8 @@
 // LangGraph.js — a graph of two nodes with the checkpointer that keeps everything in memory: it
 // survives nothing, and needs no disk.
 //
-// It has a thread for itself, as our tasks have: it turns on the promise hooks of Node for good, and
-// from then on every promise of its thread costs more, those of all other subjects too.
+// It has a thread for itself, as our tasks have: it turns on the promise hooks of Node for good,
+// and from then on every promise of its thread costs more, those of all other subjects too.
 
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
