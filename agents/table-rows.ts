@@ -6,7 +6,7 @@ import type { KeyRange } from "../store/storage.js";
 /** What is walked over: a table, or a range of its keys. */
 type WalkedRange = Pick<KeyRange, "from" | "to">;
 
-const pageRows = 1_024;
+const pageRows = 256;
 
 /** Shows `visit` every committed row of a range, by key. What it gets is its own. */
 export function eachRow(
