@@ -12,7 +12,8 @@
 //   B1. Places in the journal are taken when the function calls, in the order of its calls.
 //   B2. A later attempt goes on with an invocation that runs or has succeeded; another is begun
 //       when an earlier attempt was told that it failed or was cancelled.
-//   B3. The metadata of a call is recorded with its id: it is sent again as it was sent first.
+//   B3. The metadata and the callers of a call are recorded with its id: it is sent again as it was
+//       sent first, also by a run on another task, or it would be refused as another call.
 
 import { assert } from "../../base/invariant.js";
 import { PartitaError } from "../../base/errors.js";
@@ -39,24 +40,16 @@ import type { NeighbourChild } from "../wire/wait-fields.js";
 import { encodeMessage } from "../wire/wire-field.js";
 import type { ActiveNode } from "./active-node.js";
 import { failedBefore, resultIn } from "./child-outcome.js";
-import {
-  callNote,
-  type NamedStep,
-  NeighbourAsking,
-  type NotedCall,
-  notedCall,
-} from "./neighbour-asking.js";
+import { type NamedStep, NeighbourAsking, type NotedCall } from "./neighbour-asking.js";
 import type { NameWriter, NodeWaits, WaitPlaces } from "./node-waits.js";
 import type { Traced } from "./trace-recorder.js";
 import { callersFor } from "./wait-requests.js";
 
 const names = { invoke: 13, result: 14 } as const;
 
-/** What a call is begun with; `isAwaited`: it is waited for from the start. */
-interface GivenCall {
+/** What a call is begun with. */
+interface GivenCall extends Omit<NotedCall, "call"> {
   readonly input: Uint8Array;
-  readonly metadata: Uint8Array;
-  readonly isAwaited: boolean;
 }
 
 /** An invocation over there, as a run of the node begins it. */
@@ -244,8 +237,8 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
       throw optionInvalid(where, "id", id, valid);
     }
     const metadata = encodeMetadata(where, options.metadata);
-    const isAwaited = call === "invoke";
-    return { input: encodeMessage(input, `input of ${of}`), metadata, isAwaited };
+    const callers = callersFor(this.#target.topology, this.#run, this.#port, call === "invoke");
+    return { input: encodeMessage(input, `input of ${of}`), metadata, callers };
   }
 
   /**
@@ -273,18 +266,19 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     const call = asking.place(callName(attempt));
     const begun = asking.place(idName(attempt));
     const id = async (): Promise<string> => {
-      const noted = async () => callNote(newCallId(this.#port), given.metadata);
-      const made = await this.#keep(call, noted);
-      return String(await this.#keep(begun, () => this.#initiate(notedCall(made), given)));
+      const { input, metadata, callers } = given;
+      const note = async () => ({ call: newCallId(this.#port), metadata, callers });
+      // cast: an earlier run has noted the same
+      const noted = (await this.#keep(call, note)) as NotedCall;
+      return String(await this.#keep(begun, () => this.#initiate(noted, input)));
     };
     return { attempt, id };
   }
 
-  async #initiate(call: NotedCall, { input, isAwaited }: GivenCall): Promise<unknown> {
+  async #initiate(call: NotedCall, input: Uint8Array): Promise<unknown> {
     this.#active.assertWrites();
-    const { agent, topology } = this.#target;
-    const callers = callersFor(topology, this.#run, this.#port, isAwaited);
-    return await this.#asking.send({ op: "initiate", agent, ...call, callers, input });
+    const { agent } = this.#target;
+    return await this.#asking.send({ op: "initiate", agent, ...call, input });
   }
 
   /** Waits for an invocation, once it has begun: until then the node is not at rest. */

@@ -15,7 +15,7 @@ import type { JournalStep } from "../../runtime/operation-journal.js";
 import type { TaskPort } from "../../runtime/task-program.js";
 import { messageBounds } from "../wire/message-bounds.js";
 import { encodeNeighbourRequest, type NeighbourRequest } from "../wire/neighbour-request.js";
-import { decodeMessage, encodeMessage, noBytes } from "../wire/wire-field.js";
+import { decodeMessage, encodeMessage } from "../wire/wire-field.js";
 import type { ActiveNode } from "./active-node.js";
 
 /** A place in the journal, by its name. */
@@ -76,21 +76,12 @@ export class NeighbourAsking {
   }
 }
 
-/** What is sent to begin an invocation. */
+/** What is noted of a call before it is sent: it is sent again so, whatever a later run gives. */
 export interface NotedCall {
   readonly call: string;
   readonly metadata: Uint8Array;
-}
-
-/** What is noted of a call before it is sent: it is sent again so, whatever a later run gives. */
-export function callNote(call: string, metadata: Uint8Array): unknown {
-  return metadata.length === 0 ? call : { call, metadata };
-}
-
-export function notedCall(note: unknown): NotedCall {
-  if (typeof note === "string") return { call: note, metadata: noBytes };
-  // cast: `callNote` makes nothing else
-  return note as NotedCall;
+  /** Who has called (wire/carried.ts). */
+  readonly callers: Uint8Array;
 }
 
 function noteName(name: string): Uint8Array {

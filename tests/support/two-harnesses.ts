@@ -14,6 +14,8 @@ export class TwoHarnesses {
   readonly outer: ProgramHarness;
   /** By call: harnesses have no ledger of calls (`ProgramClientPort.request`). */
   readonly #calls = new Map<string, Promise<Uint8Array>>();
+  /** What each call was sent as first. */
+  readonly #sent = new Map<string, Uint8Array>();
   #beginning = 0;
 
   /** `declared`: the inner topology. */
@@ -30,6 +32,10 @@ export class TwoHarnesses {
     const neighbour = (_: string, bytes: Uint8Array, signal?: AbortSignal) => {
       const request = decodeNeighbourRequest(bytes);
       if (request.op !== "initiate") return served(bytes, signal);
+      const first = this.#sent.get(request.call) ?? bytes;
+      this.#sent.set(request.call, first);
+      if (Buffer.compare(first, bytes) !== 0)
+        throw new Error("a call was sent again as another one");
       const known = this.#calls.get(request.call);
       if (known !== undefined) return known;
       this.#beginning += 1;
