@@ -21,21 +21,22 @@ type MeasuredBar = BarDocument & Spread;
 /** Charts by the name of their file, without its ending. Those without a figure are left out. */
 export function chartsOf(document: BenchDocument): ReadonlyMap<string, string> {
   const charts = new Map<string, string>();
-  const draw = (name: string, option: EChartsOption, height: number) =>
-    charts.set(name, svgOf(option, height));
+  const draw = (name: string, caption: Caption, option: EChartsOption, height: number) =>
+    charts.set(name, svgOf(caption.title, option, height));
   for (const [id, group] of Object.entries(document.targets)) {
     const bars = measuredBars(group);
     if (bars.length === 0) continue;
     const lines = ratioLines(id, document.ratios);
     const caption = { title: `${id}: ${group.title}`, lines, note: noteOf(document, bars) };
-    draw(id.toLowerCase(), barChart(caption, bars, group.unit), barsHeight(caption, bars.length));
+    const option = barChart(caption, bars, group.unit);
+    draw(id.toLowerCase(), caption, option, barsHeight(caption, bars.length));
   }
   for (const [id, group] of Object.entries(document.curves)) {
     const points = measuredBars(group);
     if (points.length === 0) continue;
     const lines = ["median of the rounds, lowest and highest"];
     const caption = { title: group.title, lines, note: noteOf(document, points) };
-    draw(`curve-${id}`, curveChart(caption, points, group.unit), 360);
+    draw(`curve-${id}`, caption, curveChart(caption, points, group.unit), 360);
   }
   const byNumber = new Intl.Collator("en", { numeric: true }).compare;
   const scores = Object.entries(document.ratios)
@@ -45,7 +46,7 @@ export function chartsOf(document: BenchDocument): ReadonlyMap<string, string> {
     const lines = ["to the right of 1 a target is met; logarithmic"];
     const title = "All targets: measured over wanted";
     const caption = { title, lines, note: noteOf(document, Object.values(document.ratios)) };
-    draw("overview", overviewChart(caption, scores), barsHeight(caption, scores.length));
+    draw("overview", caption, overviewChart(caption, scores), barsHeight(caption, scores.length));
   }
   return charts;
 }
@@ -288,12 +289,18 @@ function measuredBars({ bars }: GroupDocument): MeasuredBar[] {
   return bars.filter((bar): bar is MeasuredBar => "median" in bar);
 }
 
-function svgOf(option: EChartsOption, height: number): string {
+function svgOf(title: string, option: EChartsOption, height: number): string {
   const chart = init(null, null, { renderer: "svg", ssr: true, width, height });
   try {
     chart.setOption(option);
-    return chart.renderToSVGString();
+    return still(title, chart.renderToSVGString());
   } finally {
     chart.dispose();
   }
+}
+
+/** A picture in a page: with a title for those who hear it, without styles for a pointer over it. */
+function still(title: string, svg: string): string {
+  const titled = svg.replace("<svg ", `<svg role="img" `).replace(">", `><title>${title}</title>`);
+  return `${titled.replace(/<style\b[\s\S]*?<\/style>\s*/g, "")}\n`;
 }
