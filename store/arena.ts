@@ -226,29 +226,35 @@ export class Arena {
    * those of tables below `tableEnd`. Under an odd generation only: nobody looks, so plain stores
    * will do (R1).
    */
-  publishAll(list: RecordList, tableEnd: TableId): number[] {
+  publishAll(list: RecordList, tableEnd: TableId): Int32Array {
     assert(this.#keys === 0, "records are indexed at once in an empty arena alone");
-    const newest: number[] = [];
+    const newest = new Int32Array(list.length);
+    let count = 0;
     // One part of the index after the other: what is written to stays near the processor.
     const first = this.#mask;
     for (let part = 0; part <= first; part += partSlots) {
-      this.#publishPart(list, part, first & -partSlots, tableEnd, newest);
+      const rest = newest.subarray(count);
+      count += this.#publishPart(list, part, first & -partSlots, tableEnd, rest);
     }
-    return newest;
+    return newest.subarray(0, count);
   }
 
-  /** The keys whose slots, by `bits` of their numbers, begin in the part that begins at `part`. */
+  /**
+   * The keys whose slots, by `bits` of their numbers, begin in the part that begins at `part`.
+   * Writes records of tables before `tableEnd` to `newest`, and returns how many.
+   */
   #publishPart(
     list: RecordList,
     part: number,
     bits: number,
     tableEnd: TableId,
-    newest: number[],
-  ): void {
+    newest: Int32Array,
+  ): number {
     const slots = this.#slots;
     const { records } = this;
     const { offsets, hashes, tables } = list;
     let mask = this.#mask;
+    let count = 0;
     // The newest first: the others of its key find it there and are left out.
     for (let at = list.length - 1; at >= 0; at -= 1) {
       if (this.#keys === this.#room) {
@@ -269,8 +275,11 @@ export class Arena {
       slots[slot] = hash;
       slots[slot + 1] = offset;
       this.#keys += 1;
-      if ((tables[at] ?? 0) < tableEnd) newest.push(offset);
+      if ((tables[at] ?? 0) >= tableEnd) continue;
+      newest[count] = offset;
+      count += 1;
     }
+    return count;
   }
 
   /** Offsets of the newest record of every key, in no order. */

@@ -57,34 +57,46 @@ export function indexSegment(
 }
 
 /** Into an index without keys. Returns the newest records of the runtime's own keys. */
-function publishAll(arena: Arena, list: RecordList): readonly number[] {
+function publishAll(arena: Arena, list: RecordList): Int32Array {
   const keys = list.differentHashes;
   if (!arena.hasSlots(keys)) arena.grow(keys);
   return arena.publishAll(list, limits.tableStoreFirst);
 }
 
 /** The same, into an index that has the keys of the frames before. */
-function publishBehind(arena: Arena, list: RecordList, kept: KeptIndex): readonly number[] {
+function publishBehind(arena: Arena, list: RecordList, kept: KeptIndex): Int32Array {
   const replaced = new Set<number>();
-  const own = Array.from(kept.own);
+  const own = new Int32Array(kept.own.length + list.length);
+  own.set(kept.own);
+  let count = kept.own.length;
   for (let at = 0; at < list.length; at += 1) {
     if (!arena.hasSlots(1)) arena.grow(1);
     const offset = list.offsets[at] ?? 0;
     const before = arena.publish(offset);
     if ((list.tables[at] ?? 0) >= limits.tableStoreFirst) continue;
-    own.push(offset);
+    own[count] = offset;
+    count += 1;
     if (before !== 0) replaced.add(before);
   }
-  return replaced.size === 0 ? own : own.filter((offset) => !replaced.has(offset));
+  const published = own.subarray(0, count);
+  return replaced.size === 0 ? published : published.filter((offset) => !replaced.has(offset));
 }
 
-function byTable(arena: Arena, offsets: readonly number[]): ReadonlyMap<TableId, Int32Array> {
-  const tables = new Map<TableId, number[]>();
+/** Counted first: lists that grow would leave as much again behind, at every start of a task. */
+function byTable(arena: Arena, offsets: Int32Array): ReadonlyMap<TableId, Int32Array> {
+  const { records } = arena;
+  const counts = new Map<TableId, number>();
   for (const offset of offsets) {
-    const table = arena.records.table(offset);
-    const found = tables.get(table);
-    if (found === undefined) tables.set(table, [offset]);
-    else found.push(offset);
+    const table = records.table(offset);
+    counts.set(table, (counts.get(table) ?? 0) + 1);
   }
-  return new Map(Array.from(tables, ([table, found]) => [table, Int32Array.from(found)] as const));
+  const lists = new Map(Array.from(counts, ([table, count]) => [table, new Int32Array(count)]));
+  for (const offset of offsets) {
+    const table = records.table(offset);
+    const left = (counts.get(table) ?? 0) - 1;
+    counts.set(table, left);
+    const list = lists.get(table);
+    if (list !== undefined) list[list.length - 1 - left] = offset;
+  }
+  return lists;
 }

@@ -135,8 +135,9 @@ export class NodeRunner {
   /** A row of the queue is committed: its function runs when its turn comes. Keeps `run`. */
   enqueue(arrivalNo: number, run: RunMessage): void {
     this.held.add(run.invocationId, arrivalNo);
-    this.#kept.keep(arrivalNo, run);
-    if (this.#keys.enter(arrivalNo, run, this.#resting.has(arrivalNo))) this.#admit(arrivalNo);
+    const rests = this.#resting.has(arrivalNo);
+    if (!rests) this.#kept.keep(arrivalNo, run);
+    if (this.#keys.enter(arrivalNo, run, rests)) this.#admit(arrivalNo);
     else if (!this.#isParked(arrivalNo)) this.#deadlocks.judge(arrivalNo);
     if (this.#goes(arrivalNo, run)) this.#now(() => this.stop(arrivalNo));
     else this.#startReady();
