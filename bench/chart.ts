@@ -299,7 +299,7 @@ function svgOf(title: string, option: EChartsOption, height: number): string {
   }
 }
 
-/** A picture in a page: with a title for those who hear it, without styles for a pointer over it. */
+/** A picture in a page: a title for those who hear it, no styles for a pointer over it. */
 function still(title: string, svg: string): string {
   const titled = svg.replace("<svg ", `<svg role="img" `).replace(">", `><title>${title}</title>`);
   return `${titled.replace(/<style\b[\s\S]*?<\/style>\s*/g, "")}\n`;

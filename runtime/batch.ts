@@ -1,8 +1,8 @@
 // Batch — everything one step of a task has decided and not yet revealed.
 //
 // Owns: the write set of one frame and what waits behind the output gate: replies, notices,
-// acknowledgements, actions. Leaves to others: filling it (task.ts), making it durable and opening
-// the gate (host.ts).
+// acknowledgements, actions. Leaves to others: filling it (applier.ts, task.ts), making it durable
+// and opening the gate (host.ts).
 //
 // Invariants:
 //   B1. Nothing in `replies`, `notices`, `acks` or `actions` leaves the task before the frame that

@@ -1,6 +1,6 @@
 // Mailbox — what has arrived at one task and was not applied yet.
 //
-// Owns: the order of arrival. Never runs user code (task.ts does), never picks a task (router.ts
+// Owns: the order of arrival. Never runs user code (applier.ts does), never picks a task (router.ts
 // does).
 // Leaves the bound to those who send: a lane has a window (lane.ts), a stream has a window
 // (outbox.ts), and the task's own submissions are one for each running node; the mailbox asserts

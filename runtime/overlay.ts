@@ -2,7 +2,7 @@
 //
 // Owns: the bounded write-through cache of decoded rows (so that a hot read-modify-write neither
 // looks up nor decodes), the dirty rows of the batch, versions, and undo within one message.
-// Leaves to others: task.ts decides what is applied, the storage makes the frame durable.
+// Leaves to others: applier.ts decides what is applied, the storage makes the frame durable.
 //
 // Invariants:
 //   O1. A row's version is the task's update counter at its last change: it strictly increases and

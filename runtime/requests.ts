@@ -3,7 +3,7 @@
 //
 // Owns: that order, and that a stamped request takes effect together with its record or not at all.
 // Leaves to others: what operations mean (store-operations.ts), which records are kept
-// (call-records.ts), a program's messages (task.ts).
+// (call-records.ts), a program's messages (applier.ts).
 //
 // Invariants:
 //   E1. A stamped request that has a record changes nothing and gets the recorded reply.
@@ -122,7 +122,7 @@ function replyAt(replies: ByteWriter, start: number): Reply {
   return { status: written[0] as Status, bytes: written.subarray(5) };
 }
 
-/** The hash of a key, which must be this task's (A3 of task.ts); 0 without one. */
+/** The hash of a key, which must be this task's (A3 of applier.ts); 0 without one. */
 function ownHash({ taskId, taskCount }: RequestParts, request: Request): number {
   const { packet, keyStart, argumentStart } = request;
   if (keyStart === argumentStart) return 0;

@@ -2,31 +2,23 @@
 //
 // `step()` applies messages to the overlay and returns a Batch; the host makes its frame durable,
 // calls `committed(batch)` and lets out what waited behind the gate. No I/O, no threads, no clock
-// of its own:
-// everything nondeterministic comes in through the constructor, so a simulator runs this very code.
-// Owns: the order of application and the bounds of a batch. Leaves to others: what a request does
-// (requests.ts), what a program's message means (agents), durability (storage).
+// of its own: everything nondeterministic comes in through the constructor, so a simulator runs
+// this very code.
+// Owns: the loop of batches, their bounds, and what begins and ends with a start of the task.
+// Leaves to others: applying one message (applier.ts), durability (storage).
 //
 // Invariants:
 //   A0. One batch in hand: `step` is not called again before `committed`.
-//   A1. Messages of one lane, of one stream, and therefore for one key are applied in order, once.
-//   A2. A request that is refused has changed nothing; its caller gets the error, others go on. A
-//       throw on any other message has nobody to tell, and damaged data is no refusal: `step`
-//       throws, and the process ends.
-//   A3. Every key a message names hashes into this task's range.
+//   A4. A batch is bounded by count, bytes and time; what is left stays in the mailbox, in order.
 
-import { ByteReader } from "../base/byte-reader.js";
-import { toWire } from "../base/error-wire.js";
-import { PartitaError } from "../base/errors.js";
-import { assert, InvariantViolation } from "../base/invariant.js";
+import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
 import type { RecordWrite, TaskStorage } from "../store/storage.js";
 import type { Durability } from "../store/task-storage.js";
-import { encodeValue } from "../store/value.js";
+import { Applier } from "./applier.js";
 import { Batch } from "./batch.js";
 import { type Boot, bootRecord, readBoot } from "./boot.js";
 import { CallRecords, type CallRetention } from "./call-records.js";
-import { isDamage } from "./fail-stop.js";
 import type { Continuation, TaskStreams } from "./handshake.js";
 import { createNotesMemory, HandlerNotes } from "./handler-notes.js";
 import { Mailbox, type ReceivedSection } from "./mailbox.js";
@@ -34,12 +26,10 @@ import { Marks } from "./marks.js";
 import { Outbox } from "./outbox.js";
 import { Overlay } from "./overlay.js";
 import type { PlannedStore } from "./plan.js";
-import { operation, Request, type StreamAck, status, writeReply } from "./protocol.js";
-import { applyRequest, type RequestParts } from "./requests.js";
+import type { StreamAck } from "./protocol.js";
 import { checkStreamRows } from "./stream-rows.js";
 import type { System } from "./system.js";
-import type { MessageOrigin, OwnWork, TaskProgram } from "./task-program.js";
-import { TaskTurn, type TurnParts } from "./turn.js";
+import type { TaskProgram } from "./task-program.js";
 
 /** What a task is made of. */
 export interface TaskParts {
@@ -84,19 +74,10 @@ export class Task {
   readonly #calls: CallRecords;
   readonly #marks: Marks;
   readonly #mailbox: Mailbox;
-  readonly #turnParts: TurnParts;
-  readonly #requestParts: RequestParts;
-  /** The one in hand: each is applied before the next is read. */
-  readonly #request = new Request();
-  #program: TaskProgram | undefined;
-  /** How far the oldest section of the mailbox is taken. */
-  #reader: ByteReader | undefined;
-  #sequence = 0;
+  readonly #applier: Applier;
   #batch: Batch | undefined;
   #batches = 0;
   #messages = 0;
-  #refused = 0;
-  #duplicates = 0;
 
   constructor(parts: TaskParts) {
     this.taskId = parts.taskId;
@@ -118,25 +99,23 @@ export class Task {
     this.#calls = new CallRecords(parts.storage, this.#overlay, now, callRetention, mayForget);
     const windowMessages = parts.streamWindowMessages ?? limits.streamWindowMessages;
     this.outbox = new Outbox(parts.taskId, parts.storage, parts.epoch, windowMessages);
-    this.#requestParts = {
-      taskId: parts.taskId,
-      taskCount: parts.taskCount,
-      stores: parts.stores,
-      overlay: this.#overlay,
-      calls: this.#calls,
-      notes: this.notes,
-      program: noProgram,
-    };
-    this.#turnParts = { overlay: this.#overlay, outbox: this.outbox, calls: this.#calls };
     const senders = (parts.threadCount + 1) * limits.laneMessagesMax;
     const streams = parts.taskCount * (windowMessages + 1);
     this.#mailbox = new Mailbox(senders + streams + 2 * limits.runningNodesMax);
+    const { taskId, taskCount, stores } = parts;
+    const { outbox, notes } = this;
+    const [overlay, calls] = [this.#overlay, this.#calls];
+    this.#applier = new Applier({
+      mailbox: this.#mailbox,
+      marks: this.#marks,
+      turn: { overlay, outbox, calls },
+      request: { taskId, taskCount, stores, overlay, calls, notes },
+    });
   }
 
   /** The program is made with a port to this task, so it comes after it; once. */
   install(program: TaskProgram): void {
-    assert(this.#program === undefined, "a task has one program");
-    this.#program = program;
+    this.#applier.install(program);
   }
 
   /** In a mode of durability whose newest frames a power cut can take. */
@@ -155,7 +134,7 @@ export class Task {
       this.#batch === undefined &&
       this.#mailbox.length === 0 &&
       this.outbox.unacknowledged === 0 &&
-      (this.#program?.running ?? 0) === 0
+      (this.#applier.program?.running ?? 0) === 0
     );
   }
 
@@ -163,8 +142,8 @@ export class Task {
     return {
       batches: this.#batches,
       messages: this.#messages,
-      refused: this.#refused,
-      duplicates: this.#duplicates,
+      refused: this.#applier.refused,
+      duplicates: this.#applier.duplicates,
     };
   }
 
@@ -199,13 +178,13 @@ export class Task {
     if (this.#mailbox.length === 0) return undefined;
     const batch = new Batch();
     const deadline = this.#parts.system.elapsed() + limits.batchTimeMs;
-    while (this.#applyNext(batch)) {
+    while (this.#applier.next(batch)) {
       batch.messages += 1;
       if (batch.messages >= limits.batchMessagesMax) break;
       if (this.#overlay.bytes + this.outbox.stagedBytes >= this.#parts.batchBytesMax) break;
       if (batch.messages % 64 === 0 && this.#parts.system.elapsed() >= deadline) break;
     }
-    for (const work of batch.lastly) this.#applyProgram(batch, { kind: "self" }, work);
+    this.#applier.finish(batch);
     this.#calls.endBatch();
     const nextVersion = (): number => this.#overlay.nextVersion();
     if (this.#overlay.changed || this.outbox.changed || this.#marks.changed) {
@@ -249,114 +228,4 @@ export class Task {
     this.#marks.commit();
     this.outbox.committed();
   }
-
-  /** Takes one message of the mailbox and applies it; false when there is none. */
-  #applyNext(batch: Batch): boolean {
-    const section = this.#mailbox.peek();
-    if (section === undefined) return false;
-    const { origin, work } = section;
-    if (work !== undefined) {
-      this.#applyProgram(batch, origin, work);
-      this.#mailbox.shift();
-      return true;
-    }
-    if (this.#reader === undefined) {
-      this.#reader = new ByteReader(section.body);
-      this.#sequence = section.firstSequence;
-    }
-    const reader = this.#reader;
-    if (origin.kind === "lane") this.#applyRequest(batch, origin, reader);
-    else {
-      const message = reader.bytes(reader.u32());
-      if (origin.kind === "self") this.#applyProgram(batch, origin, message);
-      else this.#applyStreamed(batch, origin, message);
-    }
-    if (reader.done) {
-      this.#mailbox.shift();
-      this.#reader = undefined;
-    }
-    return true;
-  }
-
-  #applyRequest(batch: Batch, origin: MessageOrigin & { kind: "lane" }, reader: ByteReader): void {
-    const request = this.#request;
-    request.read(reader);
-    const replies = batch.repliesTo(origin.thread);
-    try {
-      const isProgram = request.kind === operation.program;
-      const parts = isProgram ? this.#programParts(batch, origin) : this.#requestParts;
-      applyRequest(parts, request, replies);
-    } catch (error) {
-      if (!PartitaError.is(error) || isDamage(error)) throw error;
-      this.#refused += 1;
-      writeReply(replies, status.error, encodeValue(toWire(error)));
-    }
-  }
-
-  /** Apart from `#applyRequest`, which would allocate what the closure holds for every request. */
-  #programParts(batch: Batch, origin: MessageOrigin): RequestParts {
-    const program = (message: Uint8Array) => this.#applyProgram(batch, origin, message);
-    return { ...this.#requestParts, program };
-  }
-
-  #applyStreamed(
-    batch: Batch,
-    origin: MessageOrigin & { kind: "task" },
-    message: Uint8Array,
-  ): void {
-    const source = origin.task;
-    const sequence = this.#sequence;
-    this.#sequence += 1;
-    const arrival = this.#marks.arrival(source, sequence);
-    if (arrival === "next") {
-      this.#applyProgram(batch, origin, message);
-      this.#marks.advance(source, sequence);
-    } else if (arrival === "duplicate") this.#duplicates += 1;
-    const resend = arrival === "gap" && this.#marks.asksAgain(source);
-    batch.acks.set(source, resend || (batch.acks.get(source) ?? false));
-  }
-
-  /** Applies a program's message and, within the same batch, what it sends to this task itself. */
-  #applyProgram(
-    batch: Batch,
-    origin: MessageOrigin,
-    message: Uint8Array | OwnWork,
-  ): Uint8Array | undefined {
-    const program = this.#program;
-    assert(program !== undefined, "a program's message reached a task without a program");
-    const mark = this.outbox.mark();
-    const actions = batch.actions.length;
-    const turn = new TaskTurn(this.taskId, origin, this.#turnParts, batch);
-    this.#overlay.savepoint();
-    try {
-      const reply = applied(program, turn, message);
-      for (let own = turn.takeOwn(); own !== undefined; own = turn.takeOwn()) {
-        turn.origin = { kind: "self" };
-        applied(program, turn, own);
-      }
-      this.#overlay.release();
-      turn.end();
-      return reply;
-    } catch (error) {
-      this.#overlay.rollback();
-      this.outbox.rollback(mark);
-      batch.actions.length = actions;
-      turn.discard();
-      throw error;
-    }
-  }
-}
-
-function noProgram(): never {
-  throw new InvariantViolation("only a program's request has a message for it");
-}
-
-function applied(
-  program: TaskProgram,
-  turn: TaskTurn,
-  message: Uint8Array | OwnWork,
-): Uint8Array | undefined {
-  if (typeof message !== "function") return program.apply(turn, message);
-  message(turn);
-  return undefined;
 }
