@@ -13,13 +13,8 @@
 import { limits } from "../base/limits.js";
 import { type Arena, arenaStart } from "./arena.js";
 import { frameHeaderBytes } from "./frame.js";
+import { compareKeys, sortByKey } from "./key-order.js";
 import type { TableId } from "./storage.js";
-
-/** Keys from which on it is worth to give them ranks. */
-const ranksFrom = 16;
-
-/** Which half of a number of 64 bits this machine keeps first. */
-const lowFirst = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
 
 const noOffsets = new Int32Array(0);
 
@@ -70,7 +65,7 @@ export class ArenaScan {
     if (this.#generation !== generation) this.#forget(generation);
     const list = this.#lists.get(table) ?? this.#first(table, end);
     let { offsets } = list;
-    if (!list.isSorted) this.#sorted(offsets);
+    if (!list.isSorted) sortByKey(this.#arena.records, offsets);
     if (end > list.end) offsets = this.#merged(offsets, this.#appended(table, list.end, end));
     this.#lists.set(table, { offsets, end: Math.max(end, list.end), isSorted: true });
     return offsets;
@@ -111,83 +106,6 @@ export class ArenaScan {
     this.#collectedEnd = end;
   }
 
-  #sorted(offsets: Int32Array): Int32Array {
-    this.#sort(offsets, 0, offsets.length, -1);
-    return offsets;
-  }
-
-  /**
-   * Sorts `[first, end)` by key. Comparing two keys costs fifty times as much as comparing two
-   * numbers, and numbers the engine sorts by itself: so each key gets one that sorts like it, and
-   * only keys that have the same are looked at again. `known`: bytes that these are known to share.
-   */
-  #sort(offsets: Int32Array, first: number, end: number, known: number): void {
-    if (end - first < ranksFrom) {
-      this.#sortFew(offsets, first, end);
-      return;
-    }
-    const shared = this.#sharedBytes(offsets, first, end);
-    if (shared <= known) {
-      // Nothing tells these apart but where they end.
-      offsets.subarray(first, end).sort((a, b) => this.#compare(a, b));
-      return;
-    }
-    const ranked = new BigUint64Array(end - first);
-    const halves = new Uint32Array(ranked.buffer);
-    const [low, high] = lowFirst ? [0, 1] : [1, 0];
-    for (let at = 0; at < ranked.length; at += 1) {
-      const offset = offsets[first + at] ?? 0;
-      halves[at * 2 + low] = offset;
-      halves[at * 2 + high] = this.#rank(offset, shared);
-    }
-    ranked.sort();
-    for (let at = 0, run = 0; at < ranked.length; at += 1) {
-      offsets[first + at] = halves[at * 2 + low] ?? 0;
-      if (halves[at * 2 + high] === halves[at * 2 + 2 + high]) continue;
-      if (at > run) this.#sort(offsets, first + run, first + at + 1, shared);
-      run = at + 1;
-    }
-  }
-
-  #sortFew(offsets: Int32Array, first: number, end: number): void {
-    for (let at = first + 1; at < end; at += 1) {
-      const offset = offsets[at] ?? 0;
-      let to = at;
-      for (; to > first && this.#compare(offsets[to - 1] ?? 0, offset) > 0; to -= 1) {
-        offsets[to] = offsets[to - 1] ?? 0;
-      }
-      offsets[to] = offset;
-    }
-  }
-
-  /** How many bytes all of these keys begin with. */
-  #sharedBytes(offsets: Int32Array, first: number, end: number): number {
-    const { records } = this.#arena;
-    const { bytes } = records;
-    const one = records.keyStart(offsets[first] ?? 0);
-    let shared = records.keyBytes(offsets[first] ?? 0);
-    for (let at = first; at < end; at += 1) {
-      const start = records.keyStart(offsets[at] ?? 0);
-      shared = Math.min(shared, records.keyBytes(offsets[at] ?? 0));
-      let same = 0;
-      while (same < shared && bytes[start + same] === bytes[one + same]) same += 1;
-      shared = same;
-    }
-    return shared;
-  }
-
-  /** A number that sorts like the key: four bytes behind what all keys begin with. */
-  #rank(offset: number, shared: number): number {
-    const { records } = this.#arena;
-    const start = records.keyStart(offset);
-    const end = start + records.keyBytes(offset);
-    let rank = 0;
-    for (let at = start + shared; at < start + shared + 4; at += 1) {
-      rank = rank * 256 + (at < end ? (records.bytes[at] ?? 0) : 0);
-    }
-    return rank;
-  }
-
   /** Records of a table in the frames between two ends, by key. */
   #appended(table: TableId, from: number, to: number): Int32Array {
     const { records } = this.#arena;
@@ -203,7 +121,9 @@ export class ArenaScan {
       if (frameEnd <= frame) break;
       frame = frameEnd;
     }
-    return this.#sorted(new Int32Array(found));
+    const offsets = Int32Array.from(found);
+    sortByKey(records, offsets);
+    return offsets;
   }
 
   /**
@@ -247,7 +167,6 @@ export class ArenaScan {
   }
 
   #compare(a: number, b: number): number {
-    const { records } = this.#arena;
-    return Buffer.compare(records.key(a), records.key(b));
+    return compareKeys(this.#arena.records, a, b);
   }
 }

@@ -15,7 +15,8 @@
 import { PartitaError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
 import { Arena } from "./arena.js";
-import { Environment, type EnvironmentWrite } from "./environment.js";
+import { Environment, type StepWriter } from "./environment.js";
+import { inKeyOrder } from "./key-order.js";
 import type { RecordMemory } from "./record.js";
 import {
   checkpointKey,
@@ -61,61 +62,78 @@ export async function runCheckpoint(job: CheckpointJob): Promise<CheckpointResul
 
 function writeArena(job: CheckpointJob, environment: Environment): CheckpointResult {
   const arena = new Arena(job.arena);
-  const { records } = arena;
-  const offsets = inKeyOrder(records, arena.offsets());
-  const cleared = clearsIn(records, offsets);
-  let rowsWritten = 0;
-  let rowsSkipped = 0;
-  let steps = 0;
-  let step: EnvironmentWrite[] = [];
-  let stepBytes = 0;
-  const flush = (): void => {
-    environment.applyStep(step);
-    steps += 1;
-    step = [];
-    stepBytes = 0;
-  };
-  for (const offset of offsets) {
-    const write = writeOf(job, records, offset, cleared);
-    if (write === undefined) {
-      rowsSkipped += 1;
-      continue;
-    }
-    step.push(write);
-    stepBytes += write.key.length + (write.value?.length ?? 0) + 32;
-    rowsWritten += 1;
-    if (stepBytes >= limits.checkpointStepBytesMax) flush();
-  }
+  const rows = new ArenaRows(job, arena.records, inKeyOrder(arena.records, arena.offsets()));
   let rowsPurged = 0;
-  for (const [table, version] of cleared) rowsPurged += purge(environment, table, version);
-  const { batch, version } = job;
-  step.push({
-    table: storageTable,
-    key: checkpointKey,
-    version,
-    value: encodeCheckpoint({ batch, version }),
-  });
-  flush();
-  return { rowsWritten, rowsSkipped, rowsPurged, steps };
+  for (const [table, version] of rows.cleared) rowsPurged += purge(environment, table, version);
+  const mark = checkpointMark(job);
+  let steps = 0;
+  for (let ended = false; !ended; steps += 1) {
+    environment.step((writer) => {
+      ended = rows.write(writer);
+      if (ended) writer.put(storageTable, job.version, mark, 0, checkpointKey.length, mark.length);
+    });
+  }
+  return { rowsWritten: rows.written, rowsSkipped: rows.skipped, rowsPurged, steps };
 }
 
-/** What the environment is to hold for a record; `undefined` when it need not hear of it. */
-function writeOf(
-  job: CheckpointJob,
-  records: RecordMemory,
-  offset: number,
-  cleared: ReadonlyMap<number, number>,
-): EnvironmentWrite | undefined {
-  if (!records.isSound(offset, records.bytes.length)) {
-    const reason = `the record at ${offset} of the frozen arena changed in memory`;
-    throw new PartitaError("STORE_CORRUPT", { taskId: job.taskId, reason });
+/** Key and value of the mark. */
+function checkpointMark({ batch, version }: CheckpointJob): Uint8Array {
+  return Buffer.concat([checkpointKey, encodeCheckpoint({ batch, version })]);
+}
+
+/** The rows of an arena on their way into the environment, straight from where they lie. */
+class ArenaRows {
+  /** Tables that records of this arena clear, and up to which version. */
+  readonly cleared: ReadonlyMap<number, number>;
+  written = 0;
+  skipped = 0;
+  readonly #taskId: number;
+  readonly #records: RecordMemory;
+  readonly #offsets: Int32Array;
+  #next = 0;
+
+  /** `offsets`: by table and key. */
+  constructor({ taskId }: CheckpointJob, records: RecordMemory, offsets: Int32Array) {
+    this.#taskId = taskId;
+    this.#records = records;
+    this.#offsets = offsets;
+    this.cleared = clearsIn(records, offsets);
   }
-  const table = records.table(offset);
-  const version = records.version(offset);
-  const gone = records.isTombstone(offset) || version <= (cleared.get(table) ?? 0);
-  if (gone && records.isBorn(offset)) return undefined;
-  const key = records.key(offset).slice();
-  return { table, key, version, value: gone ? undefined : records.value(offset).slice() };
+
+  /** Writes as many as one step takes; true when these were the last. */
+  write(writer: StepWriter): boolean {
+    const offsets = this.#offsets;
+    let bytes = 0;
+    for (; this.#next < offsets.length; this.#next += 1) {
+      if (bytes >= limits.checkpointStepBytesMax) return false;
+      bytes += this.#writeOne(writer, offsets[this.#next] ?? 0);
+    }
+    return true;
+  }
+
+  /** Returns about the bytes it takes; none when the environment need not hear of it (C3). */
+  #writeOne(writer: StepWriter, offset: number): number {
+    const records = this.#records;
+    if (!records.isSound(offset, records.bytes.length)) {
+      const reason = `the record at ${offset} of the frozen arena changed in memory`;
+      throw new PartitaError("STORE_CORRUPT", { taskId: this.#taskId, reason });
+    }
+    const table = records.table(offset);
+    const version = records.version(offset);
+    const gone = records.isTombstone(offset) || version <= (this.cleared.get(table) ?? 0);
+    if (gone && records.isBorn(offset)) {
+      this.skipped += 1;
+      return 0;
+    }
+    const { bytes } = records;
+    const start = records.keyStart(offset);
+    const keyEnd = start + records.keyBytes(offset);
+    const end = gone ? keyEnd : keyEnd + records.valueBytes(offset);
+    if (gone) writer.remove(table, bytes, start, keyEnd);
+    else writer.put(table, version, bytes, start, keyEnd, end);
+    this.written += 1;
+    return end - start + 32;
+  }
 }
 
 /** Tables that records of this arena clear, and up to which version. */
@@ -146,26 +164,4 @@ function purge(environment: Environment, table: number, version: number): number
     from = new Uint8Array(last.key.length + 1);
     from.set(last.key);
   }
-}
-
-/**
- * Offsets by table and key. Most comparisons are settled by a number made of the table and the
- * first five bytes of the key: comparing bytes each time costs several times as much.
- */
-function inKeyOrder(records: RecordMemory, offsets: Int32Array): Int32Array {
-  const prefixes = new Float64Array(offsets.length);
-  const order = new Uint32Array(offsets.length);
-  for (const [index, offset] of offsets.entries()) {
-    const key = records.key(offset);
-    let prefix = records.table(offset);
-    for (let at = 0; at < 5; at += 1) prefix = prefix * 256 + (key[at] ?? 0);
-    prefixes[index] = prefix;
-    order[index] = index;
-  }
-  order.sort((a, b) => {
-    const byPrefix = (prefixes[a] ?? 0) - (prefixes[b] ?? 0);
-    if (byPrefix !== 0) return byPrefix;
-    return Buffer.compare(records.key(offsets[a] ?? 0), records.key(offsets[b] ?? 0));
-  });
-  return Int32Array.from(order, (index) => offsets[index] ?? 0);
 }

@@ -1,16 +1,13 @@
 // Environment — the LMDB environment of one task: what its checkpoints have written. The only file
 // that imports lmdb.
 //
-//   key    table u16 (big-endian) │ encoded key
-//   value  flags u8 = 0 │ version u64 │ checksum u32 │ value        (little-endian)
-//
-// Big-endian tables keep the rows of a table together, in the order of their encoded keys.
-// Owns: this layout, LMDB's options, and the two snapshots a thread can be at (see `refresh`).
-// Leaves to others: what is written when (checkpoint.ts), and what lies above it (reader.ts).
+// Owns: LMDB's options, transactions, and the two snapshots a thread can be at (see `refresh`).
+// Leaves to others: the bytes of a row (environment-row.ts), what is written when (checkpoint.ts),
+// and what lies above it (reader.ts).
 //
 // Invariants:
 //   N1. A step is on the device when `applyStep` returns, all of it, or none of it when it throws.
-//   N2. The checksum covers table, key, version and value; a row is checked before it is returned.
+//   N2. A row is checked against its checksum before it is returned.
 //   N3. Nothing that is returned shares memory with LMDB: its buffers die with the next read.
 //   N4. Every opener uses the same options: LMDB keeps one environment per process and inode.
 
@@ -22,8 +19,8 @@ import type { RootDatabase } from "lmdb";
 import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
-import { checksum } from "./checksum.js";
 import { dataFile, dataFileProblem, ensureDataFile } from "./environment-file.js";
+import { keyOfRow, RowBuffers, rowKeyOf } from "./environment-row.js";
 import type { KeyRange, StoredRow, StoredValue, TableId } from "./storage.js";
 
 /** One row of a step: its new value, or `undefined` to remove it. */
@@ -32,6 +29,22 @@ export interface EnvironmentWrite {
   readonly key: Uint8Array;
   readonly version: number;
   readonly value: Uint8Array | undefined;
+}
+
+/**
+ * Writes rows, within a step. Key and value stand one behind the other in `bytes`, whose key is
+ * `[start, keyEnd)`: as they do in a record, so that nobody makes a view of either.
+ */
+export interface StepWriter {
+  put(
+    table: TableId,
+    version: number,
+    bytes: Uint8Array,
+    start: number,
+    keyEnd: number,
+    end: number,
+  ): void;
+  remove(table: TableId, bytes: Uint8Array, start: number, keyEnd: number): void;
 }
 
 /** How an environment is opened. */
@@ -46,10 +59,6 @@ export interface EnvironmentOptions {
 // cast: both are made of the same sources.
 const { open } = createRequire(import.meta.url)("lmdb") as typeof Lmdb;
 
-const tableBytes = 2;
-const headerBytes = 13;
-const two32 = 2 ** 32;
-
 /** Address space, not memory or disk; LMDB enlarges it when an environment outgrows it. */
 const mapBytes = 64 * 1024 ** 3;
 
@@ -60,12 +69,26 @@ export class Environment {
   readonly #taskId: number;
   readonly #readOnly: boolean;
   readonly #database: RootDatabase<Buffer, Uint8Array>;
+  readonly #rows = new RowBuffers();
   #closing: Promise<void> | undefined;
+
+  readonly #writer: StepWriter;
 
   private constructor(database: RootDatabase<Buffer, Uint8Array>, options: EnvironmentOptions) {
     this.#database = database;
     this.#taskId = options.taskId;
     this.#readOnly = options.readOnly;
+    this.#writer = {
+      put: (table, version, bytes, start, keyEnd, end) => {
+        assertWritable(table, keyEnd - start, version);
+        const rowKey = this.#rows.key(table, bytes, start, keyEnd);
+        database.putSync(rowKey, this.#rows.value(version, bytes, keyEnd, end));
+      },
+      remove: (table, bytes, start, keyEnd) => {
+        assertWritable(table, keyEnd - start, 0);
+        database.removeSync(this.#rows.key(table, bytes, start, keyEnd));
+      },
+    };
   }
 
   /**
@@ -91,9 +114,9 @@ export class Environment {
   /** The row of a key, as of the newest `refresh`. */
   get(table: TableId, key: Uint8Array): StoredValue | undefined {
     this.#assertOpen();
-    const rowKey = rowKeyOf(table, key);
+    const rowKey = this.#rows.key(table, key);
     const row = uncorrupted(this.#taskId, () => this.#database.getBinaryFast(rowKey));
-    return row === undefined ? undefined : this.#decode(rowKey, row);
+    return row === undefined ? undefined : this.#checked(rowKey, row);
   }
 
   /**
@@ -102,8 +125,8 @@ export class Environment {
   page(table: TableId, range: KeyRange, limit: number): StoredRow[] {
     this.#assertOpen();
     assert(Number.isSafeInteger(limit) && limit >= 0, () => `${limit} is no limit of a page`);
-    const low = range.from === undefined ? tableStart(table) : rowKeyOf(table, range.from);
-    const high = range.to === undefined ? tableStart(table + 1) : rowKeyOf(table, range.to);
+    const low = rowKeyOf(table, range.from);
+    const high = range.to === undefined ? rowKeyOf(table + 1) : rowKeyOf(table, range.to);
     if (limit === 0 || Buffer.compare(low, high) >= 0) return [];
     const bounds = range.reverse
       ? { start: high, end: low, reverse: true, exclusiveStart: true, inclusiveEnd: true }
@@ -112,7 +135,8 @@ export class Environment {
       const rows: StoredRow[] = [];
       let bytes = 0;
       for (const { key, value } of this.#database.getRange({ ...bounds, limit })) {
-        const row = { key: new Uint8Array(key.subarray(tableBytes)), ...this.#decode(key, value) };
+        this.#rows.takeKey(key);
+        const row = { key: keyOfRow(key), ...this.#checked(key, value) };
         rows.push(row);
         bytes += row.key.length + row.value.length;
         if (bytes >= limits.pageBytesMax) break;
@@ -124,19 +148,29 @@ export class Environment {
   /**
    * Writes rows in one transaction (N1), in the given order. The caller bounds their number and
    * bytes.
-   * What it throws is the device's or LMDB's last word: nobody writes to this environment again.
    */
   applyStep(writes: readonly EnvironmentWrite[]): void {
+    for (const { table, key, version } of writes) assertWritable(table, key.length, version);
+    this.step(() => {
+      for (const { table, key, version, value } of writes) {
+        const rowKey = this.#rows.key(table, key);
+        if (value === undefined) this.#database.removeSync(rowKey);
+        else this.#database.putSync(rowKey, this.#rows.value(version, value));
+      }
+    });
+  }
+
+  /**
+   * The same for what `fill` writes, in the order of its calls.
+   * What it throws is the device's or LMDB's last word, or that of `fill`: nobody writes to this
+   * environment again.
+   */
+  step(fill: (writer: StepWriter) => void): void {
     this.#assertOpen();
     assert(!this.#readOnly, "the environment was opened read-only");
-    for (const write of writes) assertWritable(write);
     // The braces matter: a promise that a callback returns would keep the transaction open.
     this.#database.transactionSync(() => {
-      for (const write of writes) {
-        const rowKey = rowKeyOf(write.table, write.key);
-        if (write.value === undefined) this.#database.removeSync(rowKey);
-        else this.#database.putSync(rowKey, encodeRow(rowKey, write.version, write.value));
-      }
+      fill(this.#writer);
     });
   }
 
@@ -152,23 +186,16 @@ export class Environment {
     return this.#closing;
   }
 
-  /** Checks a row and copies its value out (N2, N3). */
-  #decode(rowKey: Uint8Array, row: Uint8Array): StoredValue {
-    // `length` of LMDB's reused buffer is set by hand: only `subarray` with both ends is right.
-    const rowBytes = row.length;
-    if (rowBytes < headerBytes || row[0] !== 0) throw this.#corrupt(rowKey, "it has no header");
-    const version = readU32(row, 1) + readU32(row, 5) * two32;
-    const value = new Uint8Array(rowBytes - headerBytes);
-    value.set(row.subarray(headerBytes, rowBytes));
-    if (checksumOf(rowKey, version, value) !== readU32(row, 9)) {
-      throw this.#corrupt(rowKey, "its checksum is wrong");
-    }
-    return { version, value };
+  /** Copies a row's value out once it is checked (N2, N3); its key is that made last. */
+  #checked(rowKey: Uint8Array, row: Uint8Array): StoredValue {
+    const stored = this.#rows.read(row);
+    if (typeof stored === "string") throw this.#corrupt(rowKey, stored);
+    return stored;
   }
 
   #corrupt(rowKey: Uint8Array, what: string): PartitaError {
     const table = (rowKey[0] ?? 0) * 256 + (rowKey[1] ?? 0);
-    const key = Buffer.from(rowKey.subarray(tableBytes)).toString("hex");
+    const key = Buffer.from(keyOfRow(rowKey)).toString("hex");
     const reason = `the row of key ${key} in table ${table} is damaged: ${what}`;
     return new PartitaError("STORE_CORRUPT", { taskId: this.#taskId, reason });
   }
@@ -222,50 +249,11 @@ function uncorrupted<T>(taskId: number, action: () => T): T {
   }
 }
 
-function assertWritable({ table, key, version }: EnvironmentWrite): void {
+function assertWritable(table: TableId, keyBytes: number, version: number): void {
   assert(Number.isInteger(table) && table >= 0 && table < 0xffff, () => `${table} is no table`);
   assert(
-    key.length > 0 && key.length <= limits.keyBytesMax,
-    () => `a key of ${key.length} bytes for the environment`,
+    keyBytes > 0 && keyBytes <= limits.keyBytesMax,
+    () => `a key of ${keyBytes} bytes for the environment`,
   );
   assert(Number.isSafeInteger(version) && version >= 0, () => `${version} is no version`);
-}
-
-function tableStart(table: TableId): Buffer {
-  return Buffer.from([table >>> 8, table & 0xff]);
-}
-
-function rowKeyOf(table: TableId, key: Uint8Array): Buffer {
-  const rowKey = Buffer.allocUnsafe(tableBytes + key.length);
-  rowKey[0] = table >>> 8;
-  rowKey[1] = table;
-  rowKey.set(key, tableBytes);
-  return rowKey;
-}
-
-function encodeRow(rowKey: Uint8Array, version: number, value: Uint8Array): Buffer {
-  const row = Buffer.allocUnsafeSlow(headerBytes + value.length);
-  row[0] = 0;
-  row.writeUInt32LE(version % two32, 1);
-  row.writeUInt32LE(Math.floor(version / two32), 5);
-  row.writeUInt32LE(checksumOf(rowKey, version, value), 9);
-  row.set(value, headerBytes);
-  return row;
-}
-
-/**
- * The value enters by its own checksum, so that a large one is not copied together with the rest.
- */
-function checksumOf(rowKey: Uint8Array, version: number, value: Uint8Array): number {
-  const summary = Buffer.allocUnsafe(rowKey.length + 12);
-  summary.set(rowKey);
-  summary.writeUInt32LE(version % two32, rowKey.length);
-  summary.writeUInt32LE(Math.floor(version / two32), rowKey.length + 4);
-  summary.writeUInt32LE(checksum(value), rowKey.length + 8);
-  return checksum(summary);
-}
-
-function readU32(bytes: Uint8Array, at: number): number {
-  const low = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16);
-  return (low | ((bytes[at + 3] ?? 0) << 24)) >>> 0;
 }

@@ -30,6 +30,9 @@ const bornFlag = 2;
 const two32 = 2 ** 32;
 const shortCopyBytes = 24;
 
+/** Where short records are checked: an array for each takes longer than the check. */
+const scratch = new Uint8Array(256);
+
 /** Bytes a record takes. */
 export function recordBytes(keyBytes: number, valueBytes: number): number {
   return (recordHeaderBytes + keyBytes + valueBytes + 7) & ~7;
@@ -247,8 +250,14 @@ export class RecordMemory {
   isSound(at: number, end: number): boolean {
     if (at + recordHeaderBytes > end || this.end(at) > end) return false;
     const expected = this.#view.getUint32(at + 24, true);
-    const copy = this.bytes.slice(at, this.end(at));
-    copy.fill(0, 24, 28);
-    return checksum(copy) === expected;
+    const length = this.end(at) - at;
+    const isLarge = length > scratch.length;
+    const copy = isLarge ? this.bytes.slice(at, at + length) : scratch;
+    if (!isLarge) {
+      const { bytes } = this;
+      for (let index = 0; index < length; index += 1) copy[index] = bytes[at + index] ?? 0;
+    }
+    for (let index = 24; index < 28; index += 1) copy[index] = 0;
+    return checksum(copy, 0, length) === expected;
   }
 }

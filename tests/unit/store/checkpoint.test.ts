@@ -167,6 +167,38 @@ describe("checkpoint — one arena", () => {
     expect(environment.get(storageTable, checkpointKey)).toBeUndefined();
   });
 
+  it("writes rows of several tables in one step", async () => {
+    const records = Array.from({ length: 500 }, (_, index) => {
+      return record(1 + (index % 5) * 50, `k${(index * 331) % 500}`, index + 1, `${index}`);
+    });
+    const { job } = filled(records);
+    expect(await runCheckpoint(job)).toMatchObject({ rowsWritten: 500, steps: 1 });
+    const environment = openAt(job.environmentPath);
+    for (const { table, key, version, value } of records) {
+      expect(environment.get(table, key)).toEqual({ version, value });
+    }
+  });
+
+  it("leaves no mark when a later step fails, and does all when it is run again", async () => {
+    const value = new Uint8Array(1024 * 1024).fill(0x61);
+    const records = Array.from({ length: 20 }, (_, index) => {
+      return record(16, `k${index + 10}`, index + 1, value);
+    });
+    const { job, offsets } = filled(records, 24 * 1024 * 1024);
+    const memory = new Uint8Array(job.arena.records);
+    const at = (offsets[19] ?? 0) + 50;
+    memory[at] = 0;
+    await expect(runCheckpoint(job)).rejects.toMatchObject({ code: "STORE_CORRUPT" });
+    const environment = openAt(job.environmentPath);
+    expect(environment.get(storageTable, checkpointKey)).toBeUndefined();
+    expect(allRows(environment, 16)).toHaveLength(16);
+    memory[at] = 0x61;
+    expect(await runCheckpoint(job)).toMatchObject({ rowsWritten: 20 });
+    environment.refresh();
+    expect(environment.get(storageTable, checkpointKey)).toBeDefined();
+    expect(allRows(environment, 16)).toHaveLength(20);
+  });
+
   it("leaves its mark though the arena is empty", async () => {
     const { job } = filled([]);
     expect(await runCheckpoint(job)).toMatchObject({ rowsWritten: 0, steps: 1 });

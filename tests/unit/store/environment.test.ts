@@ -79,6 +79,37 @@ describe("environment — rows", () => {
     expect(shown(environment, 65_534, "small")).toBeUndefined();
   });
 
+  it("returns rows of all lengths as they were written in one step", async () => {
+    // Around those for which buffers are used again, hashed in JavaScript, or kept on the heap.
+    const lengths = fc.constantFrom(0, 1, 5, 31, 33, 63, 65, 147, 161, 4_082, 4_083, 4_084, 9_000);
+    const byte = fc.nat(255);
+    const one = fc.record({ keyLength: fc.constantFrom(1, 2, 30, 33, 150, 1_976), lengths, byte });
+    const property = fc.property(fc.array(one, { minLength: 2, maxLength: 12 }), (chosen) => {
+      const environment = openAt(join(tempDirectory(), "env"));
+      const rows = chosen.map(({ keyLength, lengths: length, byte: fill }, index) => {
+        const key = new Uint8Array(keyLength).fill(1 + index);
+        return {
+          table: 16 + index,
+          key,
+          version: 1 + index,
+          value: new Uint8Array(length).fill(fill),
+        };
+      });
+      environment.step((writer) => {
+        for (const { table, key, version, value } of rows) {
+          const around = Buffer.concat([bytes("before"), key, value, bytes("behind")]);
+          const keyEnd = 6 + key.length;
+          writer.put(table, version, around, 6, keyEnd, keyEnd + value.length);
+        }
+      });
+      for (const { table, key, version, value } of rows) {
+        expect(environment.get(table, key)).toEqual({ version, value });
+        expect(environment.page(table, {}, 2)).toEqual([{ key, version, value }]);
+      }
+    });
+    await check(property, { runs: 15 });
+  });
+
   it("returns copies that survive later reads and writes and share no memory", () => {
     const environment = openAt(join(tempDirectory(), "env"));
     environment.applyStep([row(16, "a", 1, "one"), row(16, "b", 2, "two")]);
