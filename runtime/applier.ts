@@ -20,7 +20,7 @@ import type { Batch } from "./batch.js";
 import { isDamage } from "./fail-stop.js";
 import type { Mailbox } from "./mailbox.js";
 import type { Marks } from "./marks.js";
-import { operation, Request, status, writeReply } from "./protocol.js";
+import { operation, Request, status, writeReply } from "./lane-encoding.js";
 import { applyRequest, type RequestParts } from "./requests.js";
 import type { MessageOrigin, OwnWork, TaskProgram } from "./task-program.js";
 import { TaskTurn, type TurnParts } from "./turn.js";

@@ -34,7 +34,7 @@ import {
   type Status,
   stampKind,
   status,
-} from "./protocol.js";
+} from "./lane-encoding.js";
 import { systemTable } from "./system-table.js";
 
 /** How long and how many replies to calls of clients are kept. */

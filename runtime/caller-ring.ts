@@ -11,7 +11,7 @@
 //   K3. `length <= lengthMax`; a push beyond it is a broken invariant, never a drop.
 
 import { assert } from "../base/invariant.js";
-import type { Operation } from "./protocol.js";
+import type { Operation } from "./lane-encoding.js";
 import type { Judge, Settle } from "./settle.js";
 
 const slotsAtStart = 64;

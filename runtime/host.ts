@@ -20,19 +20,16 @@ import { orStop } from "./fail-stop.js";
 import { Lane, type LaneBounds } from "./lane.js";
 import type { Outlet } from "./outlet.js";
 import { type PlanShape, threadOf } from "./plan.js";
+import { readSections, type SectionKind, section, writeSection } from "./packet.js";
 import {
   ackBody,
   helloBody,
   readAck,
   readHello,
-  readSections,
   readStreamHeader,
-  type SectionKind,
   type StreamAck,
-  section,
   streamHeaderBytes,
-  writeSection,
-} from "./protocol.js";
+} from "./stream-encoding.js";
 import type { System } from "./system.js";
 import type { TaskDriver } from "./task-driver.js";
 import type { Transport } from "./transport.js";

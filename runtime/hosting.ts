@@ -23,7 +23,7 @@ import { Host } from "./host.js";
 import type { LaneBounds } from "./lane.js";
 import { type PlannedStore, type PlanShape, tasksOf } from "./plan.js";
 import { applied, ask, note, recall } from "./node-operations.js";
-import { noBytes, operation, stampKind } from "./protocol.js";
+import { noBytes, operation, stampKind } from "./lane-encoding.js";
 import { checked } from "./refusal.js";
 import { Router } from "./router.js";
 import type { Storages } from "./storages.js";

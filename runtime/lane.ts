@@ -31,7 +31,7 @@ import {
   stampBytes,
   writeRequest,
   writeRequestHead,
-} from "./protocol.js";
+} from "./lane-encoding.js";
 import type { RequestDraft } from "./request-draft.js";
 import { Ring } from "./ring.js";
 import { type Judge, replyOf, type Settle, settled, takeCaptured, unsettled } from "./settle.js";

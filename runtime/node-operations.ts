@@ -24,7 +24,7 @@ import {
   type Reply,
   type Stamp,
   stampKind,
-} from "./protocol.js";
+} from "./lane-encoding.js";
 import { checked } from "./refusal.js";
 import type { Router } from "./router.js";
 

@@ -24,7 +24,14 @@ import { ByteWriter } from "../base/byte-writer.js";
 import { limits } from "../base/limits.js";
 import { decodeRecord } from "./call-records.js";
 import { operationId, operationIndex } from "./operation-id.js";
-import { noBytes, type Reply, type Stamp, type Status, stampKind, status } from "./protocol.js";
+import {
+  noBytes,
+  type Reply,
+  type Stamp,
+  type Status,
+  stampKind,
+  status,
+} from "./lane-encoding.js";
 
 /** A call record as `TaskPort.recall` finds it. */
 export interface RecalledRow {

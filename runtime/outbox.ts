@@ -22,7 +22,7 @@ import { limits } from "../base/limits.js";
 import { hashKey } from "../store/key-hash.js";
 import type { RecordWrite, TaskStorage } from "../store/storage.js";
 import type { SentStream } from "./handshake.js";
-import type { StreamAck } from "./protocol.js";
+import type { StreamAck } from "./stream-encoding.js";
 import { Ring } from "./ring.js";
 import {
   encodeNumbers,

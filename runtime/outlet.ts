@@ -3,7 +3,8 @@
 // The host is one; it knows its drivers, so drivers know it by this contract alone.
 
 import type { PlanShape } from "./plan.js";
-import type { SectionKind, StreamAck } from "./protocol.js";
+import type { SectionKind } from "./packet.js";
+import type { StreamAck } from "./stream-encoding.js";
 import type { System } from "./system.js";
 
 export interface Outlet {

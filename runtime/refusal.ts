@@ -4,7 +4,7 @@ import { type ErrorWire, fromWire } from "../base/error-wire.js";
 import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
 import { decodeValue } from "../store/value.js";
-import { type Reply, status } from "./protocol.js";
+import { type Reply, status } from "./lane-encoding.js";
 
 /**
  * The reply of a request, unless it is an error.

@@ -15,7 +15,7 @@ import { string } from "../store/key.js";
 import { type KeyCodec, keyTag } from "../store/key-form.js";
 import { limits } from "../base/limits.js";
 import { appendShort, appendValue, encodeValue } from "../store/value.js";
-import { undefinedArgument } from "./protocol.js";
+import { undefinedArgument } from "./lane-encoding.js";
 
 /** The draft in hand; good until the next one begins. */
 export class RequestDraft {

@@ -26,7 +26,7 @@ import {
   status,
   updateNumber,
   writeReply,
-} from "./protocol.js";
+} from "./lane-encoding.js";
 import { applyOperation } from "./store-operations.js";
 import { systemTable } from "./system-table.js";
 import { successorOfPrefix } from "./operation-id.js";

@@ -9,7 +9,7 @@
 //   G2. What a caller is refused with is made in a reaction that his promise follows: V8 leads from
 //       there to the line that awaits, so the stack names it.
 
-import { type Reply, type Status, status } from "./protocol.js";
+import { type Reply, type Status, status } from "./lane-encoding.js";
 
 /** Settles a caller's promise: with an outcome, or with a promise that it then follows. */
 export type Settle = (outcome: unknown) => void;

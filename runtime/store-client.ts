@@ -45,7 +45,7 @@ import {
   type Status,
   stampKind,
   status,
-} from "./protocol.js";
+} from "./lane-encoding.js";
 import { checked, refuse } from "./refusal.js";
 import { draftUpdateOf, draftUpdateOfOne, type RequestDraft } from "./request-draft.js";
 import type { Router } from "./router.js";

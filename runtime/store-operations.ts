@@ -1,7 +1,7 @@
 // Store operations — what each request of a lane does to the overlay of its owner.
 //
 // Owns: the meaning of get, put, delete, update, replace and clear. Leaves to others: the bytes of
-// requests and replies (protocol.ts), order (mailbox.ts), durability (storage).
+// requests and replies (lane-encoding.ts), order (mailbox.ts), durability (storage).
 //
 // Invariants:
 //   U1. An operation that throws has changed nothing.
@@ -26,7 +26,7 @@ import {
   undefinedArgument,
   writeReply,
   writeValueReply,
-} from "./protocol.js";
+} from "./lane-encoding.js";
 
 const yes = Uint8Array.of(1);
 const no = Uint8Array.of(0);

@@ -18,7 +18,7 @@ import type { Lane } from "./lane.js";
 import type { NodeRequest } from "./node-operations.js";
 import { decodePage, encodePageRequest } from "./page-message.js";
 import type { PlannedStore } from "./plan.js";
-import { noBytes, operation, type Reply } from "./protocol.js";
+import { noBytes, operation, type Reply } from "./lane-encoding.js";
 import { checked } from "./refusal.js";
 import type { Router } from "./router.js";
 

@@ -21,7 +21,8 @@ import type { Continuation } from "./handshake.js";
 import type { ReceivedSection } from "./mailbox.js";
 import type { Outlet } from "./outlet.js";
 import { threadOf } from "./plan.js";
-import { type StreamAck, section, streamBody } from "./protocol.js";
+import { section } from "./packet.js";
+import { type StreamAck, streamBody } from "./stream-encoding.js";
 import type { Task } from "./task.js";
 import type { MessageOrigin, OwnWork, ProgramReport, TaskProgram } from "./task-program.js";
 

@@ -26,7 +26,7 @@ import { Marks } from "./marks.js";
 import { Outbox } from "./outbox.js";
 import { Overlay } from "./overlay.js";
 import type { PlannedStore } from "./plan.js";
-import type { StreamAck } from "./protocol.js";
+import type { StreamAck } from "./stream-encoding.js";
 import { checkStreamRows } from "./stream-rows.js";
 import type { System } from "./system.js";
 import type { TaskProgram } from "./task-program.js";

@@ -10,7 +10,7 @@
 // Invariants: X1 to X4 of transport.ts and thread-transport.ts, for each way.
 
 import { ByteWriter } from "../base/byte-writer.js";
-import { readSections, section, writeSection } from "../runtime/protocol.js";
+import { readSections, section, writeSection } from "../runtime/packet.js";
 import type { Transport } from "../runtime/transport.js";
 import type { SimulatedThread } from "./simulated-thread.js";
 import type { Line, World } from "./simulated-world.js";

@@ -231,7 +231,7 @@ describe("rules — what comes from outside", () => {
 
   it.each([
     ["lmdb", "store/log.ts", "store/environment.ts"],
-    ["cbor-x", "runtime/protocol.ts", "store/value.ts"],
+    ["cbor-x", "runtime/lane-encoding.ts", "store/value.ts"],
     ["comlink/dist/esm/node-adapter.mjs", "agents/client/client.ts", "runtime/control.ts"],
     ["piscina", "store/checkpoint.ts", "runtime/checkpoint-pool.ts"],
   ])("keeps %s out of %s", (specifier, path, home) => {

@@ -8,7 +8,7 @@ import { PartitaError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import { noteDigest } from "../../runtime/node-operations.js";
 import type { OperationJournal } from "../../runtime/operation-journal.js";
-import { status } from "../../runtime/protocol.js";
+import { status } from "../../runtime/lane-encoding.js";
 import type { TaskPort } from "../../runtime/task-program.js";
 import { storesOf } from "../../runtime/topology.js";
 import type { KeyCodec } from "../../store/key-form.js";

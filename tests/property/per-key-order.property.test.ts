@@ -8,7 +8,7 @@ import { node } from "../../agents/declare/node.js";
 import { ByteReader } from "../../base/byte-reader.js";
 import { ByteWriter } from "../../base/byte-writer.js";
 import type { ReceivedSection } from "../../runtime/mailbox.js";
-import { type Operation, operation, writeRequest } from "../../runtime/protocol.js";
+import { type Operation, operation, writeRequest } from "../../runtime/lane-encoding.js";
 import { Task } from "../../runtime/task.js";
 import { topology } from "../../runtime/topology.js";
 import { keyValueStore } from "../../store/declaration.js";

@@ -4,7 +4,7 @@ import { PartitaError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import { appliedDigest } from "../../runtime/node-operations.js";
 import type { RecalledRow } from "../../runtime/operation-journal.js";
-import { status } from "../../runtime/protocol.js";
+import { status } from "../../runtime/lane-encoding.js";
 import type {
   NeighbourCall,
   ObjectEntry,

@@ -10,7 +10,7 @@ import { decodeRecord } from "../../runtime/call-records.js";
 import { successorOfPrefix } from "../../runtime/operation-id.js";
 import { operationId } from "../../runtime/operation-id.js";
 import type { RecalledRow } from "../../runtime/operation-journal.js";
-import { noBytes, type Stamp, status } from "../../runtime/protocol.js";
+import { noBytes, type Stamp, status } from "../../runtime/lane-encoding.js";
 import { systemTable } from "../../runtime/system-table.js";
 import { BatchRows, type CommittedRows } from "./program-rows.js";
 

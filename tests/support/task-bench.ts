@@ -16,7 +16,7 @@ import {
   status,
   undefinedArgument,
   writeRequest,
-} from "../../runtime/protocol.js";
+} from "../../runtime/lane-encoding.js";
 import { Task } from "../../runtime/task.js";
 import type { ProgramEntry, TaskProgram, Turn } from "../../runtime/task-program.js";
 import { topology } from "../../runtime/topology.js";

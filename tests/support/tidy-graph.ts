@@ -22,11 +22,11 @@ const folderImports: Readonly<Record<string, readonly string[]>> = {
 export const runtimeSeams: ReadonlySet<string> = new Set([
   "runtime/call-id.ts",
   "runtime/compute-call.ts",
+  "runtime/lane-encoding.ts",
   "runtime/node-operations.ts",
   "runtime/operation-id.ts",
   "runtime/operation-journal.ts",
   "runtime/partition.ts",
-  "runtime/protocol.ts",
   "runtime/store-client.ts",
   "runtime/task-program.ts",
   "runtime/topology-parts.ts",

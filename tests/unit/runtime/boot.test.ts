@@ -7,7 +7,7 @@ import { limits } from "../../../base/limits.js";
 import { type Boot, bootRecord, readBoot } from "../../../runtime/boot.js";
 import { plannedStores } from "../../../runtime/compile.js";
 import { Host } from "../../../runtime/host.js";
-import { operation } from "../../../runtime/protocol.js";
+import { operation } from "../../../runtime/lane-encoding.js";
 import { systemTable } from "../../../runtime/system-table.js";
 import { Task } from "../../../runtime/task.js";
 import { TaskDriver } from "../../../runtime/task-driver.js";

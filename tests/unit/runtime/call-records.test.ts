@@ -13,7 +13,7 @@ import {
   type Stamp,
   stampKind,
   writeRequest,
-} from "../../../runtime/protocol.js";
+} from "../../../runtime/lane-encoding.js";
 import { systemTable } from "../../../runtime/system-table.js";
 import { reply } from "../../../store/declaration.js";
 import { string } from "../../../store/key.js";

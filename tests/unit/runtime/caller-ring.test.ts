@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CallerRing } from "../../../runtime/caller-ring.js";
-import { operation } from "../../../runtime/protocol.js";
+import { operation } from "../../../runtime/lane-encoding.js";
 import type { Judge, Settle } from "../../../runtime/settle.js";
 import { check } from "../../support/property.js";
 

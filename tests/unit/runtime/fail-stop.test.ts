@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { PartitaError } from "../../../base/errors.js";
 import { assert } from "../../../base/invariant.js";
 import { isFault, orStop } from "../../../runtime/fail-stop.js";
-import { section } from "../../../runtime/protocol.js";
+import { section } from "../../../runtime/packet.js";
 import type { Turn } from "../../../runtime/task-program.js";
 import { topology } from "../../../runtime/topology.js";
 import { MemoryStorage } from "../../../store/memory-storage.js";

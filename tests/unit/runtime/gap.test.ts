@@ -2,7 +2,8 @@
 // section that comes too early asks for all of the window again, and each answer is a window.
 import { expect, it } from "vitest";
 import { Host } from "../../../runtime/host.js";
-import { readAck, readStreamHeader, section } from "../../../runtime/protocol.js";
+import { section } from "../../../runtime/packet.js";
+import { readAck, readStreamHeader } from "../../../runtime/stream-encoding.js";
 import { topology } from "../../../runtime/topology.js";
 import { HostCluster } from "../../support/host-cluster.js";
 import { ManualSystem } from "../../support/manual-system.js";

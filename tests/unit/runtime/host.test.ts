@@ -5,13 +5,8 @@ import { ByteWriter } from "../../../base/byte-writer.js";
 import { PartitaError } from "../../../base/errors.js";
 import { limits } from "../../../base/limits.js";
 import { Host } from "../../../runtime/host.js";
-import {
-  noBytes,
-  operation,
-  readSections,
-  section,
-  writeSection,
-} from "../../../runtime/protocol.js";
+import { noBytes, operation } from "../../../runtime/lane-encoding.js";
+import { readSections, section, writeSection } from "../../../runtime/packet.js";
 import { topology } from "../../../runtime/topology.js";
 import { InlineNetwork, type Transport } from "../../../runtime/transport.js";
 import { HostCluster, planOf } from "../../support/host-cluster.js";

@@ -2,7 +2,7 @@
 // back, deleted, cleared, or lost in a crash. Bugs here would look like a stale write that wins.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { operation } from "../../../runtime/protocol.js";
+import { operation } from "../../../runtime/lane-encoding.js";
 import { MemoryStorage } from "../../../store/memory-storage.js";
 import type { RecordWrite } from "../../../store/storage.js";
 import { hookedStorage } from "../../support/hooked-storage.js";

@@ -12,7 +12,7 @@ import {
   requestHeaderBytes,
   status,
   writeReply,
-} from "../../../runtime/protocol.js";
+} from "../../../runtime/lane-encoding.js";
 
 const bounds: LaneBounds = { messagesMax: 4, bytesMax: 1_000, whenFull: "wait" };
 

@@ -7,7 +7,13 @@ import { PartitaError } from "../../../base/errors.js";
 import { Lane } from "../../../runtime/lane.js";
 import { journaled } from "../../../runtime/node-operations.js";
 import { OperationJournal } from "../../../runtime/operation-journal.js";
-import { operation, Request, stampKind, status, writeReply } from "../../../runtime/protocol.js";
+import {
+  operation,
+  Request,
+  stampKind,
+  status,
+  writeReply,
+} from "../../../runtime/lane-encoding.js";
 
 const keyHash = 7;
 const request = {

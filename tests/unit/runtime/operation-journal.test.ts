@@ -5,7 +5,13 @@ import { ByteWriter } from "../../../base/byte-writer.js";
 import { limits } from "../../../base/limits.js";
 import { operationId, operationIndex } from "../../../runtime/operation-id.js";
 import { OperationJournal, type RecalledRow } from "../../../runtime/operation-journal.js";
-import { noBytes, type Reply, type Stamp, stampKind, status } from "../../../runtime/protocol.js";
+import {
+  noBytes,
+  type Reply,
+  type Stamp,
+  stampKind,
+  status,
+} from "../../../runtime/lane-encoding.js";
 
 const prefix = new Uint8Array(24).fill(7);
 const ok = (text: string): Reply => ({ status: status.ok, bytes: Buffer.from(text) });

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { ByteReader } from "../../../base/byte-reader.js";
 import { PartitaError } from "../../../base/errors.js";
 import { Host } from "../../../runtime/host.js";
-import { section } from "../../../runtime/protocol.js";
+import { section } from "../../../runtime/packet.js";
 import { systemTable } from "../../../runtime/system-table.js";
 import type { Turn } from "../../../runtime/task-program.js";
 import { topology } from "../../../runtime/topology.js";

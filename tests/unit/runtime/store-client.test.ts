@@ -6,7 +6,7 @@ import { PartitaError } from "../../../base/errors.js";
 import { limits } from "../../../base/limits.js";
 import { Host } from "../../../runtime/host.js";
 import { OperationJournal } from "../../../runtime/operation-journal.js";
-import { section } from "../../../runtime/protocol.js";
+import { section } from "../../../runtime/packet.js";
 import { topology } from "../../../runtime/topology.js";
 import { keyValueStore } from "../../../store/declaration.js";
 import { string } from "../../../store/key.js";

@@ -2,7 +2,7 @@
 // has changed.
 import { describe, expect, it } from "vitest";
 import { PartitaError } from "../../../base/errors.js";
-import { operation } from "../../../runtime/protocol.js";
+import { operation } from "../../../runtime/lane-encoding.js";
 import { reply } from "../../../store/declaration.js";
 import { answer, put, replace, request, TaskBench } from "../../support/task-bench.js";
 

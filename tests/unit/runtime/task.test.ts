@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { PartitaError } from "../../../base/errors.js";
 import { limits } from "../../../base/limits.js";
-import { operation } from "../../../runtime/protocol.js";
+import { operation } from "../../../runtime/lane-encoding.js";
 import type { Turn } from "../../../runtime/task-program.js";
 import { hashKey } from "../../../store/key-hash.js";
 import { check } from "../../support/property.js";

@@ -2,7 +2,7 @@
 // cannot be replayed, or like orders that no real machine can produce.
 import { describe, expect, it } from "vitest";
 import { ByteWriter } from "../../../base/byte-writer.js";
-import { section, writeSection } from "../../../runtime/protocol.js";
+import { section, writeSection } from "../../../runtime/packet.js";
 import { SimulatedNetwork } from "../../../testing/simulated-network.js";
 import { SimulatedThread } from "../../../testing/simulated-thread.js";
 import { World } from "../../../testing/simulated-world.js";

@@ -1,46 +1,22 @@
-// Protocol — every byte that crosses from one thread to another on the data plane.
+// Lane encoding — the bytes that a thread's lane and a task exchange: requests there, replies back.
 //
-// A packet is what one thread posts to another in one flush: sections, one after the other. A
-// section belongs to one lane (thread, task) or to one stream (task, task) and holds messages in
-// order.
-// Owns: the layouts below and their writers and readers. Leaves to others: lane.ts and mailbox.ts
-// keep the order of requests and replies, outbox.ts the numbers of streams, transport.ts carries
-// packets.
-//
-//   section   [kind u8][0 u8][from u16][to u16][0 u16][body length u32][body]
 //   requests  from thread, to task:   [operation u8][table u16][key length u16][argument length
 //   u32]
 //                                     [stamp?][key][argument], again and again
 //             a stamp is there when the operation has the bit `stamped`:
 //                                     [kind u8][id, 16 or 28 bytes][reads length u32][reads]
 //   replies   from task, to thread:   [status u8][length u32][bytes], again and again
-//   notices   from task, to thread:   [length u32][bytes], again and again
-//   stream    from task, to task:     [epoch u32][first sequence u64], then [length u32][bytes],
-//                                     again and again
-//   ack       from task, to task:     [epoch u32][applied sequence u64][durable sequence u64]
-//                                     [resend u8]
-//   hello     from task, to task:     [epoch u32], to be answered with an ack
+//
+// Owns: these layouts, their writers and readers. Leaves to others: the order of requests and
+// replies (lane.ts, mailbox.ts), what a request does (requests.ts), packets (packet.ts).
 //
 // Invariants:
 //   W1. Replies of a lane come in the order of its requests, one each: they carry no ids.
-//   W2. A stream's sequence numbers are dense; the first is 1.
-//   W3. Both ends of a stream are of the same epoch of the range map: another one is a bug.
 
-import { ByteReader } from "../base/byte-reader.js";
-import { ByteWriter } from "../base/byte-writer.js";
+import type { ByteReader } from "../base/byte-reader.js";
+import type { ByteWriter } from "../base/byte-writer.js";
 import { assert } from "../base/invariant.js";
 import { appendValue } from "../store/value.js";
-
-export const section = {
-  requests: 1,
-  replies: 2,
-  notices: 3,
-  stream: 4,
-  ack: 5,
-  hello: 6,
-} as const;
-
-export type SectionKind = (typeof section)[keyof typeof section];
 
 /** What a lane can ask of a task. Numbers are the wire's. */
 export const operation = {
@@ -134,43 +110,6 @@ export function updateNumber({ packet, argumentStart }: Request): number {
 export interface Reply {
   readonly status: Status;
   readonly bytes: Uint8Array;
-}
-
-const sectionHeaderBytes = 12;
-
-/** Appends a section with this body. */
-export function writeSection(
-  packet: ByteWriter,
-  kind: SectionKind,
-  from: number,
-  to: number,
-  body: Uint8Array,
-): void {
-  packet.u8(kind);
-  packet.u8(0);
-  packet.u16(from);
-  packet.u16(to);
-  packet.u16(0);
-  packet.u32(body.length);
-  packet.bytes(body);
-}
-
-/** Calls `visit` for each section of a packet, in order. */
-export function readSections(
-  packet: Uint8Array,
-  visit: (kind: number, from: number, to: number, body: Uint8Array) => void,
-): void {
-  const reader = new ByteReader(packet);
-  while (!reader.done) {
-    assert(packet.length - reader.offset >= sectionHeaderBytes, "a section header is cut short");
-    const kind = reader.u8();
-    reader.skip(1);
-    const from = reader.u16();
-    const to = reader.u16();
-    reader.skip(2);
-    const length = reader.u32();
-    visit(kind, from, to, reader.bytes(length));
-  }
 }
 
 /** Appends one request to the body of a requests section. */
@@ -283,65 +222,4 @@ export function writeValueReply(body: ByteWriter, value: unknown, where: string)
     body.truncate(at);
     throw error;
   }
-}
-
-/** What a destination tells a source. */
-export interface StreamAck {
-  /** Newest number applied and visible. */
-  readonly applied: number;
-  /** Newest number that a power cut cannot take any more; in mode `durable` the same. */
-  readonly durable: number;
-  /** What follows `applied` was missed, and is to be sent again. */
-  readonly resend: boolean;
-}
-
-/** The body of a stream section whose messages are length-prefixed already. */
-export function streamBody(epoch: number, firstSequence: number, messages: Uint8Array): Uint8Array {
-  const body = new ByteWriter(messages.length + streamHeaderBytes);
-  body.u32(epoch);
-  body.uint64(firstSequence);
-  body.bytes(messages);
-  return body.finish();
-}
-
-/** The number of the first message of a stream section. */
-export function readStreamHeader(epoch: number, body: Uint8Array): number {
-  const reader = new ByteReader(body);
-  assertEpoch(epoch, reader.u32());
-  return reader.uint64();
-}
-
-/** Bytes of a stream section before its messages. */
-export const streamHeaderBytes = 12;
-
-/** The body of an ack section. */
-export function ackBody(epoch: number, { applied, durable, resend }: StreamAck): Uint8Array {
-  const body = new ByteWriter();
-  body.u32(epoch);
-  body.uint64(applied);
-  body.uint64(durable);
-  body.u8(resend ? 1 : 0);
-  return body.finish();
-}
-
-export function readAck(epoch: number, body: Uint8Array): StreamAck {
-  const reader = new ByteReader(body);
-  assertEpoch(epoch, reader.u32());
-  return { applied: reader.uint64(), durable: reader.uint64(), resend: reader.u8() === 1 };
-}
-
-/** The body of a hello section. */
-export function helloBody(epoch: number): Uint8Array {
-  const body = new ByteWriter(4);
-  body.u32(epoch);
-  return body.finish();
-}
-
-/** A source asks what the destination knows: one of them was started again. */
-export function readHello(epoch: number, body: Uint8Array): void {
-  assertEpoch(epoch, new ByteReader(body).u32());
-}
-
-function assertEpoch(own: number, theirs: number): void {
-  assert(own === theirs, () => `a message of epoch ${theirs} reached a task of epoch ${own}`);
 }
