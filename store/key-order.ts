@@ -21,8 +21,10 @@ export function compareKeys(records: RecordMemory, a: number, b: number): number
   return Buffer.compare(records.key(a), records.key(b));
 }
 
-/** Offsets by table and key. */
+/** Offsets by table and key; changes the order of those given. */
 export function inKeyOrder(records: RecordMemory, offsets: Int32Array): Int32Array {
+  // What is walked over several times lies in order then: that saves more than it takes.
+  offsets.sort();
   const tables = new Uint16Array(offsets.length);
   // Where the records of a table end, then where the next of them goes.
   const places = new Uint32Array(2 ** 16 + 1);

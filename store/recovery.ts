@@ -97,7 +97,7 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
     batch = Math.max(batch, segment.lastBatch);
     control.setPublishedEnd(arena, segment.end);
   }
-  control.setFrozen(frozen !== undefined);
+  control.setOther(frozen === undefined ? "empty" : "frozen");
   const { cutBytes } = replay;
   return { active, frozen, keptEnd: kept?.end ?? 0, known, batch, version, frames, cutBytes };
 }

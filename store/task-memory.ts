@@ -7,7 +7,8 @@
 // Control words (Int32):
 //   0 generation: odd while the owner changes anything but the publication of single keys
 //   1 which arena is active, 0 or 1
-//   2 whether the other arena is frozen (holds records that no checkpoint has taken over yet)
+//   2 what the other arena is: 0 empty, 1 frozen (holds records that no checkpoint has taken over
+//     yet), 2 kept (the environment has all its records; they are found faster in it)
 //   3, 4 end of what is published in arena 0 and 1: a scan knows by it what it has not seen yet
 //   5 whether a task has had this memory before
 // Then, for each table, the version up to which it is cleared, as two u32 (low, high).
@@ -38,10 +39,15 @@ export interface ArenaMemory {
 const control = {
   generation: 0,
   active: 1,
-  frozen: 2,
+  other: 2,
   publishedEnd: 3,
   used: 5,
 } as const;
+
+const otherArenas = { empty: 0, frozen: 1, kept: 2 } as const;
+
+/** What the arena that is not active is. */
+export type OtherArena = keyof typeof otherArenas;
 
 const controlWords = 8;
 /** Bytes of an index before its slots. */
@@ -93,8 +99,10 @@ export class ControlWords {
     return this.#load(control.active) === 0 ? 0 : 1;
   }
 
-  get frozen(): boolean {
-    return this.#load(control.frozen) === 1;
+  get other(): OtherArena {
+    const word = this.#load(control.other);
+    if (word === otherArenas.frozen) return "frozen";
+    return word === otherArenas.kept ? "kept" : "empty";
   }
 
   /** Where the published frames of an arena end. */
@@ -128,8 +136,8 @@ export class ControlWords {
     Atomics.store(this.words, control.active, arena);
   }
 
-  setFrozen(frozen: boolean): void {
-    Atomics.store(this.words, control.frozen, frozen ? 1 : 0);
+  setOther(other: OtherArena): void {
+    Atomics.store(this.words, control.other, otherArenas[other]);
   }
 
   /**

@@ -1,8 +1,8 @@
 // Task storage — log, memtable and environment of one task as one thing (the contract: storage.ts).
 //
 //   append ──► arena + segment        sync ──► device        publish ──► index: visible
-//   arena full ──► swap: it is frozen, a new segment begins ──► checkpoint job ──► emptied, segment
-//   deleted
+//   arena full ──► swap: it is frozen, a new segment begins ──► checkpoint job ──► kept, segment
+//   deleted ──► emptied by the next swap
 //
 // Owns: the three steps of a commit, swaps, and what follows a failure. Leaves to others: bytes
 // (frame.ts, record.ts), files (segment.ts), the job (checkpoint.ts), opening after a stop
@@ -13,6 +13,8 @@
 //   T6. A segment is deleted only when the environment has recorded that it covers it.
 //   T7. After a failed write, sync or checkpoint every call throws that first failure: nothing is
 //       tried again, because after a failed sync nobody knows what the device has.
+//   T8. A kept arena is emptied under the generation in which it becomes active: no look takes its
+//       old records for new ones.
 
 import { join } from "node:path";
 import { PartitaError } from "../base/errors.js";
@@ -349,8 +351,10 @@ class LogFirstStorage implements TaskStorage {
       this.#segment = Segment.create(directory, taskId, this.#batch + 1, bytesMax);
     });
     this.#control.exclusively(() => {
+      this.#arenas[this.#active].empty();
+      this.#control.setPublishedEnd(this.#active, arenaStart);
       this.#control.setActive(this.#active);
-      this.#control.setFrozen(true);
+      this.#control.setOther("frozen");
     });
     this.#startCheckpoint(frozen, segment, this.#batch);
   }
@@ -365,11 +369,8 @@ class LogFirstStorage implements TaskStorage {
       try {
         await runCheckpoint(job);
         this.#environment.refresh();
-        this.#control.exclusively(() => {
-          this.#arenas[frozen].empty();
-          this.#control.setPublishedEnd(frozen, arenaStart);
-          this.#control.setFrozen(false);
-        });
+        // Its records stay where they are, until their place is needed.
+        this.#control.exclusively(() => this.#control.setOther("kept"));
         await segment.close();
         deleteSegment(directory, segment.file);
         this.#keeper.forget(segment.file.firstBatch);

@@ -64,9 +64,9 @@ describe("reader — beside its owner", () => {
 
   it("looks at the environment anew when the generation has changed, within one turn", async () => {
     const { directory, memory, reader, storage } = await start();
-    await commit(storage, [record(16, "a", 1, "one")]);
+    await commit(storage, [record(16, "other", 1, "one")]);
     await storage.checkpoint();
-    expect(seen(reader, "a")).toBe("1:one");
+    expect(seen(reader, "a")).toBeUndefined();
     const environment = Environment.open(join(directory, environmentFolder), {
       taskId,
       readOnly: false,
@@ -78,6 +78,40 @@ describe("reader — beside its owner", () => {
       new ControlWords(memory).exclusively(() => {});
       expect(seen(reader, "a")).toBe(`${version}:v${version}`);
     }
+  });
+
+  it("finds what was checkpointed in its arena until the next swap", async () => {
+    const { directory, reader, storage } = await start();
+    const looks = (key: string) => {
+      const found = storage.get(16, bytes(key), hashKey(bytes(key)));
+      return [seen(reader, key), found && `${found.version}:${text(found.value)}`];
+    };
+    await commit(storage, [
+      record(16, "kept", 1, "old"),
+      record(16, "gone", 2, undefined),
+      record(17, "cleared", 3, "x"),
+    ]);
+    await storage.checkpoint();
+    const environment = Environment.open(join(directory, environmentFolder), {
+      taskId,
+      readOnly: false,
+    });
+    onTestFinished(() => environment.close());
+    // What nobody does, so that the two can be told apart.
+    const value = bytes("environment's");
+    environment.applyStep([
+      { table: 16, key: bytes("kept"), version: 9, value },
+      { table: 16, key: bytes("gone"), version: 9, value },
+    ]);
+    expect(looks("kept")).toEqual(["1:old", "1:old"]);
+    expect(looks("gone")).toEqual([undefined, undefined]);
+    await commit(storage, [record(16, "gone", 10, "new")], [[17, 11]]);
+    expect(looks("gone")).toEqual(["10:new", "10:new"]);
+    expect(looks("cleared")).toEqual([undefined, undefined]);
+    await storage.checkpoint();
+    expect(looks("kept")).toEqual(["9:environment's", "9:environment's"]);
+    expect(looks("gone")).toEqual(["10:new", "10:new"]);
+    expect(looks("cleared")).toEqual([undefined, undefined]);
   });
 
   it("throws what is wrong with a row when nothing changes meanwhile", async () => {
