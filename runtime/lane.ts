@@ -1,29 +1,25 @@
 // Lane — one thread's way to one task: requests go out in order, replies come back in that order.
 //
-// Owns: the bytes not flushed yet, the callers that wait for replies, the window that bounds what
-// is on the way, and the count of writes on the way per hash bucket (so that a read can tell
-// whether one of its own thread's writes is still to come).
-// Leaves to others: when to flush and how bytes travel (host.ts), which lane (router), what
-// requests mean (store-operations.ts), the ring of callers (caller-ring.ts), what they get of a
-// reply (settle.ts).
+// Owns: the bytes not flushed yet, the window that bounds what is on the way, and what becomes of
+// callers when the task is gone. Leaves to others: when to flush and how bytes travel (host.ts),
+// which lane (router), what requests mean (store-operations.ts), the ring of callers
+// (caller-ring.ts), those that wait for room (waiting-callers.ts), which writes are on the way
+// (pending-writes.ts), what callers get of a reply (settle.ts).
 //
 // Invariants:
 //   L1. Requests leave in the order of the calls; a caller that waits for room keeps its place.
 //   L2. The n-th reply belongs to the n-th request: replies carry no ids.
 //   L3. At most `messagesMax` requests and about `bytesMax` bytes are on the way; callers beyond
-//       that wait, at most `laneWaitingMax` of them with at most `laneWaitingBytesMax` bytes, or
-//       are refused at once with MAILBOX_FULL when asked so.
-//   L4. `pendingWrites(keyHash)` is 0 only if no write of this thread to that key is on the way.
+//       that wait, as many as there is room for, or are refused at once with MAILBOX_FULL when
+//       asked so.
 
 import { ByteReader } from "../base/byte-reader.js";
 import { ByteWriter } from "../base/byte-writer.js";
 import { PartitaError } from "../base/errors.js";
 import { InvariantViolation } from "../base/invariant.js";
-import { limits } from "../base/limits.js";
 import { CallerRing } from "./caller-ring.js";
 import {
   type Operation,
-  operation,
   type Reply,
   requestHeaderBytes,
   type Stamp,
@@ -32,9 +28,10 @@ import {
   writeRequest,
   writeRequestHead,
 } from "./lane-encoding.js";
+import { PendingWrites } from "./pending-writes.js";
 import type { RequestDraft } from "./request-draft.js";
-import { Ring } from "./ring.js";
 import { type Judge, replyOf, type Settle, settled, takeCaptured, unsettled } from "./settle.js";
+import { type WaitingCaller, WaitingCallers } from "./waiting-callers.js";
 
 /** How a lane bounds what is on the way. */
 export interface LaneBounds {
@@ -43,34 +40,15 @@ export interface LaneBounds {
   readonly whenFull: "wait" | "reject";
 }
 
-/** A caller whose request has not left, since there is no room. */
-interface WaitingCaller {
-  readonly operation: Operation;
-  readonly keyHash: number;
-  /** Bytes of the request. */
-  readonly bytes: number;
-  readonly judge: Judge<unknown>;
-  readonly settle: Settle;
-  readonly table: number;
-  readonly key: Uint8Array;
-  readonly argument: Uint8Array;
-  readonly stamp: Stamp | undefined;
-}
-
-const bucketCount = 4096;
-
 export class Lane {
   readonly task: number;
   readonly #bounds: LaneBounds;
   /** Tells the host that there are bytes to flush. */
   readonly #dirty: (lane: Lane) => void;
   readonly #sent: CallerRing;
-  readonly #waiting: Ring<WaitingCaller>;
-  readonly #buckets = new Uint32Array(bucketCount);
-  #wideWrites = 0;
-  #writes = 0;
+  readonly #waiting = new WaitingCallers();
+  readonly #writes = new PendingWrites();
   #bytesOnTheWay = 0;
-  #bytesWaiting = 0;
   #body = new ByteWriter();
   #flushWanted = false;
   #lost: Error | undefined;
@@ -82,7 +60,6 @@ export class Lane {
     this.#bounds = bounds;
     this.#dirty = dirty;
     this.#sent = new CallerRing(bounds.messagesMax);
-    this.#waiting = new Ring(limits.laneWaitingMax);
   }
 
   /** Callers that have no reply yet. */
@@ -92,12 +69,12 @@ export class Lane {
 
   /** Writes of this thread on the way to this task, whatever the key. */
   get writes(): number {
-    return this.#writes;
+    return this.#writes.total;
   }
 
   /** Writes of this thread on the way that may be to this key. */
   pendingWrites(keyHash: number): number {
-    return (this.#buckets[keyHash % bucketCount] ?? 0) + this.#wideWrites;
+    return this.#writes.of(keyHash);
   }
 
   /**
@@ -143,7 +120,7 @@ export class Lane {
       });
     }
     const promise = unsettled<T>();
-    this.#count(kind, keyHash, 1);
+    this.#writes.count(kind, keyHash, 1);
     this.#enter(kind, keyHash, bytes, judge, takeCaptured());
     writeRequest(this.#body, kind, table, key, argument, stamp);
     return promise;
@@ -167,7 +144,7 @@ export class Lane {
       return this.#wait({ operation: kind, keyHash, bytes, judge, table, key, argument, stamp });
     }
     const promise = unsettled<T>();
-    this.#count(kind, keyHash, 1);
+    this.#writes.count(kind, keyHash, 1);
     this.#enter(kind, keyHash, bytes, judge, takeCaptured());
     const body = this.#body;
     writeRequestHead(body, kind, table, keyBytes, drafted.length - keyBytes, stamp);
@@ -216,7 +193,7 @@ export class Lane {
       // Not `assert` with a message: no closure is made for each reply.
       if (sent.length === 0) throw this.#noRequest();
       this.#bytesOnTheWay -= sent.bytes;
-      this.#count(sent.operation, sent.keyHash, -1);
+      this.#writes.count(sent.operation, sent.keyHash, -1);
       // Out of the ring first: what a class decodes with may call again.
       const { judge } = sent;
       settled(sent.shift(), judge, kind, body, start, start + length);
@@ -224,7 +201,6 @@ export class Lane {
     while (!this.#full) {
       const next = this.#waiting.shift();
       if (next === undefined) break;
-      this.#bytesWaiting -= next.bytes;
       this.#enter(next.operation, next.keyHash, next.bytes, next.judge, next.settle);
       writeRequest(this.#body, next.operation, next.table, next.key, next.argument, next.stamp);
     }
@@ -237,15 +213,14 @@ export class Lane {
     // Nobody may be waiting.
     gone.catch(() => {});
     for (const sent = this.#sent; sent.length > 0; ) {
-      this.#count(sent.operation, sent.keyHash, -1);
+      this.#writes.count(sent.operation, sent.keyHash, -1);
       sent.shift()(gone);
     }
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      this.#count(next.operation, next.keyHash, -1);
+      this.#writes.count(next.operation, next.keyHash, -1);
       next.settle(gone);
     }
     this.#bytesOnTheWay = 0;
-    this.#bytesWaiting = 0;
     this.#body.reset();
     if (PartitaError.is(error, "TASK_EXITED")) return;
     this.#reopening?.reject(error);
@@ -254,11 +229,12 @@ export class Lane {
 
   /**
    * Counts a request that is sent until it is answered, over the death of the task, as one that is
-   * on the way, until what is returned is called: reads of its key go behind it (L4).
+   * on the way, until what is returned is called: reads of its key go behind it (L4 of
+   * pending-writes.ts).
    */
   hold(kind: Operation, keyHash: number): () => void {
-    this.#count(kind, keyHash, 1);
-    return () => this.#count(kind, keyHash, -1);
+    this.#writes.count(kind, keyHash, 1);
+    return () => this.#writes.count(kind, keyHash, -1);
   }
 
   /** The task was started again. */
@@ -290,11 +266,7 @@ export class Lane {
   }
 
   #mayWait(requests: number, bytes: number): boolean {
-    return (
-      this.#bounds.whenFull === "wait" &&
-      this.#waiting.length + requests <= limits.laneWaitingMax &&
-      this.#bytesWaiting + bytes <= limits.laneWaitingBytesMax
-    );
+    return this.#bounds.whenFull === "wait" && this.#waiting.hasRoom(requests, bytes);
   }
 
   /** A request is about to be written behind what will be flushed next. */
@@ -314,30 +286,9 @@ export class Lane {
 
   #wait<T>(request: Omit<WaitingCaller, "settle"> & { readonly judge: Judge<T> }): Promise<T> {
     const promise = unsettled<T>();
-    this.#count(request.operation, request.keyHash, 1);
+    this.#writes.count(request.operation, request.keyHash, 1);
     this.#waiting.push({ ...request, settle: takeCaptured() });
-    this.#bytesWaiting += request.bytes;
     return promise;
-  }
-
-  #count(kind: number, keyHash: number, change: 1 | -1): void {
-    switch (kind) {
-      case operation.get:
-      case operation.page:
-      case operation.barrier:
-      case operation.program:
-      case operation.recall:
-      case operation.note:
-        return;
-      case operation.clear:
-        this.#wideWrites += change;
-        break;
-      default: {
-        const bucket = keyHash % bucketCount;
-        this.#buckets[bucket] = (this.#buckets[bucket] ?? 0) + change;
-      }
-    }
-    this.#writes += change;
   }
 
   #noRequest(): InvariantViolation {
