@@ -90,7 +90,7 @@ export const limits = {
   pageBytesMax: 1_048_576,
   /** Rows of one page of `entries`: bounds what a slow consumer holds. */
   entriesPageRows: 256,
-  /** Decoded rows of stores that a task keeps for its own reads. */
+  /** Decoded rows of stores that a task keeps, of keys that are asked for again. */
   cacheEntriesMax: 65_536,
   /** About the bytes of those rows. */
   cacheBytesMax: 67_108_864,

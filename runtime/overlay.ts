@@ -93,7 +93,8 @@ export class Overlay {
 
   constructor(storage: TaskStorage, bounds: OverlayBounds) {
     this.#storage = storage;
-    this.#cache = new RowCache(bounds.rowsMax, bounds.bytesMax);
+    this.#cache = new RowCache(bounds.rowsMax, bounds.bytesMax, "asked again");
+    // The runtime's own are few, and most are looked at again soon.
     this.#ownCache = new RowCache(bounds.ownRowsMax, bounds.ownBytesMax);
     this.#valueBytesMax = bounds.valueBytesMax;
     this.#version = storage.versionLast;

@@ -4,10 +4,13 @@
 // nor a second hash. Owns: look-up and forgetting. Leaves to others: what a row holds (overlay.ts).
 //
 // Invariants:
-//   R1. Of one key there is at most one row, in one of the two generations.
+//   R1. Of one key there is at most one row, in one of the two generations or passing.
 //   R2. Nothing is forgotten but by `forgetOld` and `drop`, which its owner calls when no row is
 //       dirty.
 //   R3. After `forgetOld` at most about `rowsMax` rows and `bytesMax` bytes are kept.
+//   R4. Where what is asked for again is kept, the row of a key that was looked for in vain for the
+//       first time among the last `rowsMax` is passing: the next `forgetOld` forgets it. A few are
+//       kept at once, because they share a bit with others.
 
 import type { TableId } from "../store/storage.js";
 
@@ -29,10 +32,15 @@ export class RowCache<R extends CachedRow<R>> {
   #old: Generation<R> = new Map();
   #youngRows = 0;
   #youngBytes = 0;
+  /** Rows that are not kept beyond the batch, of all tables. */
+  #passing = new Map<number, R>();
+  readonly #asked: AskedBefore | undefined;
 
-  constructor(rowsMax: number, bytesMax: number) {
+  /** `keeps`: which rows stay beyond the next `forgetOld` (R4). */
+  constructor(rowsMax: number, bytesMax: number, keeps: "all" | "asked again" = "all") {
     this.#rowsMax = rowsMax;
     this.#bytesMax = bytesMax;
+    if (keeps === "asked again") this.#asked = new AskedBefore(rowsMax);
   }
 
   /** The row of the key `bytes[start, end)`; one that had grown old is young again. */
@@ -47,6 +55,9 @@ export class RowCache<R extends CachedRow<R>> {
     for (let row = young; row !== undefined; row = row.next) {
       if (isKey(row.key, bytes, start, end)) return row;
     }
+    for (let row = this.#passing.get(keyHash | 0); row !== undefined; row = row.next) {
+      if (row.table === table && isKey(row.key, bytes, start, end)) return row;
+    }
     const rows = this.#old.get(table);
     let before: R | undefined;
     for (let row = rows?.get(keyHash | 0); row !== undefined; row = row.next) {
@@ -54,7 +65,7 @@ export class RowCache<R extends CachedRow<R>> {
         if (before !== undefined) before.next = row.next;
         else if (row.next !== undefined) rows?.set(keyHash | 0, row.next);
         else rows?.delete(keyHash | 0);
-        return this.keep(row, 0);
+        return this.#keepYoung(row, 0);
       }
       before = row;
     }
@@ -63,6 +74,15 @@ export class RowCache<R extends CachedRow<R>> {
 
   /** Takes a row that `find` does not know. `bytes`: about what it holds. */
   keep(row: R, bytes: number): R {
+    if (this.#asked === undefined || this.#asked.note(row.keyHash)) {
+      return this.#keepYoung(row, bytes);
+    }
+    row.next = this.#passing.get(row.keyHash | 0);
+    this.#passing.set(row.keyHash | 0, row);
+    return row;
+  }
+
+  #keepYoung(row: R, bytes: number): R {
     let rows = this.#young.get(row.table);
     if (rows === undefined) {
       rows = new Map();
@@ -77,8 +97,8 @@ export class RowCache<R extends CachedRow<R>> {
 
   /** Forgets a row that nobody holds any more. */
   drop(row: R): void {
-    if (!removed(this.#young, row)) removed(this.#old, row);
-    else this.#youngRows -= 1;
+    if (removed(this.#young.get(row.table), row)) this.#youngRows -= 1;
+    else if (!removed(this.#old.get(row.table), row)) removed(this.#passing, row);
   }
 
   /** Every row of a table. */
@@ -88,6 +108,11 @@ export class RowCache<R extends CachedRow<R>> {
         for (let row: R | undefined = first; row !== undefined; row = row.next) yield row;
       }
     }
+    for (const first of this.#passing.values()) {
+      for (let row: R | undefined = first; row !== undefined; row = row.next) {
+        if (row.table === table) yield row;
+      }
+    }
   }
 
   /** Rows have grown by about so many bytes. */
@@ -95,8 +120,9 @@ export class RowCache<R extends CachedRow<R>> {
     this.#youngBytes += bytes;
   }
 
-  /** Forgets what is old when the young have become many. */
+  /** Forgets what is not kept, and what is old when the young have become many. */
   forgetOld(): void {
+    if (this.#passing.size > 0) this.#passing = new Map();
     if (this.#youngRows <= this.#rowsMax / 2 && this.#youngBytes <= this.#bytesMax / 2) return;
     this.#old = this.#young;
     this.#young = new Map();
@@ -105,9 +131,36 @@ export class RowCache<R extends CachedRow<R>> {
   }
 }
 
+/** Keys that were asked for lately, by bits that their hashes share: some say so wrongly. */
+class AskedBefore {
+  readonly #bits: Int32Array;
+  readonly #notedMax: number;
+  #noted = 0;
+
+  constructor(notedMax: number) {
+    this.#notedMax = notedMax;
+    this.#bits = new Int32Array(2 ** Math.ceil(Math.log2(Math.max(notedMax, 32) * 16)) / 32);
+  }
+
+  /** Notes a key; whether it, or one that shares its bit, was noted lately. */
+  note(keyHash: number): boolean {
+    const bits = this.#bits;
+    const bit = 1 << (keyHash & 31);
+    const at = (Math.imul(keyHash, 0x9e37_79b1) >>> 8) & (bits.length - 1);
+    const word = bits[at] ?? 0;
+    if ((word & bit) !== 0) return true;
+    if (this.#noted >= this.#notedMax) {
+      bits.fill(0);
+      this.#noted = 0;
+    }
+    bits[at] = (bits[at] ?? 0) | bit;
+    this.#noted += 1;
+    return false;
+  }
+}
+
 /** Takes a row out of a generation; false when it is not in it. */
-function removed<R extends CachedRow<R>>(from: Generation<R>, row: R): boolean {
-  const rows = from.get(row.table);
+function removed<R extends CachedRow<R>>(rows: Map<number, R> | undefined, row: R): boolean {
   const first = rows?.get(row.keyHash | 0);
   if (rows === undefined || first === undefined) return false;
   if (first === row) {

@@ -32,14 +32,16 @@ describe("row cache — finding (R1)", () => {
       fc.record({ kind: fc.constant("drop" as const), name: fc.constantFrom(..."abcdefgh") }),
       fc.record({ kind: fc.constant("forget" as const), name: fc.constant("") }),
     );
-    const property = fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const cache = new RowCache<TestRow>(4, 10_000);
+    const kept = fc.constantFrom("all" as const, "asked again" as const);
+    const property = fc.property(fc.array(step, { maxLength: 60 }), kept, (steps, keeps) => {
+      const cache = new RowCache<TestRow>(4, 10_000, keeps);
       for (const { kind, name } of steps) {
         if (kind === "forget") {
           cache.forgetOld();
           continue;
         }
-        const keyHash = name.charCodeAt(0) % 3;
+        // Enough of them that a cache forgets which were asked for, and some shared.
+        const keyHash = name.charCodeAt(0) % 6;
         if (kind === "drop") {
           const before = Array.from(cache.rowsOf(16), (kept) => kept.name);
           const dropped = [...cache.rowsOf(16)].find((kept) => kept.name === name);
@@ -80,5 +82,47 @@ describe("row cache — forgetting (R2, R3)", () => {
     cache.keep(row("b", 2), 60);
     cache.forgetOld();
     expect(Array.from(cache.rowsOf(16), (kept) => kept.name)).toEqual(["b"]);
+  });
+});
+
+describe("row cache — what is asked for again (R4)", () => {
+  const names = (cache: RowCache<TestRow>) => Array.from(cache.rowsOf(16), ({ name }) => name);
+
+  it("keeps a row beyond its batch when its key was asked for before", () => {
+    const cache = new RowCache<TestRow>(100, 10_000, "asked again");
+    const first = cache.keep(row("a", 1), 10);
+    cache.keep(row("a", 1, 17), 10);
+    cache.keep(row("b", 2), 10);
+    expect(cache.find(16, bytes("a"), 1)).toBe(first);
+    expect(cache.find(17, bytes("b"), 2)).toBeUndefined();
+    cache.forgetOld();
+    expect(names(cache)).toEqual([]);
+    const second = cache.keep(row("a", 1), 10);
+    cache.keep(row("c", 3), 10);
+    cache.forgetOld();
+    expect(names(cache)).toEqual(["a"]);
+    expect(cache.find(16, bytes("a"), 1)).toBe(second);
+  });
+
+  it("forgets which keys were asked for when they have become many", () => {
+    const cache = new RowCache<TestRow>(32, 10_000, "asked again");
+    for (let key = 0; key < 33; key += 1) cache.keep(row(`k${key}`, key), 10);
+    cache.forgetOld();
+    const known = names(cache);
+    for (const key of [0, 1, 2, 32]) cache.keep(row(`k${key}`, key), 10);
+    cache.forgetOld();
+    expect(names(cache)).toEqual([...known, "k32"]);
+  });
+
+  it("finds both of two passing rows whose keys share a hash", () => {
+    const cache = new RowCache<TestRow>(4, 10_000, "asked again");
+    // The second of one hash is passing because the first has been forgotten as asked for.
+    for (const hash of [1, 2, 3, 4, 5, 1]) {
+      cache.keep(row(`k${names(cache).length}`, hash), 10);
+    }
+    expect(cache.find(16, bytes("k0"), 1)?.name).toBe("k0");
+    expect(cache.find(16, bytes("k5"), 1)?.name).toBe("k5");
+    cache.forgetOld();
+    expect(names(cache)).toEqual([]);
   });
 });
