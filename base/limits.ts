@@ -59,8 +59,14 @@ export const limits = {
   indexFileBytesMin: 1_048_576,
   /** Threads that write checkpoints: one writes while another sorts. */
   checkpointThreads: 2,
-  /** Bytes written by one LMDB transaction of a checkpoint: bounds what it holds dirty. */
+  /** Bytes written by one LMDB transaction of a checkpoint: what it holds dirty, of large values. */
   checkpointStepBytesMax: 16_777_216,
+  /**
+   * Rows of one such transaction. Each can be on a page of its own, and LMDB keeps every page that a
+   * transaction has changed in memory until it ends, then writes it to another place of the file:
+   * some 32 MiB of either.
+   */
+  checkpointStepRowsMax: 8_192,
 
   /** Requests of one lane that are on the way. */
   laneMessagesMax: 65_536,

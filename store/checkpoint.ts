@@ -103,9 +103,11 @@ class ArenaRows {
   /** Writes as many as one step takes; true when these were the last. */
   write(writer: StepWriter): boolean {
     const offsets = this.#offsets;
+    const writtenBefore = this.written;
     let bytes = 0;
     for (; this.#next < offsets.length; this.#next += 1) {
       if (bytes >= limits.checkpointStepBytesMax) return false;
+      if (this.written - writtenBefore >= limits.checkpointStepRowsMax) return false;
       bytes += this.#writeOne(writer, offsets[this.#next] ?? 0);
     }
     return true;

@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { limits } from "../../../base/limits.js";
 import { Arena, arenaStart } from "../../../store/arena.js";
 import { type CheckpointJob, runCheckpoint } from "../../../store/checkpoint.js";
 import { Environment } from "../../../store/environment.js";
@@ -155,6 +156,17 @@ describe("checkpoint — one arena", () => {
     const result = await runCheckpoint(job);
     expect(result).toMatchObject({ rowsWritten: 40, steps: 3 });
     expect(allRows(openAt(job.environmentPath), 16)).toHaveLength(40);
+  });
+
+  it("bounds its steps by their rows, each of which may take a page", async () => {
+    const rows = limits.checkpointStepRowsMax * 2 + 1;
+    const records = Array.from({ length: rows }, (_, index) => {
+      return record(16, `k${index}`, index + 1, "x");
+    });
+    const { job } = filled(records, 4 * 1024 * 1024);
+    const result = await runCheckpoint(job);
+    expect(result).toMatchObject({ rowsWritten: rows, steps: 3 });
+    expect(allRows(openAt(job.environmentPath), 16)).toHaveLength(rows);
   });
 
   it("refuses a record that changed in memory, and leaves no mark", async () => {
