@@ -38,6 +38,10 @@ export const limits = {
    * memory for as long as the thread lives. V8's own default is 48; `--max-semi-space-size` rules.
    */
   threadYoungMebibytes: 24,
+  /** Smallest `threadHeapBytes`: the library with its default caches, and as much again. */
+  threadHeapBytesMin: 134_217_728,
+  /** Largest: a TiB, more than any machine gives one thread. */
+  threadHeapBytesMax: 1_099_511_627_776,
   /** Characters of a name; `name.ts` has the rule. */
   nameLengthMax: 64,
 
@@ -59,11 +63,11 @@ export const limits = {
   indexFileBytesMin: 1_048_576,
   /** Threads that write checkpoints: one writes while another sorts. */
   checkpointThreads: 2,
-  /** Bytes written by one LMDB transaction of a checkpoint: what it holds dirty, of large values. */
+  /** Bytes written by one LMDB transaction of a checkpoint: bounds what it holds of large rows. */
   checkpointStepBytesMax: 16_777_216,
   /**
-   * Rows of one such transaction. Each can be on a page of its own, and LMDB keeps every page that a
-   * transaction has changed in memory until it ends, then writes it to another place of the file:
+   * Rows of one such transaction. Each can be on a page of its own, and LMDB keeps every page that
+   * a transaction has changed in memory until it ends, then writes it to another place of the file:
    * some 32 MiB of either.
    */
   checkpointStepRowsMax: 8_192,

@@ -96,6 +96,13 @@ export interface LaunchOptions {
    * does on its own. Default 30,000 ms; 0 turns it off, and it is off while an inspector is open.
    */
   readonly handlerTimeoutMs?: number;
+  /**
+   * Bytes that V8's heap of one task thread may take, the youngest 24 MiB apart: a thread that
+   * holds more ends, with what `onThreadExit` says. Below 2 GiB V8 collects garbage when it is as
+   * much as what lives, not three times as much. At least 128 MiB; default: what V8 says for this
+   * machine. With `threads: 0`, and under `--max-old-space-size`, the limit of the process counts.
+   */
+  readonly threadHeapBytes?: number;
 }
 
 /** The same with every default filled in. */
@@ -114,6 +121,8 @@ export interface ClusterOptions {
   readonly checkpointThreads: number;
   readonly diskMarks: DiskMarks;
   readonly handlerTimeoutMs: number;
+  /** V8's own when it is not given. */
+  readonly threadHeapBytes: number | undefined;
 }
 
 const where = "launch";
@@ -134,6 +143,7 @@ const known = [
   "diskLowBytes",
   "diskReserveBytes",
   "handlerTimeoutMs",
+  "threadHeapBytes",
 ] as const satisfies readonly (keyof LaunchOptions)[];
 
 /** @throws PartitaError OPTION_UNKNOWN, OPTION_INVALID */
@@ -144,8 +154,6 @@ export function clusterOptions(options: LaunchOptions): ClusterOptions {
     throw optionInvalid(where, "directory", directory, "a path");
   }
   const cores = availableParallelism();
-  const mailbox = given(options.mailbox, {});
-  checkOptionNames(`${where} mailbox`, mailbox, ["messagesMax", "bytesMax", "whenFull"]);
   return {
     directory,
     taskCount:
@@ -168,21 +176,7 @@ export function clusterOptions(options: LaunchOptions): ClusterOptions {
       limits.arenaBytesMin,
       limits.arenaBytesMax,
     ),
-    bounds: {
-      messagesMax: whole(
-        "mailbox.messagesMax",
-        given(mailbox.messagesMax, limits.laneMessagesMax),
-        1,
-        limits.laneMessagesMax,
-      ),
-      bytesMax: whole(
-        "mailbox.bytesMax",
-        given(mailbox.bytesMax, limits.laneBytesMax),
-        1,
-        limits.laneBytesMax,
-      ),
-      whenFull: oneOf("mailbox.whenFull", given(mailbox.whenFull, "wait"), ["wait", "reject"]),
-    },
+    bounds: laneBounds(options),
     callRetention: callRetention(options.ids),
     onThreadExit: oneOf("onThreadExit", given(options.onThreadExit, "stop"), ["stop", "restart"]),
     closeTimeoutMs: whole(
@@ -205,7 +199,26 @@ export function clusterOptions(options: LaunchOptions): ClusterOptions {
     ),
     diskMarks: diskMarks(options),
     handlerTimeoutMs: handlerTimeoutMs(options),
+    threadHeapBytes: threadHeapBytes(options),
   };
+}
+
+function laneBounds(options: LaunchOptions): LaneBounds {
+  const mailbox = given(options.mailbox, {});
+  checkOptionNames(`${where} mailbox`, mailbox, ["messagesMax", "bytesMax", "whenFull"]);
+  const { laneMessagesMax, laneBytesMax } = limits;
+  const messagesMax = given(mailbox.messagesMax, laneMessagesMax);
+  const bytesMax = given(mailbox.bytesMax, laneBytesMax);
+  return {
+    messagesMax: whole("mailbox.messagesMax", messagesMax, 1, laneMessagesMax),
+    bytesMax: whole("mailbox.bytesMax", bytesMax, 1, laneBytesMax),
+    whenFull: oneOf("mailbox.whenFull", given(mailbox.whenFull, "wait"), ["wait", "reject"]),
+  };
+}
+
+function threadHeapBytes({ threadHeapBytes: asked }: LaunchOptions): number | undefined {
+  if (asked === undefined) return asked;
+  return whole("threadHeapBytes", asked, limits.threadHeapBytesMin, limits.threadHeapBytesMax);
 }
 
 function handlerTimeoutMs(options: LaunchOptions): number {

@@ -18,7 +18,7 @@ import { neighbours } from "./neighbours.js";
 import { fileStorages } from "./storages.js";
 import { tasksOf } from "./plan.js";
 import { realSystem, type System } from "./system.js";
-import { type Pools, TaskThreadHandle } from "./task-thread-handle.js";
+import { TaskThreadHandle, type ThreadParts } from "./task-thread-handle.js";
 import { unlessExited } from "./task-threads.js";
 import { ThreadTransport } from "./thread-transport.js";
 import type { Topology } from "./topology.js";
@@ -121,7 +121,9 @@ function threadEquipment(
   const checkpoints = new CheckpointPool(Math.min(taskCount, options.checkpointThreads));
   const compute = new ComputePool(declared, options.computeThreads, system);
   const neighbour = neighbours.callOf(system);
-  const threads = new WorkerThreads(declared, spec, { checkpoints, compute, neighbour });
+  const pools = { checkpoints, compute, neighbour };
+  const heapBytes = options.threadHeapBytes;
+  const threads = new WorkerThreads({ declared, spec, pools, heapBytes });
   const storages = fileStorages({ ...spec, runCheckpoint: (job) => checkpoints.run(job) });
   return {
     transport: threads.transport,
@@ -136,21 +138,17 @@ function threadEquipment(
 /** Worker threads, and message ports between them. */
 class WorkerThreads implements ThreadSource {
   readonly transport = new ThreadTransport(0);
-  readonly #declared: Topology;
-  readonly #spec: HostSpec;
-  readonly #pools: Pools;
+  readonly #parts: ThreadParts;
   /** The newest of each number. */
   readonly #handles = new Map<number, TaskThreadHandle>();
 
-  constructor(declared: Topology, spec: HostSpec, pools: Pools) {
-    this.#declared = declared;
-    this.#spec = spec;
-    this.#pools = pools;
+  constructor(parts: ThreadParts) {
+    this.#parts = parts;
     this.transport.start();
   }
 
   spawn(thread: number, onExit: ExitListener): ThreadHandle {
-    const handle = new TaskThreadHandle(thread, this.#declared, this.#spec, this.#pools, onExit);
+    const handle = new TaskThreadHandle(thread, this.#parts, onExit);
     this.#handles.set(thread, handle);
     return handle;
   }
@@ -175,7 +173,7 @@ class WorkerThreads implements ThreadSource {
   }
 
   settled(tasks: readonly number[]): Promise<void> {
-    return this.#pools.checkpoints.settled(tasks);
+    return this.#parts.pools.checkpoints.settled(tasks);
   }
 
   #handle(thread: number): TaskThreadHandle {

@@ -32,6 +32,17 @@ import type { NeighbourCall } from "./task-program.js";
 import type { TaskThreadData } from "./task-thread.js";
 import type { Topology } from "./topology.js";
 
+/** What all task threads of a launch have in common. */
+export interface ThreadParts {
+  readonly declared: Topology;
+  readonly spec: HostSpec;
+  readonly pools: Pools;
+  /** What V8's heap of a thread may take, beside what is young; V8's own limit when not given. */
+  readonly heapBytes: number | undefined;
+}
+
+const mebibyte = 2 ** 20;
+
 /** What the launching thread does for its task threads. */
 export interface Pools {
   readonly checkpoints: CheckpointPool;
@@ -48,13 +59,8 @@ export class TaskThreadHandle implements ThreadHandle {
   #exitCause: PartitaError | undefined;
   #ending = false;
 
-  constructor(
-    thread: number,
-    declared: Topology,
-    spec: HostSpec,
-    pools: Pools,
-    onExit: ExitListener,
-  ) {
+  constructor(thread: number, parts: ThreadParts, onExit: ExitListener) {
+    const { declared, spec, pools, heapBytes } = parts;
     this.thread = thread;
     this.tasks = tasksOf(spec.plan, thread);
     const control = new MessageChannel();
@@ -72,7 +78,12 @@ export class TaskThreadHandle implements ThreadHandle {
       name: `partita-${thread}`,
       ...flagsOf(process.execArgv),
       workerData: data,
-      resourceLimits: { maxYoungGenerationSizeMb: limits.threadYoungMebibytes },
+      resourceLimits: {
+        maxYoungGenerationSizeMb: limits.threadYoungMebibytes,
+        ...(heapBytes === undefined
+          ? {}
+          : { maxOldGenerationSizeMb: Math.floor(heapBytes / mebibyte) }),
+      },
       transferList: Object.values(ports),
     });
     this.#exited = new Promise((_resolve, reject) => {

@@ -19,7 +19,10 @@ import { type Serving, Simulation, type SimulationControls } from "./simulation.
 
 /** Options of `simulate`; those of `launch` but the directory mean what they mean there. */
 export interface SimulateOptions
-  extends Omit<LaunchOptions, "directory" | "computeThreads" | "checkpointThreads"> {
+  extends Omit<
+    LaunchOptions,
+    "directory" | "computeThreads" | "checkpointThreads" | "threadHeapBytes"
+  > {
   /** Where all chance begins: the same seed, topology and calls run the same way. */
   readonly seed: number;
   /** Task threads, simulated. Default 2, at most `tasks`. */

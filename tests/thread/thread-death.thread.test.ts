@@ -84,6 +84,23 @@ describe("thread death — everything stops", () => {
   });
 });
 
+describe("thread death — memory", () => {
+  it("ends a thread whose heap outgrows its limit, and runs the node when it fits", async () => {
+    const directory = tempDirectory();
+    const options = { directory, tasks: 2, threads: 1 } as const;
+    const first = await launch(faults, { ...options, threadHeapBytes: 128 * 2 ** 20 });
+    const { id } = await first
+      .agent("saboteur")
+      .initiate({ key: "key", how: "hoard", doneFile: null });
+    const error = await refusal(first.agent("saboteur").get(id).result(), "TASK_EXITED");
+    await first.close();
+
+    expect(String(error.cause)).toContain("memory limit");
+    await using second = await launch(faults, options);
+    expect(await second.agent("saboteur").get(id).result()).toBe("held 400 MiB");
+  });
+});
+
 describe("thread death — before the launch is over", () => {
   it.each(["stop", "restart"] as const)("refuses the launch, asked to %s", async (onThreadExit) => {
     const directory = tempDirectory();

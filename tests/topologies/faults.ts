@@ -78,7 +78,7 @@ const stubborn = agent({
 export interface Sabotage {
   /** The node is keyed by it, like a counter. */
   readonly key: string;
-  readonly how: "exit" | "timer" | "rejection" | "loop";
+  readonly how: "exit" | "timer" | "rejection" | "loop" | "hoard";
   /** Exists: the sabotage is over, and the node has a result. Made before the thread ends. */
   readonly doneFile: string | null;
 }
@@ -95,6 +95,7 @@ const saboteur = agent({
     }
     if (how === "exit") process.exit(9);
     if (how === "loop") for (;;);
+    if (how === "hoard") return ctx.result(`held ${hoard(400)} MiB`);
     if (how === "timer") {
       setTimeout(() => {
         throw new RangeError("thrown in a timer");
@@ -104,6 +105,13 @@ const saboteur = agent({
     await new Promise(() => {});
   },
 });
+
+/** Holds so much memory at once, some of which is asked for at a time. */
+function hoard(mebibytes: number): number {
+  const held: number[][] = [];
+  while (held.length < mebibytes) held.push(Array.from({ length: 2 ** 17 }, (_, index) => index));
+  return held.length;
+}
 
 const compute = { double: (value: number) => value * 2 };
 

@@ -175,6 +175,7 @@ describe("bad input — launch options and topologies (S8)", () => {
     "closeTimeoutMs",
     "computeThreads",
     "checkpointThreads",
+    "threadHeapBytes",
     "surprise",
   ];
 

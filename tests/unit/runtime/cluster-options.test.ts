@@ -35,6 +35,7 @@ describe("launch options — defaults", () => {
         diskReserveBytes: limits.diskReserveBytes,
       },
       handlerTimeoutMs: limits.handlerTimeoutMs,
+      threadHeapBytes: undefined,
     });
   });
 
@@ -60,6 +61,7 @@ describe("launch options — refusals", () => {
     ["closeTimeoutMs", 0, 3_600_000],
     ["computeThreads", 1, limits.threadsMax],
     ["checkpointThreads", 1, limits.threadsMax],
+    ["threadHeapBytes", limits.threadHeapBytesMin, limits.threadHeapBytesMax],
     ["diskLowBytes", 0, Number.MAX_SAFE_INTEGER],
     ["diskReserveBytes", 0, limits.diskLowBytes],
   ];
