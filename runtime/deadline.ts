@@ -1,5 +1,6 @@
 // Deadline — an abort signal that the clock of a System sets off.
 
+import { setMaxListeners } from "node:events";
 import type { System } from "./system.js";
 
 export interface Deadline {
@@ -11,6 +12,8 @@ export interface Deadline {
 /** A signal that aborts `delayMs` from now, with a reason of its own. */
 export function deadlineAfter(system: System, delayMs: number): Deadline {
   const abort = new AbortController();
+  // A close waits with it for each thread: Node would warn of a leak from the eleventh on.
+  setMaxListeners(0, abort.signal);
   const timer = system.after(delayMs, () => abort.abort(new Error(`${delayMs} ms are over`)));
   return { signal: abort.signal, cancel: () => timer.cancel() };
 }
