@@ -13,6 +13,7 @@ const growthMax = 1.1;
 
 export function p9(isQuick: boolean): Target {
   const keys = isQuick ? 20_000 : 1_000_000;
+  const arenaBytes = (isQuick ? 4 : 64) * 2 ** 20;
   return {
     id: "P9",
     title: `Resident size, ${keys.toLocaleString("en-US")} keys for a minute, then 10x overload`,
@@ -30,7 +31,8 @@ export function p9(isQuick: boolean): Target {
         open: async (stage) => ({
           measure: async ({ ms, index }) => {
             const { path } = await newCounters(stage);
-            const order: MemoryOrder = { path, keys, ms, seed: stage.seed + index };
+            const seed = stage.seed + index;
+            const order: MemoryOrder = { path, keys, arenaBytes, ms, seed };
             const figures = figuresIn(await ask(stage, program, order));
             const { refused = 0, answered = 0 } = figures;
             verify("more refused than accepted", Number(refused > answered), 1);
