@@ -51,6 +51,10 @@ export const limits = {
   batchBytesMax: 4_194_304,
   /** Time one batch may take messages: bounds the wait of other tasks on the thread. */
   batchTimeMs: 5,
+  /** Requests of a lane whose keys are looked for side by side: what they touch fits 32 KiB. */
+  lookAheadRequests: 32,
+  /** Bytes of requests from which on that is worth a second reading of them. */
+  lookAheadBytesMin: 1_024,
   /** How long a node asks for an invocation that it has begun and whose home does not know it. */
   childUnknownMs: 2_000,
   /** One of a task's two memtable arenas: larger ones make checkpoints cheaper per row. */

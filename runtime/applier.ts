@@ -18,6 +18,7 @@ import { assert, InvariantViolation } from "../base/invariant.js";
 import { encodeValue } from "../store/value.js";
 import type { Batch } from "./batch.js";
 import { isDamage } from "./fail-stop.js";
+import { LookAhead } from "./look-ahead.js";
 import type { Mailbox } from "./mailbox.js";
 import type { Marks } from "./marks.js";
 import { operation, Request, status, writeReply } from "./lane-encoding.js";
@@ -39,6 +40,7 @@ export class Applier {
   readonly #requestParts: RequestParts;
   /** The one in hand: each is applied before the next is read. */
   readonly #request = new Request();
+  readonly #ahead: LookAhead;
   #program: TaskProgram | undefined;
   /** How far the oldest section of the mailbox is taken. */
   #reader: ByteReader | undefined;
@@ -49,6 +51,7 @@ export class Applier {
 
   constructor(parts: ApplierParts) {
     this.#parts = parts;
+    this.#ahead = new LookAhead(parts.request.overlay);
     this.#requestParts = { ...parts.request, program: noProgram };
   }
 
@@ -86,10 +89,13 @@ export class Applier {
     if (this.#reader === undefined) {
       this.#reader = new ByteReader(section.body);
       this.#sequence = section.firstSequence;
+      this.#ahead.begin();
     }
     const reader = this.#reader;
-    if (origin.kind === "lane") this.#applyRequest(batch, origin, reader);
-    else {
+    if (origin.kind === "lane") {
+      this.#request.keyHash = this.#ahead.next(reader);
+      this.#applyRequest(batch, origin, reader);
+    } else {
       const message = reader.bytes(reader.u32());
       if (origin.kind === "self") this.#applyProgram(batch, origin, message);
       else this.#applyStreamed(batch, origin, message);

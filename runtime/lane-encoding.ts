@@ -158,6 +158,8 @@ export class Request {
   keyStart = 0;
   argumentStart = 0;
   end = 0;
+  /** The hash of its key, or -1 when nobody has computed it yet. */
+  keyHash = -1;
 
   /** Is the next request from now on. */
   read(reader: ByteReader): void {

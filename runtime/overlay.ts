@@ -88,6 +88,8 @@ export class Overlay {
   #version: number;
   #dirty: Row[] = [];
   #dirtyBytes = 0;
+  /** Key hashes that the cache did not know when it was looked ahead. */
+  readonly #missing = new Uint32Array(limits.lookAheadRequests);
   readonly #cleared = new Map<TableId, number>();
   #undo: UndoEntry[] | undefined;
 
@@ -108,6 +110,12 @@ export class Overlay {
   /** Whether the batch has changed anything. */
   get changed(): boolean {
     return this.#dirty.length > 0 || this.#cleared.size > 0;
+  }
+
+  /** Touches what the rows of stores with these key hashes are made of. Changes nothing. */
+  lookAhead(tables: Uint16Array, keyHashes: Uint32Array, count: number): void {
+    const missing = this.#cache.lookAhead(tables, keyHashes, count, this.#missing);
+    if (missing > 0) this.#storage.lookAhead?.(this.#missing, missing);
   }
 
   /** The row of a key. `key` is copied when it is kept. */

@@ -126,7 +126,8 @@ function replyAt(replies: ByteWriter, start: number): Reply {
 function ownHash({ taskId, taskCount }: RequestParts, request: Request): number {
   const { packet, keyStart, argumentStart } = request;
   if (keyStart === argumentStart) return 0;
-  const keyHash = hashKey(packet, keyStart, argumentStart);
+  const { keyHash: known } = request;
+  const keyHash = known === -1 ? hashKey(packet, keyStart, argumentStart) : known;
   const owner = ownerOf(keyHash, taskCount);
   if (owner !== taskId) {
     throw new InvariantViolation(`a key of task ${owner} reached task ${taskId}`);

@@ -32,6 +32,10 @@ export class RowCache<R extends CachedRow<R>> {
   #old: Generation<R> = new Map();
   #youngRows = 0;
   #youngBytes = 0;
+  /** Of the look ahead in hand. */
+  readonly #ahead: (R | undefined)[] = [];
+  /** What the last look ahead has read; of no meaning. */
+  touched = 0;
   /** Rows that are not kept beyond the batch, of all tables. */
   #passing = new Map<number, R>();
   readonly #asked: AskedBefore | undefined;
@@ -70,6 +74,36 @@ export class RowCache<R extends CachedRow<R>> {
       before = row;
     }
     return undefined;
+  }
+
+  /**
+   * Touches the rows of these keys, one part of all of them after the other, so that the processor
+   * fetches each part side by side. Puts the hashes it does not know into `missing`, and returns
+   * how many they are. Changes nothing else.
+   */
+  lookAhead(
+    tables: Uint16Array,
+    keyHashes: Uint32Array,
+    count: number,
+    missing: Uint32Array,
+  ): number {
+    const rows = this.#ahead;
+    let misses = 0;
+    for (let at = 0; at < count; at += 1) {
+      const table = tables[at] ?? 0;
+      const hash = (keyHashes[at] ?? 0) | 0;
+      const row = this.#young.get(table)?.get(hash) ?? this.#old.get(table)?.get(hash);
+      rows[at] = row;
+      if (row !== undefined) continue;
+      missing[misses] = hash;
+      misses += 1;
+    }
+    // The sums are kept so that no engine leaves the reads out.
+    let touched = 0;
+    for (let at = 0; at < count; at += 1) touched += rows[at]?.key.length ?? 0;
+    for (let at = 0; at < count; at += 1) touched += rows[at]?.key[0] ?? 0;
+    this.touched = touched;
+    return misses;
   }
 
   /** Takes a row that `find` does not know. `bytes`: about what it holds. */

@@ -97,6 +97,16 @@ export class Arena {
     }
   }
 
+  /**
+   * Where a record of a key with this hash may lie, or 0: nothing but its slot is looked at, so
+   * that several such looks are under way at a time.
+   */
+  likely(keyHash: number): number {
+    const slots = this.#slots;
+    const slot = mixed(keyHash) & this.#mask;
+    return slots[slot * 2] === (keyHash | 0) ? (slots[slot * 2 + 1] ?? 0) : 0;
+  }
+
   /** Whether the index leads to the record at `offset`. */
   isNewest(offset: number): boolean {
     const slots = this.#slots;

@@ -30,6 +30,9 @@ const bornFlag = 2;
 const two32 = 2 ** 32;
 const shortCopyBytes = 24;
 
+/** In the key of most records, and in the other half of a short one. */
+const touchedAt = 48;
+
 /** Where short records are checked: an array for each takes longer than the check. */
 const scratch = new Uint8Array(256);
 
@@ -211,6 +214,11 @@ export class RecordMemory {
   /** Where the key begins, for those who read more of them than a view each is good for. */
   keyStart(at: number): number {
     return at + recordHeaderBytes;
+  }
+
+  /** Reads where a short record begins and ends, for the processor to fetch it. */
+  touch(at: number): number {
+    return (this.bytes[at] ?? 0) + (this.bytes[at + touchedAt] ?? 0);
   }
 
   /** A view of the key where it lies. */

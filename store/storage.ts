@@ -90,6 +90,11 @@ export interface TaskStorage {
   readonly batchDurable: number;
   /** Newest committed (published) value of a key. */
   get(table: TableId, key: Uint8Array, keyHash: number): StoredValue | undefined;
+  /**
+   * Touches what `get` of keys with these hashes will look at, at most `limits.lookAheadRequests`
+   * of them. Changes nothing, and a storage may be without it; what it returns has no meaning.
+   */
+  lookAhead?(keyHashes: Uint32Array, count: number): number;
   /** As `TaskReader.page`, never busy on the owner's thread. */
   page(table: TableId, range: KeyRange, limit: number): readonly StoredRow[];
   /**

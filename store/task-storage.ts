@@ -1,8 +1,7 @@
 // Task storage — log, memtable and environment of one task as one thing (the contract: storage.ts).
 //
 //   append ──► arena + segment        sync ──► device        publish ──► index: visible
-//   arena full ──► swap: it is frozen, a new segment begins ──► checkpoint job ──► kept, segment
-//   deleted ──► emptied by the next swap
+//   arena full ──► swap: frozen, a new segment begins ──► checkpoint job ──► kept, segment deleted
 //
 // Owns: the three steps of a commit, swaps, and what follows a failure. Leaves to others: bytes
 // (frame.ts, record.ts), files (segment.ts), the job (checkpoint.ts), opening after a stop
@@ -13,8 +12,7 @@
 //   T6. A segment is deleted only when the environment has recorded that it covers it.
 //   T7. After a failed write, sync or checkpoint every call throws that first failure: nothing is
 //       tried again, because after a failed sync nobody knows what the device has.
-//   T8. A kept arena is emptied under the generation in which it becomes active: no look takes its
-//       old records for new ones.
+//   T8. A kept arena is emptied under the odd generation in which it becomes active.
 
 import { join } from "node:path";
 import { PartitaError } from "../base/errors.js";
@@ -165,6 +163,10 @@ class LogFirstStorage implements TaskStorage {
   get(table: TableId, key: Uint8Array, keyHash: number): StoredValue | undefined {
     this.#assertSound();
     return this.#view.get(table, key, keyHash);
+  }
+
+  lookAhead(keyHashes: Uint32Array, count: number): number {
+    return this.#view.lookAhead(keyHashes, count);
   }
 
   page(table: TableId, range: KeyRange, limit: number): readonly StoredRow[] {
@@ -369,7 +371,6 @@ class LogFirstStorage implements TaskStorage {
       try {
         await runCheckpoint(job);
         this.#environment.refresh();
-        // Its records stay where they are, until their place is needed.
         this.#control.exclusively(() => this.#control.setOther("kept"));
         await segment.close();
         deleteSegment(directory, segment.file);

@@ -23,6 +23,7 @@ export class View {
   readonly #control: ControlWords;
   readonly #arenas: readonly [Arena, Arena];
   readonly #environment: () => Environment;
+  readonly #likely = new Int32Array(2 * limits.lookAheadRequests);
   readonly #scans: readonly [ArenaScan, ArenaScan];
 
   constructor(
@@ -53,6 +54,26 @@ export class View {
     }
     const found = this.#environment().get(table, key);
     return found !== undefined && found.version <= this.#control.cleared(table) ? undefined : found;
+  }
+
+  /** See TaskStorage.lookAhead: first all slots, then all records that they lead to. */
+  lookAhead(keyHashes: Uint32Array, count: number): number {
+    const { active } = this.#control;
+    const [newer, older] = active === 0 ? this.#arenas : [this.#arenas[1], this.#arenas[0]];
+    const likely = this.#likely;
+    for (let at = 0; at < count; at += 1) {
+      const keyHash = keyHashes[at] ?? 0;
+      likely[at * 2] = newer.likely(keyHash);
+      likely[at * 2 + 1] = older.likely(keyHash);
+    }
+    let touched = 0;
+    for (let at = 0; at < count; at += 1) {
+      const inNewer = likely[at * 2] ?? 0;
+      const inOlder = likely[at * 2 + 1] ?? 0;
+      if (inNewer !== 0) touched += newer.records.touch(inNewer);
+      else if (inOlder !== 0) touched += older.records.touch(inOlder);
+    }
+    return touched;
   }
 
   /** See TaskReader.page; `"moved"` when the owner published rows of it meanwhile. */
