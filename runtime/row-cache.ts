@@ -1,7 +1,10 @@
 // Row cache — the rows of one task that were asked for lately, decoded, bounded.
 //
 // Found by the key hash that routing has computed anyway, so that a hot row costs neither a string
-// nor a second hash. Owns: look-up and forgetting. Leaves to others: what a row holds (overlay.ts).
+// nor a second hash. Of very many keys most rows are not asked for again before they are forgotten:
+// kept, they would grow old on V8's heap, and to collect them there costs more than to make them.
+// So such rows go with their batch (R4).
+// Owns: look-up and forgetting. Leaves to others: what a row holds (overlay.ts).
 //
 // Invariants:
 //   R1. Of one key there is at most one row, in one of the two generations or passing.
