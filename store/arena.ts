@@ -187,13 +187,16 @@ export class Arena {
     return this.#keys + keys <= this.#room;
   }
 
-  /** Takes more slots into use, for so many more keys. Under an odd generation only (R3). */
+  /**
+   * Takes more slots into use, for so many more keys than fit those that are. Under an odd
+   * generation only (R3).
+   */
   grow(keys: number): void {
     assert(this.#keys + keys <= this.#keysMax, "the arena's index is full");
+    assert(!this.hasSlots(keys), "an index grows when it has to");
     const before = this.#mask + 1;
     let after = before;
     while (keysIn(after) < this.#keys + keys) after *= 2;
-    if (after === before) return;
     const slots = this.#slots;
     const taken = slots.slice(0, before * 2);
     slots.fill(0, 0, before * 2);
@@ -267,10 +270,6 @@ export class Arena {
     let count = 0;
     // The newest first: the others of its key find it there and are left out.
     for (let at = list.length - 1; at >= 0; at -= 1) {
-      if (this.#keys === this.#room) {
-        this.grow(1);
-        mask = this.#mask;
-      }
       const hash = hashes[at] ?? 0;
       const number = mixed(hash);
       if ((number & bits) !== part) continue;
@@ -282,8 +281,14 @@ export class Arena {
         known = slots[slot + 1] ?? 0;
       }
       if (known !== 0) continue;
-      slots[slot] = hash;
-      slots[slot + 1] = offset;
+      if (this.#keys === this.#room) {
+        this.grow(1);
+        mask = this.#mask;
+        this.#place(hash, offset);
+      } else {
+        slots[slot] = hash;
+        slots[slot + 1] = offset;
+      }
       this.#keys += 1;
       if ((tables[at] ?? 0) >= tableEnd) continue;
       newest[count] = offset;

@@ -80,12 +80,13 @@ export class RecordList {
   }
 
   /**
-   * About how many different hashes there are: how many bits have stayed zero tells (linear
-   * counting, right to a percent or two).
+   * About how many different hashes there are, and never more than there are records: how many bits
+   * have stayed zero tells (linear counting, right to a percent or two).
    */
   get differentHashes(): number {
     const bits = this.marks.length * 32;
-    return Math.ceil(bits * Math.log(bits / Math.max(bits - this.marked, 1)));
+    const estimate = Math.ceil(bits * Math.log(bits / Math.max(bits - this.marked, 1)));
+    return Math.min(estimate, this.length);
   }
 }
 

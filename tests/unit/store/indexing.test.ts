@@ -187,6 +187,14 @@ describe("indexing — hashes that are no good", () => {
     expect(arena.keys).toBeLessThan(slots * 0.75);
   });
 
+  it("takes as many keys as an index can hold, though it expects more of their hashes", () => {
+    const count = 131_072 * 0.75;
+    const { arena, versions } = indexed((at) => at, count);
+    expect(arena.fits(0, 1)).toBe(false);
+    expect(versions.every((version, at) => version === at + 1)).toBe(true);
+    expect(arena.keys).toBe(count);
+  });
+
   it("finds keys that all have the same, behind the last slot from the first one on", () => {
     const { versions } = indexed(() => 77, 2_900);
     expect(versions).toEqual(versions.map((_, at) => at + 1));
