@@ -62,6 +62,13 @@ export interface Turn {
    */
   recordOperation(id: Uint8Array, digest: number, outcome: Uint8Array): void;
   /**
+   * Carries out `apply` as the call that a client makes when it sends `message` with the id `call`
+   * (`ProgramClientPort.request`): nothing when that was carried out, by whomever; else it counts
+   * as carried out from now on. What `apply` throws leaves no record.
+   * @throws PartitaError ID_REUSED, ID_EXPIRED
+   */
+  once(call: Uint8Array, message: Uint8Array, apply: () => void): void;
+  /**
    * Volatile message to the clients on a thread, sent after the gate; lost when the thread dies.
    */
   notify(thread: number, notice: Uint8Array): void;

@@ -9,7 +9,8 @@ import { assert } from "../base/invariant.js";
 import { keptAs } from "../base/kept-bytes.js";
 import type { TableId } from "../store/storage.js";
 import type { Batch } from "./batch.js";
-import type { CallRecords } from "./call-records.js";
+import { type CallRecords, callDigest } from "./call-records.js";
+import { noBytes, operation, stampKind, status } from "./lane-encoding.js";
 import type { Outbox } from "./outbox.js";
 import type { Overlay } from "./overlay.js";
 import type { MessageOrigin, OwnWork, Turn } from "./task-program.js";
@@ -87,6 +88,16 @@ export class TaskTurn implements Turn {
   recordOperation(id: Uint8Array, digest: number, outcome: Uint8Array): void {
     this.#assertAlive();
     this.#calls.record(id, digest, outcome);
+  }
+
+  once(call: Uint8Array, message: Uint8Array, apply: () => void): void {
+    this.#assertAlive();
+    const stamp = { kind: stampKind.call, id: call, reads: noBytes };
+    const request = { kind: operation.program, table: 0, key: noBytes, argument: message };
+    const digest = callDigest(request);
+    if (this.#calls.find(stamp, digest) !== undefined) return;
+    apply();
+    this.#calls.remember(stamp, digest, { status: status.ok, bytes: noBytes });
   }
 
   notify(thread: number, notice: Uint8Array): void {

@@ -42,8 +42,9 @@ import { checkWaitOptions, type WaitOptions, waited } from "./waiting.js";
 export interface InvokeOptions extends WaitOptions {
   /**
    * Names the call: calls with the same id begin one invocation, over restarts too, and a later one
-   * gets the first one's result. A UUID of version 7: `runtime.newId()`, or `callId(name, at)` for
-   * calls that have a name of their own. Remembered as `KeyValueStore.once` says.
+   * gets the first one's result, whether clients or nodes make them. A UUID of version 7:
+   * `runtime.newId()`, or `callId(name, at)` for calls that have a name of their own. Remembered as
+   * `KeyValueStore.once` says.
    */
   readonly id?: string;
   /** What is attached to the invocation: every node of it sees it as `ctx.metadata`. */

@@ -146,7 +146,8 @@ async function askStep(
       if (step.kind === "asks") {
         asked = questionOf(id, step.asked);
         waiter.resolve({ kind: "asked" });
-      } else if (step.kind !== "pending") waiter.resolve(step);
+      } else if (step.kind === "refused") waiter.reject(refusalOf(step.error));
+      else if (step.kind !== "pending") waiter.resolve(step);
     },
     (error: unknown) => waiter.reject(error),
   );

@@ -6,6 +6,8 @@
 
 import { PartitaError } from "../../base/errors.js";
 import type { Turn } from "../../runtime/task-program.js";
+import { decodeCarried, encodeCarried } from "../wire/carried.js";
+import { encodeInitiate } from "../wire/message.js";
 import { formatInvocationId, type InvocationId } from "../wire/invocation-id.js";
 import { encodeQuestionPage, encodeStep, type StepReply } from "../wire/question-list.js";
 import type {
@@ -98,12 +100,39 @@ export class Desk {
     }
   }
 
-  /** An invocation that is known already goes on as it is: a node has begun it before. */
   #begin(turn: Turn, message: BeginMessage): void {
-    const { agent, invocationId, caller, carried, key, input } = message;
+    const { agent, invocationId, caller } = message;
+    const refusal = this.#begun(turn, message);
+    if (caller === undefined) return;
+    const { questions } = this.#records;
+    if (refusal !== undefined) {
+      const error = refusalBytes(refusal);
+      questions.tellCaller(turn, caller, invocationId, { kind: "refused", error });
+    } else if (caller.until === "begun") {
+      questions.tellCaller(turn, caller, invocationId, { kind: "pending" });
+    } else this.#attach(turn, { kind: "attach", agent, invocationId, caller });
+  }
+
+  /**
+   * Begins an invocation; one that is known already goes on as it is: a node has begun it before.
+   * Under an id that was given to it, it counts as the call of a client who has that id. Returns
+   * why it cannot be.
+   */
+  #begun(turn: Turn, message: BeginMessage): PartitaError | undefined {
+    const { agent, invocationId, carried, key, input, call } = message;
     const isKnown = this.#records.read(turn, invocationId) !== undefined;
-    if (!isKnown) this.#invocations.begin(turn, { agent, invocationId, carried, key, input });
-    if (caller !== undefined) this.#attach(turn, { kind: "attach", agent, invocationId, caller });
+    const begin = (): void => {
+      if (!isKnown) this.#invocations.begin(turn, { agent, invocationId, carried, key, input });
+    };
+    try {
+      if (call === undefined) begin();
+      else turn.once(call, asCall(message), begin);
+      return undefined;
+    } catch (error) {
+      if (!PartitaError.is(error)) throw error;
+      // What nobody remembers as a call runs, or can still be asked for what it came to.
+      return isKnown && PartitaError.is(error, "ID_EXPIRED") ? undefined : error;
+    }
   }
 
   #step(turn: Turn, message: StepMessage): StepReply {
@@ -122,6 +151,14 @@ export class Desk {
     const record = this.#records.read(turn, invocationId);
     return record?.agent === agent ? record : undefined;
   }
+}
+
+/** The message by which a client makes the same call. */
+function asCall({ agent, invocationId, carried, key, input }: BeginMessage): Uint8Array {
+  const { metadata } = decodeCarried(carried);
+  const uncalled = encodeCarried({ callers: [], isCut: false, metadata });
+  const call = { agent, invocationId, subscribe: false, carried: uncalled, key, input };
+  return encodeInitiate({ kind: "initiate", ...call });
 }
 
 function standingOf(record: InvocationRecord | undefined): StepReply {

@@ -89,7 +89,7 @@ export class Questions {
       }
       if (caller.until !== "step") continue;
       removeCaller(turn, invocationId, no);
-      this.#tellCaller(turn, caller, invocationId, { kind: "asks", asked: listed(question, row) });
+      this.tellCaller(turn, caller, invocationId, { kind: "asks", asked: listed(question, row) });
     }
   }
 
@@ -185,12 +185,12 @@ export class Questions {
   /** A node waits for an invocation, of which `reply` says how it stands. */
   attach(turn: Turn, invocationId: InvocationId, caller: Caller, reply: StepReply): boolean {
     if (reply.kind !== "pending") {
-      this.#tellCaller(turn, caller, invocationId, reply);
+      this.tellCaller(turn, caller, invocationId, reply);
       return false;
     }
     for (const { question, row } of [...openQuestions(turn, invocationId)]) {
       if (caller.until === "step") {
-        this.#tellCaller(turn, caller, invocationId, {
+        this.tellCaller(turn, caller, invocationId, {
           kind: "asks",
           asked: listed(question, row),
         });
@@ -207,7 +207,7 @@ export class Questions {
     for (const { no, caller } of callersOf(turn, invocationId)) {
       if (caller.until === "stopped") continue;
       removeCaller(turn, invocationId, no);
-      this.#tellCaller(turn, caller, invocationId, { kind: "ended", outcome });
+      this.tellCaller(turn, caller, invocationId, { kind: "ended", outcome });
     }
   }
 
@@ -278,7 +278,8 @@ export class Questions {
     turn.send(task, encodeTaskWait({ kind: "childAsked", arrivalNo, index, origin, prompt }));
   }
 
-  #tellCaller(turn: Turn, caller: Caller, child: InvocationId, reply: StepReply): void {
+  /** What a node that waits is told. */
+  tellCaller(turn: Turn, caller: Caller, child: InvocationId, reply: StepReply): void {
     const { task, arrivalNo, index } = caller;
     const bytes = encodeStep(reply);
     turn.send(task, encodeTaskWait({ kind: "outcome", arrivalNo, index, child, bytes }));

@@ -11,8 +11,10 @@
 //       the same has the same child.
 //   B2. A later attempt goes on with the child of an earlier one, unless that had come to a failure
 //       in an earlier attempt: then it begins another.
+//   B3. A child under an id that was given to it is what the call of that id has begun, whoever has
+//       made it: a node hears whether it has begun, before it goes on.
 
-import { parseCallId } from "../../runtime/call-id.js";
+import { type CallId, parseCallId } from "../../runtime/call-id.js";
 import { checksum } from "../../store/checksum.js";
 import { hashKey } from "../../store/key-hash.js";
 import { encodeDynamicKey } from "../../store/tuple-key.js";
@@ -40,7 +42,7 @@ import { refusalOf } from "../wire/refusal-bytes.js";
 import type { Beginning, Belonging } from "../wire/wait-fields.js";
 import { encodeMessage } from "../wire/wire-field.js";
 import type { ActiveNode } from "./active-node.js";
-import { failedBefore, resultIn } from "./child-outcome.js";
+import { assertBegun, failedBefore, resultIn } from "./child-outcome.js";
 import type { Traced } from "./trace-recorder.js";
 import type { NameWriter, NodeWaits, WaitPlaces } from "./node-waits.js";
 
@@ -98,8 +100,12 @@ export class SubAgentClient implements AgentClient<unknown, unknown> {
         checkInvokeOptions("initiate", options);
         const { agent } = this.#calls;
         const { id, places, ...begun } = this.#begin(waits, names.initiate, input, options);
-        await waits.request(places, { kind: "nothing", agent, child: id, ...begun });
-        return new SubInvocation(this.#active, this.#own, this.#calls, id, true);
+        const isNamed = options.id !== undefined;
+        if (isNamed) {
+          const wanted = { kind: "begin", agent, child: id, ...begun } as const;
+          assertBegun(await unlessAborted(waits.outcome(places, wanted), options));
+        } else await waits.request(places, { kind: "nothing", agent, child: id, ...begun });
+        return new SubInvocation(this.#active, this.#own, this.#calls, id, !isNamed);
       },
       agentCall(this.#own, "initiate", [input], idIn),
     );
@@ -119,12 +125,18 @@ export class SubAgentClient implements AgentClient<unknown, unknown> {
     const key = entry.key === undefined ? undefined : encodeDynamicKey(entry.key(valid));
     const bytes = encodeMessage(valid, where);
     assertFits(where, bytes.length, this.#inputBytesMax);
-    const idOf = this.#idOf(waits, key, bytes, options);
+    const call = this.#callOf(options);
+    const idOf = this.#idOf(waits, key, bytes, call);
     const attempt = this.#attemptOf(waits, kind, idOf);
     const id = idOf(attempt);
     const places = waits.places(nameOf(kind, id));
-    const belongs = options.id === undefined ? "own" : "named";
-    return { id, places, belongs, beginning: { key, metadata, input: bytes } };
+    const belongs = call === undefined ? "own" : "named";
+    return { id, places, belongs, beginning: { key, metadata, input: bytes, call } };
+  }
+
+  #callOf({ id }: InvokeOptions): CallId | undefined {
+    const { agent, port } = this.#calls;
+    return id === undefined ? undefined : parseCallId(`invoke of agent "${agent}"`, id, port.now());
   }
 
   /** The child's id, by the attempt in which it is begun (B1). */
@@ -132,12 +144,11 @@ export class SubAgentClient implements AgentClient<unknown, unknown> {
     waits: NodeWaits,
     key: Uint8Array | undefined,
     input: Uint8Array,
-    { id: named }: InvokeOptions,
+    call: CallId | undefined,
   ): (attempt: number) => InvocationId {
     const placement = key === undefined ? undefined : hashKey(key);
-    const { agent, port } = this.#calls;
-    if (named !== undefined) {
-      const call = parseCallId(`invoke of agent "${agent}"`, named, port.now());
+    const { agent } = this.#calls;
+    if (call !== undefined) {
       const id = invocationIdOfCall(placement ?? placementOfCall(call), call);
       return () => id;
     }
@@ -243,6 +254,7 @@ class SubInvocation extends InvocationHandle {
           options,
         );
         const { reply } = readInAttempt(outcome);
+        if (reply.kind === "refused") throw refusalOf(reply.error);
         if (reply.kind !== "asks") return stepOf(agent, child, reply);
         return stepOf(agent, child, { kind: "asks", question: questionOf(child, reply.asked) });
       },

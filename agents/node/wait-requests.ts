@@ -50,13 +50,14 @@ export function sendRequest(turn: Turn, port: TaskPort, row: WaitingRow, wanted:
     }
     default: {
       const { kind, child, beginning } = wanted;
-      const caller: Caller = { task, ...place, until: "result" };
+      const until = kind === "begin" ? "begun" : "result";
+      const caller: Caller = { task, ...place, until };
       if (beginning === undefined) send(child, attach(wanted, caller));
       else {
         const waits = kind === "result";
         const { metadata } = beginning;
         const carried = encodeCarried({ metadata, ...calledBy(run, task, waits) });
-        send(child, beginOf(wanted, beginning, waits ? caller : undefined, carried));
+        send(child, beginOf(wanted, beginning, kind === "nothing" ? undefined : caller, carried));
       }
     }
   }
@@ -71,11 +72,11 @@ function attach(
 
 function beginOf(
   { agent, child }: { readonly agent: string; readonly child: InvocationId },
-  { key, input }: Beginning,
+  { key, input, call }: Beginning,
   caller: Caller | undefined,
   carried: Uint8Array,
 ): QuestionMessage {
-  return { kind: "begin", agent, invocationId: child, caller, carried, key, input };
+  return { kind: "begin", agent, invocationId: child, caller, call, carried, key, input };
 }
 
 /** The same of what it begins in another topology, in bytes. */

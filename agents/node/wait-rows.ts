@@ -72,7 +72,7 @@ export interface WaitedPause {
 }
 
 export interface WaitedChild {
-  readonly kind: "result" | "step" | "receipt";
+  readonly kind: "result" | "step" | "receipt" | "begin";
   readonly agent: string;
   readonly child: InvocationId;
   readonly belongs: Belonging;
@@ -80,7 +80,15 @@ export interface WaitedChild {
   readonly passesOn: boolean;
 }
 
-const waitedKinds = { answer: 1, pause: 2, result: 3, step: 4, receipt: 5, neighbour: 6 } as const;
+const waitedKinds = {
+  answer: 1,
+  pause: 2,
+  result: 3,
+  step: 4,
+  receipt: 5,
+  neighbour: 6,
+  begin: 7,
+} as const;
 
 /** What a row keeps of a wait; `undefined` when nothing is waited for. `isWeak`: with prompts. */
 export function waitedForOf(wanted: Wanted, isWeak: boolean): WaitedFor | undefined {
@@ -101,7 +109,7 @@ export function waitedForOf(wanted: Wanted, isWeak: boolean): WaitedFor | undefi
       return undefined;
     default: {
       const { kind, agent, child } = wanted;
-      const belongs = wanted.kind === "result" ? wanted.belongs : "apart";
+      const belongs = "belongs" in wanted ? wanted.belongs : "apart";
       return { kind, agent, child, belongs, passesOn: false };
     }
   }
@@ -118,6 +126,7 @@ export function ownChildOf(
       return isOwn ? { topology, agent, child, isNamed: false } : undefined;
     }
     case "nothing":
+    case "begin":
     case "result": {
       const { agent, child, belongs } = wanted;
       if (belongs === "apart") return undefined;
@@ -192,6 +201,8 @@ function readWaitedFor(reader: ByteReader): WaitedFor {
       return { kind: "result", ...readChild(reader) };
     case waitedKinds.step:
       return { kind: "step", ...readChild(reader) };
+    case waitedKinds.begin:
+      return { kind: "begin", ...readChild(reader) };
     default:
       assert(kind === waitedKinds.receipt, () => `a wait of kind ${kind} is not in the format`);
       return { kind: "receipt", ...readChild(reader) };

@@ -23,7 +23,7 @@ import { eachRow } from "../table-rows.js";
 import { type InvocationId, operationPrefix, placementOf } from "../wire/invocation-id.js";
 import { decodeRun, type RunMessage } from "../wire/message.js";
 import { encodeQuestion } from "../wire/question-message.js";
-import { inAttempt } from "../wire/question-list.js";
+import { decodeStep, inAttempt } from "../wire/question-list.js";
 import { refusalBytes, staleError } from "../wire/refusal-bytes.js";
 import type { AnsweredBy, WaitPlace } from "../wire/wait-fields.js";
 import {
@@ -287,7 +287,10 @@ export class Waits {
     const row = this.#row(turn, place);
     const run = this.#run(turn, arrivalNo);
     if (row === undefined || run === undefined || !isFor(row, child)) return;
-    const isReceipt = row.wanted.kind === "receipt";
+    const { wanted } = row;
+    const isReceipt = wanted.kind === "receipt";
+    const hasBegun = wanted.kind === "begin" && decodeStep(bytes).kind !== "refused";
+    if (hasBegun) this.children.begun(turn, arrivalNo, wanted);
     const attempt = attemptOf(run, this.#fences.seen(turn, run.invocationId));
     this.#end(turn, place, row, run, isReceipt ? bytes : inAttempt(attempt, bytes), undefined);
   }

@@ -54,27 +54,38 @@ export function decodeQuestionPage(bytes: Uint8Array): QuestionPage {
   return { isKnown, next, questions: Array.from({ length: count }, () => readListed(reader)) };
 }
 
-/** How an invocation stands: as AwaitReply says, or it asks a human. */
-export type StepReply = AwaitReply | { readonly kind: "asks"; readonly asked: ListedQuestion };
+/**
+ * How an invocation stands: as AwaitReply says, or it asks a human. Or there is none of whoever
+ * asks, since it was not begun (refusal-bytes.ts).
+ */
+export type StepReply =
+  | AwaitReply
+  | { readonly kind: "asks"; readonly asked: ListedQuestion }
+  | { readonly kind: "refused"; readonly error: Uint8Array };
+
+const stepKinds = { standing: 0, asks: 1, refused: 2 } as const;
 
 export function encodeStep(step: StepReply): Uint8Array {
-  if (step.kind !== "asks") {
-    const reply = encodeReply(step);
+  if (step.kind === "asks") {
     return written((writer) => {
-      writer.u8(0);
-      writer.bytes(reply);
+      writer.u8(stepKinds.asks);
+      writeListed(writer, step.asked);
     });
   }
+  const isRefused = step.kind === "refused";
+  const bytes = isRefused ? step.error : encodeReply(step);
   return written((writer) => {
-    writer.u8(1);
-    writeListed(writer, step.asked);
+    writer.u8(isRefused ? stepKinds.refused : stepKinds.standing);
+    writer.bytes(bytes);
   });
 }
 
 /** What it returns are views of `bytes`. */
 export function decodeStep(bytes: Uint8Array): StepReply {
   const reader = new ByteReader(bytes);
-  if (reader.u8() === 1) return { kind: "asks", asked: readListed(reader) };
+  const kind = reader.u8();
+  if (kind === stepKinds.asks) return { kind: "asks", asked: readListed(reader) };
+  if (kind === stepKinds.refused) return { kind: "refused", error: reader.rest() };
   return decodeReply(reader.rest());
 }
 

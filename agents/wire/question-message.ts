@@ -16,6 +16,7 @@
 import type { ByteReader } from "../../base/byte-reader.js";
 import type { ByteWriter } from "../../base/byte-writer.js";
 import { assert } from "../../base/invariant.js";
+import { type CallId, callIdBytes } from "../../runtime/call-id.js";
 import type { InvocationId, NodeInvocationId } from "./invocation-id.js";
 import { messageKinds as kinds } from "./message-kinds.js";
 import { askedMsOf, newQuestionId, type QuestionId } from "./question-id.js";
@@ -93,8 +94,11 @@ export interface AnsweredMessage {
 /** A node that waits for an invocation. */
 export interface Caller extends WaitPlace {
   readonly task: number;
-  /** Until it has ended; until it asks a human as well; or until nothing of it runs any more. */
-  readonly until: "result" | "step" | "stopped";
+  /**
+   * Until it has ended; until it asks a human as well; until nothing of it runs any more; or until
+   * it has begun.
+   */
+  readonly until: "result" | "step" | "stopped" | "begun";
 }
 
 export interface AttachMessage {
@@ -104,12 +108,16 @@ export interface AttachMessage {
   readonly caller: Caller;
 }
 
-/** As `initiate` of message.ts, from a node: known already, it is only attached to. */
+/**
+ * As `initiate` of message.ts, from a node: known already, it is only attached to. `call`: the id
+ * under which it is begun, as a client begins it who has that id.
+ */
 export interface BeginMessage {
   readonly kind: "begin";
   readonly agent: string;
   readonly invocationId: InvocationId;
   readonly caller: Caller | undefined;
+  readonly call: CallId | undefined;
   readonly carried: Uint8Array;
   readonly key: Uint8Array | undefined;
   readonly input: Uint8Array;
@@ -143,6 +151,9 @@ export type QuestionMessage =
   | BeginMessage
   | StepMessage
   | QuestionsMessage;
+
+/** Which parts of a `begin` message are there. */
+const beginParts = { caller: 1, call: 2 } as const;
 
 export function encodeQuestion(message: QuestionMessage): Uint8Array {
   return written((writer) => {
@@ -189,8 +200,12 @@ function writeOfAgent(
       writeCaller(writer, message.caller);
       return;
     case "begin":
-      writer.u8(message.caller === undefined ? 0 : 1);
+      writer.u8(
+        (message.caller === undefined ? 0 : beginParts.caller) |
+          (message.call === undefined ? 0 : beginParts.call),
+      );
       if (message.caller !== undefined) writeCaller(writer, message.caller);
+      if (message.call !== undefined) writer.bytes(message.call);
       writer.lengthPrefixed(message.carried);
       writeKey(writer, message.key);
       writer.bytes(message.input);
@@ -245,10 +260,12 @@ function readOfAgent(kind: number, reader: ByteReader): QuestionMessage {
     case kinds.attach:
       return { kind: "attach", agent, invocationId, caller: readCaller(reader) };
     case kinds.begin: {
-      const caller = reader.u8() === 1 ? readCaller(reader) : undefined;
+      const there = reader.u8();
+      const caller = (there & beginParts.caller) === 0 ? undefined : readCaller(reader);
+      const call = (there & beginParts.call) === 0 ? undefined : reader.bytes(callIdBytes);
       const carried = reader.lengthPrefixed();
-      const key = readKey(reader);
-      return { kind: "begin", agent, invocationId, caller, carried, key, input: reader.rest() };
+      const begun = { caller, call, carried, key: readKey(reader), input: reader.rest() };
+      return { kind: "begin", agent, invocationId, ...begun };
     }
     case kinds.questions: {
       const from = reader.u32();
@@ -277,7 +294,7 @@ export function readQuestionRow(reader: ByteReader): QuestionRow {
   return { node, task, ...place, attempt, origin, prompt: reader.rest() };
 }
 
-const untils = ["result", "step", "stopped"] as const;
+const untils = ["result", "step", "stopped", "begun"] as const;
 
 export function writeCaller(writer: ByteWriter, caller: Caller): void {
   writer.u16(caller.task);

@@ -8,6 +8,7 @@
 import type { ByteReader } from "../../base/byte-reader.js";
 import type { ByteWriter } from "../../base/byte-writer.js";
 import { assert } from "../../base/invariant.js";
+import { type CallId, callIdBytes } from "../../runtime/call-id.js";
 import type { InvocationId } from "./invocation-id.js";
 import { type QuestionId, questionIdBytes } from "./question-id.js";
 import { readId, readKey, readName, writeKey, writeName } from "./wire-field.js";
@@ -37,6 +38,8 @@ export interface Beginning {
   readonly key: Uint8Array | undefined;
   readonly metadata: Uint8Array;
   readonly input: Uint8Array;
+  /** The id that was given to it (runtime/call-id.ts). */
+  readonly call: CallId | undefined;
 }
 
 /**
@@ -93,6 +96,14 @@ export type Wanted =
       readonly belongs: Belonging;
       readonly beginning: Beginning;
     }
+  /** That an invocation has begun, under an id that was given to it. */
+  | {
+      readonly kind: "begin";
+      readonly agent: string;
+      readonly child: InvocationId;
+      readonly belongs: Belonging;
+      readonly beginning: Beginning;
+    }
   /** Nothing: an invocation of another topology has been begun. */
   | ({ readonly kind: "begun" } & NeighbourChild);
 
@@ -111,6 +122,7 @@ const wantedKinds = {
   nothing: 6,
   neighbour: 7,
   begun: 8,
+  begin: 9,
 } as const;
 const belongings = ["apart", "own", "named"] as const;
 const answererKinds = { client: 1, node: 2 } as const;
@@ -144,6 +156,7 @@ export function writeWanted(writer: ByteWriter, wanted: Wanted): void {
     if (beginning === undefined) return;
     writeKey(writer, beginning.key);
     writer.lengthPrefixed(beginning.metadata);
+    writeCall(writer, beginning.call);
     writer.bytes(beginning.input);
   }
 }
@@ -172,9 +185,11 @@ export function readWanted(reader: ByteReader): Wanted {
   const belongs = readBelonging(reader);
   const beginning = reader.u8() === 1 ? readBeginning(reader) : undefined;
   if (kind === wantedKinds.result) return { kind: "result", agent, child, belongs, beginning };
-  const isNothing = kind === wantedKinds.nothing && beginning !== undefined;
-  assert(isNothing, () => `what is waited for, ${kind}, is not in the protocol`);
-  return { kind: "nothing", agent, child, belongs, beginning };
+  const isBegun = kind === wantedKinds.nothing || kind === wantedKinds.begin;
+  const isKnown = isBegun && beginning !== undefined;
+  assert(isKnown, () => `what is waited for, ${kind}, is not in the protocol`);
+  const waits = kind === wantedKinds.begin;
+  return { kind: waits ? "begin" : "nothing", agent, child, belongs, beginning };
 }
 
 export function writeBelonging(writer: ByteWriter, belongs: Belonging): void {
@@ -201,7 +216,18 @@ export function readNeighbourChild(reader: ByteReader): NeighbourChild {
 }
 
 function readBeginning(reader: ByteReader): Beginning {
-  return { key: readKey(reader), metadata: reader.lengthPrefixed(), input: reader.rest() };
+  const key = readKey(reader);
+  const metadata = reader.lengthPrefixed();
+  return { key, metadata, call: readCall(reader), input: reader.rest() };
+}
+
+function writeCall(writer: ByteWriter, call: CallId | undefined): void {
+  writer.u8(call === undefined ? 0 : 1);
+  if (call !== undefined) writer.bytes(call);
+}
+
+function readCall(reader: ByteReader): CallId | undefined {
+  return reader.u8() === 1 ? reader.bytes(callIdBytes) : undefined;
 }
 
 export function readQuestionId(reader: ByteReader): QuestionId {

@@ -1,7 +1,7 @@
 // Batch of one harness task, and the turns of the messages in it (runtime/task-program.ts).
 
 import type { MessageOrigin, OwnWork, TaskProgram, Turn } from "../../runtime/task-program.js";
-import { forget, record, recorded } from "./program-records.js";
+import { calledOnce, forget, record, recorded } from "./program-records.js";
 import { BatchRows, type CommittedRows } from "./program-rows.js";
 import type { Received } from "./program-thread.js";
 
@@ -77,6 +77,7 @@ export class HarnessTurns {
       },
       forgetOperation: (id) => forget(rows(), id),
       recordOperation: (id, digest, outcome) => record(rows(), id, digest, outcome),
+      once: (call, message, apply) => calledOnce(rows(), call, message, apply),
       notify: (thread, notice) => {
         rows();
         this.#notify(thread, notice.slice());

@@ -4,7 +4,9 @@
 // stores of the harness record nothing.
 
 import { ByteWriter } from "../../base/byte-writer.js";
+import { PartitaError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
+import { formatCallId } from "../../runtime/call-id.js";
 import { noteDigest } from "../../runtime/node-operations.js";
 import { decodeRecord } from "../../runtime/call-records.js";
 import { successorOfPrefix } from "../../runtime/operation-id.js";
@@ -46,6 +48,22 @@ export function noted(
   const batch = new BatchRows(rows, limits.valueBytesMax);
   record(batch, id, noteDigest(name), outcome, reads);
   rows.commit(batch);
+}
+
+/** `Turn.once`: what was carried out stays known for ever. */
+export function calledOnce(
+  rows: BatchRows,
+  call: Uint8Array,
+  message: Uint8Array,
+  apply: () => void,
+): void {
+  const known = rows.get(systemTable.calls, call);
+  if (known === undefined) {
+    apply();
+    rows.put(systemTable.calls, call, message.slice(), false);
+  } else if (Buffer.compare(known, message) !== 0) {
+    throw new PartitaError("ID_REUSED", { id: formatCallId(call) });
+  }
 }
 
 export function forget(rows: BatchRows, id: Uint8Array): void {

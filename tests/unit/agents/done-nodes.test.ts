@@ -33,6 +33,7 @@ function batch() {
     lastly: (apply) => void lastly.push(apply),
     forgetOperation: (id) => void forgotten.push(operationIndex(id)),
     recordOperation: refuse,
+    once: refuse,
     notify: refuse,
     afterCommit: refuse,
   };

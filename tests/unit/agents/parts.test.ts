@@ -38,6 +38,7 @@ function rowsOf(): { readonly turn: Turn; readonly count: (table: number) => num
     lastly: refuse,
     forgetOperation: refuse,
     recordOperation: refuse,
+    once: refuse,
     notify: refuse,
     afterCommit: refuse,
   };

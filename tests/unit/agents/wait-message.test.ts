@@ -44,6 +44,7 @@ const number = fc.nat(Number.MAX_SAFE_INTEGER);
 const task = fc.nat(1_023);
 const key = fc.option(fc.uint8Array({ minLength: 1, maxLength: 50 }), { nil: undefined });
 const place = { arrivalNo: number, index: word };
+const call = fc.option(id, { nil: undefined });
 const kind = <K extends string>(name: K): fc.Arbitrary<K> => fc.constant(name);
 
 const by: fc.Arbitrary<AnsweredBy> = fc.record({
@@ -54,7 +55,12 @@ const by: fc.Arbitrary<AnsweredBy> = fc.record({
   ),
 });
 const origin = fc.record({ invocationId: id, question });
-const beginning: fc.Arbitrary<Beginning> = fc.record({ key, metadata: bytes, input: bytes });
+const beginning: fc.Arbitrary<Beginning> = fc.record({
+  key,
+  metadata: bytes,
+  input: bytes,
+  call,
+});
 const child = { agent, child: id };
 const belongs = fc.constantFrom("apart", "own", "named");
 const wanted: fc.Arbitrary<Wanted> = fc.oneof(
@@ -70,6 +76,7 @@ const wanted: fc.Arbitrary<Wanted> = fc.oneof(
   fc.record({ kind: kind("step"), ...child }),
   fc.record({ kind: kind("receipt"), ...child, question, value: bytes }),
   fc.record({ kind: kind("nothing"), ...child, belongs, beginning }),
+  fc.record({ kind: kind("begin"), ...child, belongs, beginning }),
   fc.record({ kind: kind("begun"), topology: agent, ...child, isOwn: fc.boolean() }),
 );
 
@@ -99,7 +106,11 @@ const taskWait: fc.Arbitrary<TaskWaitMessage> = fc.oneof(
   fc.record({ kind: kind("childStopped"), ...place, child: id }),
 );
 
-const caller = fc.record({ task, ...place, until: fc.constantFrom("result", "step", "stopped") });
+const caller = fc.record({
+  task,
+  ...place,
+  until: fc.constantFrom("result", "step", "stopped", "begun"),
+});
 const of = { agent, invocationId: id };
 const questionMessage: fc.Arbitrary<QuestionMessage> = fc.oneof(
   fc.record({
@@ -127,6 +138,7 @@ const questionMessage: fc.Arbitrary<QuestionMessage> = fc.oneof(
     kind: kind("begin"),
     ...of,
     caller: fc.option(caller, { nil: undefined }),
+    call,
     carried: bytes,
     key,
     input: bytes,
@@ -173,7 +185,7 @@ describe("messages of waits — there and back", () => {
         nextAnswer: word,
       }),
       fc.record({
-        kind: fc.constantFrom("result", "step", "receipt"),
+        kind: fc.constantFrom("result", "step", "receipt", "begin"),
         ...child,
         belongs,
         passesOn: fc.boolean(),
@@ -207,6 +219,8 @@ describe("messages of waits — there and back", () => {
         const reply = { kind: "asks", asked } as const;
         expect(decodeStep(encodeStep(reply))).toEqual(reply);
         expect(readInAttempt(inAttempt(attempt, encodeStep(reply)))).toEqual({ attempt, reply });
+        const refused = { kind: "refused", error: asked.prompt } as const;
+        expect(decodeStep(encodeStep(refused))).toEqual(refused);
       }),
     );
   });
