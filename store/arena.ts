@@ -2,8 +2,8 @@
 //
 // Records lie in it in the order of the log (arena bytes are segment bytes); an open-addressing
 // index leads from a key to its newest record.
-// Owns: appending, indexing, look-up. Leaves to others: which arena is active (memtable.ts), when a
-// look is valid (reader.ts).
+// Owns: appending, indexing, look-up. Leaves to others: which arena is active (task-storage.ts),
+// when a look is valid (reader.ts).
 //
 // Invariants:
 //   R1. A slot's hash is written before its offset, and an offset is one atomic store: any thread
@@ -123,7 +123,9 @@ export class Arena {
     const isKnown = record.placeEra === this.#era;
     const place = isKnown ? (record.place ?? noPlace) : this.#placeOf(record);
     const born = place === noPlace ? record.fresh : (place & 1) === 1;
-    if (this.#writtenCount + 2 > this.#written.length) this.#written = doubled(this.#written);
+    if (this.#writtenCount + 2 > this.#written.length) {
+      this.#written = longer(this.#written, this.#written.length * 2);
+    }
     this.#written[this.#writtenCount] = at;
     this.#written[this.#writtenCount + 1] = place >> 1;
     this.#writtenCount += 2;
@@ -163,8 +165,7 @@ export class Arena {
    * A write that can remember its place is given it (R4).
    */
   #placeOf(record: RecordWrite): number {
-    // Plain loads: nobody else writes.
-    const slots = this.#slots;
+    const slots = this.#slots; // Plain loads: nobody else writes.
     const mask = this.#mask;
     const hash = record.keyHash | 0;
     for (let slot = mixed(hash) & mask; ; slot = (slot + 1) & mask) {
@@ -311,11 +312,7 @@ export class Arena {
       const offset = slots[at] ?? 0;
       if (offset === 0) continue;
       // The owner may have published new keys since they were counted, in slots before this one.
-      if (next === found.length) {
-        const larger = new Int32Array(next * 2 + 16);
-        larger.set(found);
-        found = larger;
-      }
+      if (next === found.length) found = longer(found, next * 2 + 16);
       found[next] = offset;
       next += 1;
     }
@@ -331,18 +328,29 @@ export class Arena {
   /** Whether so many slots with so many keys could be those of this arena. */
   canAdopt(slots: number, keys: number): boolean {
     const isPower = slots >= slotsFirst && (slots & (slots - 1)) === 0;
-    return isPower && slots * 2 <= this.#slots.length && keys <= keysIn(slots);
+    return isPower && slots * 2 <= this.#slots.length && keys > 0 && keys <= keysIn(slots);
   }
 
   /**
-   * Takes what was written to `slotBytes` of an empty arena for its index: slots that lead to
-   * records it holds. Under an odd generation only.
+   * Gives an empty arena the index that `read` puts into the bytes of its slots, which lead to
+   * records it holds. When `read` says false, or throws, the arena is as it was. Under an odd
+   * generation only.
    */
-  adopt(slots: number, keys: number): void {
+  adopt(slots: number, keys: number, read: (bytes: Uint8Array) => boolean): boolean {
     assert(this.#keys === 0 && this.canAdopt(slots, keys), "an index that does not fit its arena");
+    const before = this.#mask;
+    // First: of what a thread that dies within has read, `empty` misses nothing.
     Atomics.store(this.#inUse, 0, slots - 1);
-    this.#keys = keys;
-    this.#room = keysIn(slots);
+    try {
+      if (read(this.slotBytes(slots))) this.#keys = keys;
+    } finally {
+      if (this.#keys === 0) {
+        this.#slots.fill(0, 0, slots * 2);
+        Atomics.store(this.#inUse, 0, before);
+      }
+    }
+    this.#room = keysIn(this.#mask + 1);
+    return this.#keys > 0;
   }
 
   /** About how many bytes of records are walked as quickly as the whole index. */
@@ -377,8 +385,8 @@ export class Arena {
   }
 }
 
-function doubled(before: Int32Array): Int32Array<ArrayBuffer> {
-  const after = new Int32Array(before.length * 2);
+function longer(before: Int32Array, length: number): Int32Array<ArrayBuffer> {
+  const after = new Int32Array(length);
   after.set(before);
   return after;
 }

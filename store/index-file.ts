@@ -142,25 +142,19 @@ function readFrom(
   if (summaryOf(arena, arenaStart, keptEnd)?.digest !== at(header, word.digest)) return undefined;
   const own = new Int32Array(owns);
   const storage = new Int32Array(storages);
-  const index = arena.slotBytes(slots);
-  const parts = [index, bytesOf(own), bytesOf(storage)];
-  let from = header.byteLength;
-  let isWhole = true;
-  for (const part of parts) {
-    isWhole &&= isRead(descriptor, part, from);
-    from += part.length;
-  }
-  const expected = at(header, word.checksum);
-  header[word.checksum] = 0;
-  if (
-    !isWhole ||
-    fstatSync(descriptor).size !== from ||
-    digestOf([bytesOf(header), ...parts]) !== expected
-  ) {
-    index.fill(0);
-    return undefined;
-  }
-  arena.adopt(slots, keys);
+  const isAdopted = arena.adopt(slots, keys, (index) => {
+    const parts = [index, bytesOf(own), bytesOf(storage)];
+    let from = header.byteLength;
+    for (const part of parts) {
+      if (!isRead(descriptor, part, from)) return false;
+      from += part.length;
+    }
+    const expected = at(header, word.checksum);
+    header[word.checksum] = 0;
+    const isWhole = fstatSync(descriptor).size === from;
+    return isWhole && digestOf([bytesOf(header), ...parts]) === expected;
+  });
+  if (!isAdopted) return undefined;
   return { end: keptEnd, version: at64(header, word.version), own, storage };
 }
 

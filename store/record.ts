@@ -6,7 +6,7 @@
 //
 // Numbers are little-endian. Owns: this layout, and reading its fields where they lie, without
 // objects.
-// Leaves to others: frames (frame.ts), finding a record (memtable.ts).
+// Leaves to others: frames (frame.ts), finding a record (arena.ts).
 //
 // Invariants:
 //   E1. A record starts at a multiple of 8 and ends at one.

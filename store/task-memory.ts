@@ -1,8 +1,8 @@
 // Task memory — the shared memory of one task: two arenas and the control words that order their
 // reads.
 //
-// Owns: the layout and its typed views. Leaves to others: writing (memtable.ts), reading
-// (reader.ts).
+// Owns: the layout and its typed views. Leaves to others: writing (arena.ts,
+// task-storage.ts), reading (view.ts, reader.ts).
 //
 // Control words (Int32):
 //   0 generation: odd while the owner changes anything but the publication of single keys

@@ -185,6 +185,20 @@ describe("arena — index", () => {
     expect(last).toBeLessThan(2 * 4_096 + 2);
   });
 
+  it("is empty behind a thread that died while it read an index", () => {
+    const memory = createTaskMemory({ arenaBytes: 1024 * 1024 }).arenas[0];
+    const slots = 16_384;
+    let seen: Uint8Array | undefined;
+    new Arena(memory).adopt(slots, 3, (index) => {
+      index.fill(0xff);
+      // As the next thread finds it: with what the one before had read when it died.
+      new Arena(memory).empty();
+      seen = index.slice();
+      return false;
+    });
+    expect(seen).toEqual(new Uint8Array(slots * 8));
+  });
+
   it("refuses a key for which it was not asked to grow", () => {
     const arena = newArena();
     const publish = (index: number): void => {

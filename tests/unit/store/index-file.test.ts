@@ -1,7 +1,8 @@
 // Index file — a launch that finds one serves the same rows as one that finds none; what does not
 // fit is not looked at.
 
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import fs, { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { Arena } from "../../../store/arena.js";
@@ -31,6 +32,30 @@ async function open(directory: string, arenaBytes = 4_194_304, task = taskId) {
   const indexedAll = all.mock.calls.length > 0;
   all.mockRestore();
   return { storage, indexedAll };
+}
+
+/** Lets the device refuse the `count`-th read of each index file, until the test is over. */
+function refuseRead(count: number): void {
+  const { openSync, readSync } = fs;
+  const reads = new Map<number, number>();
+  fs.openSync = (path, ...rest) => {
+    const descriptor = openSync(path, ...rest);
+    if (String(path).endsWith("index")) reads.set(descriptor, 0);
+    else reads.delete(descriptor);
+    return descriptor;
+  };
+  const refusing = (descriptor: number, ...rest: unknown[]): unknown => {
+    const before = reads.get(descriptor);
+    if (before !== undefined) reads.set(descriptor, before + 1);
+    if (before === count - 1) throw new Error("EIO: i/o error, read");
+    return Reflect.apply(readSync, undefined, [descriptor, ...rest]);
+  };
+  Object.assign(fs, { readSync: refusing });
+  syncBuiltinESMExports();
+  onTestFinished(() => {
+    Object.assign(fs, { openSync, readSync });
+    syncBuiltinESMExports();
+  });
 }
 
 /** More than a close leaves without an index, with rows of the runtime's own and a clear. */
@@ -211,6 +236,28 @@ const damages: Readonly<Record<string, (file: string) => void>> = {
   "a slot is wrong": (file) => flipBit(file, 64 + 100_001, 3),
   "its last offset is wrong": (file) => flipBit(file, statSync(file).size - 4, 3),
 };
+
+describe("index file — one that cannot be read to its end", () => {
+  // Behind its header, its slots: what it says of records that were overwritten since.
+  for (const [which, count] of [
+    ["offsets", 3],
+    ["slots", 2],
+    ["header", 1],
+  ] as const) {
+    it(`leaves nothing in the index when the device refuses its ${which}`, async () => {
+      const directory = await filled();
+      const { storage } = await open(directory);
+      await commit(storage, [record(16, "k7", 50_001, "new"), record(16, "k8", 50_002, undefined)]);
+      const killed = copyOf(directory, tempDirectory());
+      const expected = await expectedOf(killed);
+      refuseRead(count);
+      const { storage: next, indexedAll } = await open(killed);
+      expect(indexedAll).toBe(true);
+      expect(sampled(next)).toEqual(expected);
+      expect(expected.rows).toContain("k7=50001:new");
+    });
+  }
+});
 
 describe("index file — one that does not fit", () => {
   it("is not looked at and goes, whatever is wrong with it", async () => {
