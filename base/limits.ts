@@ -86,6 +86,11 @@ export const limits = {
   laneWaitingBytesMax: 268_435_456,
   /** Messages of one stream between tasks that are sent and not acknowledged. */
   streamWindowMessages: 4_096,
+  /**
+   * Bytes of messages that one task has on the way to all others; beyond them a stream sends one
+   * section at a time. As many more are kept to be sent next, the rest is read back from its rows.
+   */
+  streamWindowBytes: 16_777_216,
   /** Bytes of one section of a stream: the rest goes in the next. */
   streamSectionBytesMax: 1_048_576,
   /** Rows of a stream that are looked at when its task is opened after an orderly stop. */

@@ -21,6 +21,7 @@ import type { Continuation, TaskStreams } from "./handshake.js";
 import type { HandlerNotes } from "./handler-notes.js";
 import { Host } from "./host.js";
 import type { LaneBounds } from "./lane.js";
+import type { StreamWindow } from "./outbox.js";
 import { type PlannedStore, type PlanShape, tasksOf } from "./plan.js";
 import { applied, ask, note, recall } from "./node-operations.js";
 import { noBytes, operation, stampKind } from "./lane-encoding.js";
@@ -49,8 +50,7 @@ export interface HostSpec {
   readonly callRetention: CallRetention;
   readonly batchBytesMax: number;
   readonly valueBytesMax: number;
-  /** Messages of one stream that are sent and not acknowledged. */
-  readonly streamWindowMessages: number;
+  readonly streamWindow: StreamWindow;
   readonly guards: GuardSpec;
 }
 
@@ -271,10 +271,9 @@ async function openTasks(
     tasks.map(async (taskId) => {
       const storage = await services.storages.open(taskId);
       const { taskCount, threadCount, epoch } = spec.plan;
-      const { batchBytesMax, valueBytesMax, streamWindowMessages, durability, callRetention } =
-        spec;
+      const { batchBytesMax, valueBytesMax, streamWindow, durability, callRetention } = spec;
       const { system } = services;
-      const bounds = { batchBytesMax, valueBytesMax, streamWindowMessages, callRetention };
+      const bounds = { batchBytesMax, valueBytesMax, streamWindow, callRetention };
       const numbers = { taskId, taskCount, threadCount, epoch };
       const parts = { ...numbers, storage, durability, stores, system, notes, ...bounds };
       return new TaskDriver(host, new Task(parts), storage, tasks.length > 1);

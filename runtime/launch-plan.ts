@@ -8,6 +8,7 @@ import { createDiskMemory } from "./disk-state.js";
 import { createNotesMemory } from "./handler-notes.js";
 import type { HostSpec } from "./hosting.js";
 import type { Machine } from "./machine.js";
+import { streamWindow } from "./outbox.js";
 import type { Suspect } from "./suspect-file.js";
 import type { Topology } from "./topology.js";
 import { beatMsOf } from "./watchdog.js";
@@ -57,7 +58,7 @@ export async function planLaunch(
       machine.bounds?.batchBytesMax ??
       Math.min(limits.batchBytesMax, Math.floor(options.arenaBytes / 4)),
     valueBytesMax: Math.min(limits.valueBytesMax, Math.floor(options.arenaBytes / 4)),
-    streamWindowMessages: machine.bounds?.streamWindowMessages ?? limits.streamWindowMessages,
+    streamWindow: machine.bounds?.streamWindow ?? streamWindow,
     guards: {
       disk: { directory, diskLowBytes, memory: createDiskMemory() },
       notes: createNotesMemory(threadCount),

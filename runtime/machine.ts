@@ -14,6 +14,7 @@ import type { DirectoryRecord } from "./directory.js";
 import type { DiskProbe } from "./disk-guard.js";
 import type { Continuation, TaskStreams } from "./handshake.js";
 import type { HostServices, HostSpec, TaskReport } from "./hosting.js";
+import type { StreamWindow } from "./outbox.js";
 import type { OwnerLock } from "./owner-lock.js";
 import type { Suspect } from "./suspect-file.js";
 import type { System } from "./system.js";
@@ -35,8 +36,7 @@ export interface Machine {
 }
 
 export interface MachineBounds {
-  /** Messages of one stream on the way. */
-  readonly streamWindowMessages: number;
+  readonly streamWindow: StreamWindow;
   /** Bytes of messages in one batch. */
   readonly batchBytesMax: number;
 }

@@ -12,8 +12,10 @@
 //       so after a power cut in a weak mode the source still has what the destination has lost.
 //   Q2. A row is sent only after its frame is published, in order: `sent < next` counts such rows.
 //   Q3. `acknowledged <= last applied < next`: anything else is divergent history and refused.
-//   Q4. At most `windowMessages` rows of a stream are unacknowledged on the way; the rest stay
-//       rows, so cycles of tasks cannot deadlock on memory.
+//   Q4. At most `window.messages` rows of a stream are unacknowledged on the way, and a section is
+//       sent only while fewer than `window.bytes` of all streams are, or none of its own; the rest
+//       stay rows, so cycles of tasks cannot deadlock on memory.
+//   Q5. At most `window.bytes`, and one message, are kept of what has not been sent.
 
 import { ByteWriter } from "../base/byte-writer.js";
 import { PartitaError } from "../base/errors.js";
@@ -34,6 +36,27 @@ import {
 } from "./stream-rows.js";
 import { systemTable } from "./system-table.js";
 
+/** How much is on the way, and how much is kept to be sent next (Q4, Q5). */
+export interface StreamWindow {
+  /** Messages of each stream. */
+  readonly messages: number;
+  /** Bytes of all streams of a task. */
+  readonly bytes: number;
+}
+
+/** The default: production's. */
+export const streamWindow: StreamWindow = {
+  messages: limits.streamWindowMessages,
+  bytes: limits.streamWindowBytes,
+};
+
+/** Messages that were sent together. */
+interface SentSection {
+  /** Number of its last message. */
+  readonly end: number;
+  readonly bytes: number;
+}
+
 interface Stream {
   readonly destination: number;
   /** Number of the next message. */
@@ -52,6 +75,8 @@ interface Stream {
   greeting: boolean;
   /** Bytes of rows `sent + 1 …`, as far as they are kept in memory. */
   readonly unsent: Ring<Uint8Array>;
+  /** What of it is on the way: a section counts until its last message is acknowledged. */
+  readonly onTheWay: Ring<SentSection>;
   /** The meta row must be written with the frame in hand. */
   touched: boolean;
 }
@@ -65,11 +90,13 @@ export class Outbox {
   readonly #task: number;
   readonly #storage: TaskStorage;
   readonly #epoch: number;
-  readonly #windowMessages: number;
+  readonly #window: StreamWindow;
   readonly #streams = new Map<number, Stream>();
   #staged: { readonly stream: Stream; readonly sequence: number; readonly bytes: Uint8Array }[] =
     [];
   #stagedBytes = 0;
+  #bytesOnTheWay = 0;
+  #unsentBytes = 0;
   #continued = 0;
 
   /** Recovers the streams of a task; every one of them greets its destination before it sends. */
@@ -77,12 +104,12 @@ export class Outbox {
     task: number,
     storage: TaskStorage,
     epoch: number,
-    windowMessages: number = limits.streamWindowMessages,
+    window: StreamWindow = streamWindow,
   ) {
     this.#task = task;
     this.#storage = storage;
     this.#epoch = epoch;
-    this.#windowMessages = windowMessages;
+    this.#window = window;
     for (const numbers of readStreams(storage)) this.#open(numbers).greeting = true;
   }
 
@@ -167,10 +194,12 @@ export class Outbox {
     for (const { stream, bytes } of this.#staged) {
       // Only an unbroken run behind `sent` is kept; the rest is read back when the window moves.
       if (
-        stream.unsent.length < this.#windowMessages &&
+        stream.unsent.length < this.#window.messages &&
+        this.#unsentBytes < this.#window.bytes &&
         this.#runEnd(stream) === stream.durableNext
       ) {
         stream.unsent.push(bytes);
+        this.#unsentBytes += bytes.length;
       }
       stream.durableNext += 1;
     }
@@ -181,18 +210,20 @@ export class Outbox {
 
   /** Calls `send` for what the windows allow now, in order, in runs of dense numbers. */
   pump(send: (destination: number, firstSequence: number, body: Uint8Array) => void): void {
+    const bytesMax = Math.min(limits.streamSectionBytesMax, this.#window.bytes);
     for (const stream of this.#streams.values()) {
-      if (stream.greeting) continue;
-      const end = Math.min(stream.durableNext - 1, stream.acknowledged + this.#windowMessages);
-      if (stream.sent >= end) continue;
+      if (!this.#maySend(stream)) continue;
+      const end = this.#windowEnd(stream);
       const firstSequence = stream.sent + 1;
       const body = new ByteWriter();
-      while (stream.sent < end && body.length < limits.streamSectionBytesMax) {
-        const bytes = stream.unsent.shift() ?? this.#readBack(stream, stream.sent + 1);
+      while (stream.sent < end && body.length < bytesMax) {
+        const bytes = this.#takeUnsent(stream) ?? this.#readBack(stream, stream.sent + 1);
         body.u32(bytes.length);
         body.bytes(bytes);
         stream.sent += 1;
       }
+      stream.onTheWay.push({ end: stream.sent, bytes: body.length });
+      this.#bytesOnTheWay += body.length;
       send(stream.destination, firstSequence, body.finish());
     }
   }
@@ -200,8 +231,7 @@ export class Outbox {
   /** Whether `pump` would send something. */
   get sendable(): boolean {
     for (const stream of this.#streams.values()) {
-      const end = Math.min(stream.durableNext - 1, stream.acknowledged + this.#windowMessages);
-      if (!stream.greeting && stream.sent < end) return true;
+      if (this.#maySend(stream)) return true;
     }
     return false;
   }
@@ -225,10 +255,12 @@ export class Outbox {
     assert(durable <= applied, "a destination has made durable what it has not applied");
     stream.acknowledged = applied;
     stream.durable = Math.max(stream.durable, durable);
-    if (!stream.greeting && !resend) return;
+    const again = stream.greeting || resend;
+    this.#arrived(stream, again ? Number.POSITIVE_INFINITY : applied);
+    if (!again) return;
     stream.greeting = false;
     stream.sent = applied;
-    while (stream.unsent.shift() !== undefined);
+    while (this.#takeUnsent(stream) !== undefined);
   }
 
   /**
@@ -275,11 +307,38 @@ export class Outbox {
       durable: acknowledged,
       trimmed,
       greeting: false,
-      unsent: new Ring(this.#windowMessages),
+      unsent: new Ring(this.#window.messages),
+      onTheWay: new Ring(this.#window.messages),
       touched: false,
     };
     this.#streams.set(destination, stream);
     return stream;
+  }
+
+  /** The last number that may be on the way now, bytes apart. */
+  #windowEnd({ durableNext, acknowledged }: Stream): number {
+    return Math.min(durableNext - 1, acknowledged + this.#window.messages);
+  }
+
+  #maySend(stream: Stream): boolean {
+    if (stream.greeting || stream.sent >= this.#windowEnd(stream)) return false;
+    // One section of each stream may always go: another one's destination may take its time.
+    return this.#bytesOnTheWay < this.#window.bytes || stream.onTheWay.length === 0;
+  }
+
+  /** What was sent up to this number is on the way no longer. */
+  #arrived({ onTheWay }: Stream, through: number): void {
+    for (let first = onTheWay.peek(); first !== undefined; first = onTheWay.peek()) {
+      if (first.end > through) return;
+      onTheWay.shift();
+      this.#bytesOnTheWay -= first.bytes;
+    }
+  }
+
+  #takeUnsent({ unsent }: Stream): Uint8Array | undefined {
+    const bytes = unsent.shift();
+    this.#unsentBytes -= bytes?.length ?? 0;
+    return bytes;
   }
 
   #runEnd(stream: Stream): number {

@@ -23,7 +23,7 @@ import type { Continuation, TaskStreams } from "./handshake.js";
 import { createNotesMemory, HandlerNotes } from "./handler-notes.js";
 import { Mailbox, type ReceivedSection } from "./mailbox.js";
 import { Marks } from "./marks.js";
-import { Outbox } from "./outbox.js";
+import { Outbox, type StreamWindow, streamWindow } from "./outbox.js";
 import { Overlay } from "./overlay.js";
 import type { PlannedStore } from "./plan.js";
 import type { StreamAck } from "./stream-encoding.js";
@@ -46,8 +46,8 @@ export interface TaskParts {
   readonly batchBytesMax: number;
   /** One value: its frame must fit an arena. */
   readonly valueBytesMax: number;
-  /** Messages of one stream on the way. Default: the limit. */
-  readonly streamWindowMessages?: number;
+  /** Default: production's. */
+  readonly streamWindow?: StreamWindow;
   /** Default: the limits. */
   readonly callRetention?: CallRetention;
   /** Default: notes that nobody reads. */
@@ -97,10 +97,10 @@ export class Task {
     const mayForget = this.isWeak || this.boot.lossy;
     const { callRetention } = parts;
     this.#calls = new CallRecords(parts.storage, this.#overlay, now, callRetention, mayForget);
-    const windowMessages = parts.streamWindowMessages ?? limits.streamWindowMessages;
-    this.outbox = new Outbox(parts.taskId, parts.storage, parts.epoch, windowMessages);
+    const window = parts.streamWindow ?? streamWindow;
+    this.outbox = new Outbox(parts.taskId, parts.storage, parts.epoch, window);
     const senders = (parts.threadCount + 1) * limits.laneMessagesMax;
-    const streams = parts.taskCount * (windowMessages + 1);
+    const streams = parts.taskCount * (window.messages + 1);
     this.#mailbox = new Mailbox(senders + streams + 2 * limits.runningNodesMax);
     const { taskId, taskCount, stores } = parts;
     const { outbox, notes } = this;

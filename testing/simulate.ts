@@ -36,6 +36,8 @@ export interface SimulateOptions
   readonly arenaBytes?: number;
   /** Messages of one stream between tasks that may be on the way. */
   readonly streamWindowMessages?: number;
+  /** Bytes of them, of all streams of a task: beyond, each stream sends one section at a time. */
+  readonly streamWindowBytes?: number;
   /** What goes wrong by chance. Default: nothing. */
   readonly faults?: FaultOptions;
   /** Threads and ways that stall now and then. Default true. */
@@ -73,7 +75,8 @@ export async function simulate<const Parts extends TopologyParts>(
 
 /** The simulation without its façade: for the trial that judges the runtime itself. */
 export function beginSimulation(declared: Topology, options: SimulateOptions): Simulation {
-  const { seed, faults = {}, stalls = true, trace, streamWindowMessages, ...launch } = options;
+  const { seed, faults = {}, stalls = true, trace, ...others } = options;
+  const { streamWindowMessages, streamWindowBytes, ...launch } = others;
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw optionInvalid("simulate", "seed", seed, "a whole number of at least 0");
   }
@@ -96,7 +99,10 @@ export function beginSimulation(declared: Topology, options: SimulateOptions): S
     declared,
     options: cluster,
     bounds: {
-      streamWindowMessages: streamWindowMessages ?? limits.streamWindowMessages,
+      streamWindow: {
+        messages: streamWindowMessages ?? limits.streamWindowMessages,
+        bytes: streamWindowBytes ?? limits.streamWindowBytes,
+      },
       batchBytesMax: Math.floor(arenaBytes / 4),
     },
     world,

@@ -91,7 +91,9 @@ describe("memory — what bounds it", () => {
     expect(page).toContain(`default ${shown("callRecordsMax")}`);
     expect(page).toContain(`${shown("runningNodesMax")} that run and ${shown("awakeWaitingMax")}`);
     expect(page).toContain(`and ${limits.threadYoungMebibytes} for what V8`);
-    expect(page).toContain(`| ${shown("streamWindowMessages")}, whatever`);
+    expect(page).toContain(`| ${mebibytes("streamWindowBytes")} where they are kept`);
+    expect(page).toContain(`for each other task, ${mebibytes("streamSectionBytesMax")} and one`);
+    expect(page).toContain(`At most ${shown("streamWindowMessages")} to each task`);
     const pageBytes = 4_096;
     const stepMebibytes = (limits.checkpointStepRowsMax * pageBytes) / 2 ** 20;
     expect(page).toContain(`the pages of one step (${stepMebibytes})`);

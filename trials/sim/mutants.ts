@@ -102,6 +102,13 @@ const streams: readonly BrokenRule[] = [
     replace: "",
   },
   {
+    name: "lost-sections-on-the-way",
+    rule: "what a dead destination did not get is not on the way any more",
+    file: "runtime/outbox.js",
+    find: "again ? Number.POSITIVE_INFINITY : applied",
+    replace: "applied",
+  },
+  {
     name: "no-greeting-after-recovery",
     rule: "a recovered stream asks what its destination knows",
     file: "runtime/outbox.js",

@@ -40,6 +40,7 @@ export function scenarioOf(seed: number, random: () => number): Scenario {
       mailbox: { messagesMax: among(1, 2, 65_536) },
       stalls: random() < 0.7,
       faults: faultsOf(random, isLossy ? 0.8 : isWeak ? 0 : 0.5),
+      streamWindowBytes: among(1, 512, 16_777_216),
     },
   };
 }

@@ -2,91 +2,16 @@
 // of order, or a row that stays for ever.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ByteReader } from "../../../base/byte-reader.js";
 import { limits } from "../../../base/limits.js";
-import { Outbox } from "../../../runtime/outbox.js";
+import { streamWindow } from "../../../runtime/outbox.js";
 import { checkStreamRows, messageKey, streamRecord } from "../../../runtime/stream-rows.js";
 import { systemTable } from "../../../runtime/system-table.js";
-import { MemoryStorage } from "../../../store/memory-storage.js";
-import type { RecordWrite } from "../../../store/storage.js";
+import { OutboxBench, sent } from "../../support/outbox-bench.js";
 import { check } from "../../support/property.js";
-import { bytes, text } from "../../support/storage-bytes.js";
-
-interface Sent {
-  readonly destination: number;
-  readonly sequence: number;
-  readonly message: string;
-}
-
-class Bench {
-  storage: MemoryStorage = MemoryStorage.create();
-  outbox: Outbox = new Outbox(0, this.storage, 1);
-
-  stage(destination: number, ...messages: readonly string[]): void {
-    for (const message of messages) this.outbox.stage(destination, bytes(message));
-  }
-
-  commit(): void {
-    this.#publish(this.outbox.writes(this.#versions()));
-    this.outbox.committed();
-  }
-
-  /** As a start does when destination 1 knows more. */
-  goOn(next: number): void {
-    this.#publish([this.outbox.goOn(1, next, this.#versions())]);
-  }
-
-  #versions(): () => number {
-    let version = this.storage.versionLast;
-    return () => {
-      version += 1;
-      return version;
-    };
-  }
-
-  #publish(writes: readonly RecordWrite[]): void {
-    if (writes.length === 0) return;
-    this.storage.append(writes);
-    this.storage.sync();
-    this.storage.publish();
-  }
-
-  /** Everything that may be sent now. */
-  pump(): readonly Sent[] {
-    const sent: Sent[] = [];
-    while (this.outbox.sendable) {
-      this.outbox.pump((destination, first, body) => {
-        const reader = new ByteReader(body);
-        for (let sequence = first; !reader.done; sequence += 1) {
-          sent.push({ destination, sequence, message: text(reader.lengthPrefixed()) });
-        }
-      });
-    }
-    return sent;
-  }
-
-  /** Destination 1 has applied that much; `durable` of it, all in mode `durable`. */
-  acknowledge(applied: number, resend = false, durable = applied): void {
-    this.outbox.acknowledge(1, { applied, durable, resend });
-  }
-
-  crash(): void {
-    this.storage = this.storage.crash();
-    this.outbox = new Outbox(0, this.storage, 1);
-  }
-
-  get rows(): number {
-    return this.storage.page(systemTable.outbox, {}, 100_000).length;
-  }
-}
-
-const sent = (destination: number, sequence: number, message: string): Sent => {
-  return { destination, sequence, message };
-};
 
 describe("outbox — sending (Q1, Q2)", () => {
   it("sends nothing of a frame before it is durable", () => {
-    const bench = new Bench();
+    const bench = new OutboxBench();
     bench.stage(1, "a");
     expect([bench.outbox.sendable, bench.pump()]).toEqual([false, []]);
     bench.commit();
@@ -95,7 +20,7 @@ describe("outbox — sending (Q1, Q2)", () => {
   });
 
   it("numbers each stream densely from 1", () => {
-    const bench = new Bench();
+    const bench = new OutboxBench();
     bench.stage(1, "a");
     bench.stage(2, "b");
     bench.stage(1, "c");
@@ -109,7 +34,7 @@ describe("outbox — sending (Q1, Q2)", () => {
   });
 
   it("takes a message back with its number", () => {
-    const bench = new Bench();
+    const bench = new OutboxBench();
     bench.stage(1, "a");
     const mark = bench.outbox.mark();
     bench.stage(1, "b", "c");
@@ -122,7 +47,7 @@ describe("outbox — sending (Q1, Q2)", () => {
   });
 
   it("has the rows of what is not acknowledged, and trims the rest with a later frame (Q1)", () => {
-    const bench = new Bench();
+    const bench = new OutboxBench();
     bench.stage(1, "a", "b", "c");
     bench.commit();
     expect([bench.rows, bench.outbox.unacknowledged]).toEqual([3, 3]);
@@ -134,29 +59,9 @@ describe("outbox — sending (Q1, Q2)", () => {
   });
 });
 
-describe("outbox — the window (Q4)", () => {
-  it("has at most so many messages on the way, and goes on from the rows", () => {
-    const bench = new Bench();
-    const { streamWindowMessages: window } = limits;
-    const count = window * 2 + 10;
-    const names = Array.from({ length: count }, (_, index) => `m${index}`);
-    bench.stage(1, ...names);
-    bench.commit();
-    const first = bench.pump();
-    expect(first).toHaveLength(window);
-    bench.acknowledge(10, false);
-    const second = bench.pump();
-    expect(second).toHaveLength(10);
-    bench.acknowledge(window + 10, false);
-    const third = bench.pump();
-    bench.acknowledge(window * 2 + 10, false);
-    expect([...first, ...second, ...third].map(({ message }) => message)).toEqual(names);
-  });
-});
-
 describe("outbox — a destination that starts again", () => {
   it("sends nothing until the destination has said what it knows, then all that it lacks", () => {
-    const bench = new Bench();
+    const bench = new OutboxBench();
     bench.stage(1, "a", "b", "c");
     bench.commit();
     bench.pump();
@@ -172,7 +77,7 @@ describe("outbox — a destination that starts again", () => {
   });
 
   it("sends again from a gap when it is asked to", () => {
-    const bench = new Bench();
+    const bench = new OutboxBench();
     bench.stage(1, "a", "b");
     bench.commit();
     bench.pump();
@@ -183,7 +88,7 @@ describe("outbox — a destination that starts again", () => {
 
 describe("outbox — a destination that has not made durable what it has applied (Q1)", () => {
   it("moves the window with what is applied, and trims what is durable", () => {
-    const bench = new Bench();
+    const bench = new OutboxBench();
     bench.stage(1, "a", "b", "c");
     bench.commit();
     bench.pump();
@@ -199,7 +104,7 @@ describe("outbox — a destination that has not made durable what it has applied
   });
 
   it("sends again what the destination has lost in a power cut", () => {
-    const bench = new Bench();
+    const bench = new OutboxBench();
     bench.stage(1, "a", "b", "c");
     bench.commit();
     bench.pump();
@@ -214,7 +119,7 @@ describe("outbox — a destination that has not made durable what it has applied
 
 describe("outbox — a destination that knows what a power cut took from the source", () => {
   it("goes on behind it, over the next crash as well, and leaves no row for ever", () => {
-    const bench = new Bench();
+    const bench = new OutboxBench();
     bench.stage(1, "a", "b");
     bench.commit();
     bench.crash();
@@ -230,7 +135,7 @@ describe("outbox — a destination that knows what a power cut took from the sou
   });
 
   it("goes on a stream that is gone altogether", () => {
-    const bench = new Bench();
+    const bench = new OutboxBench();
     bench.goOn(4);
     bench.acknowledge(3);
     bench.stage(1, "d");
@@ -242,15 +147,15 @@ describe("outbox — a destination that knows what a power cut took from the sou
 });
 
 describe("outbox — rows that must be there (X1, X2)", () => {
-  const remove = (bench: Bench, sequence: number): void => {
+  const remove = (bench: OutboxBench, sequence: number): void => {
     const key = messageKey(1, 1, sequence);
     const version = bench.storage.versionLast + 1;
     bench.storage.append([streamRecord(systemTable.outbox, key, undefined, false, version)]);
     bench.storage.sync();
     bench.storage.publish();
   };
-  const staged = (count: number): Bench => {
-    const bench = new Bench();
+  const staged = (count: number): OutboxBench => {
+    const bench = new OutboxBench();
     bench.stage(1, ...Array.from({ length: count }, (_, index) => `m${index}`));
     bench.commit();
     return bench;
@@ -304,7 +209,7 @@ describe("outbox — rows that must be there (X1, X2)", () => {
 
 describe("outbox — divergent history (Q3)", () => {
   it("refuses a destination that knows more than was ever sent", () => {
-    const bench = new Bench();
+    const bench = new OutboxBench();
     bench.stage(1, "a");
     bench.commit();
     const diverged = expect.objectContaining({
@@ -315,7 +220,7 @@ describe("outbox — divergent history (Q3)", () => {
   });
 
   it("refuses a destination that knows less than it has acknowledged", () => {
-    const bench = new Bench();
+    const bench = new OutboxBench();
     bench.stage(1, "a", "b");
     bench.commit();
     bench.acknowledge(2, false);
@@ -324,7 +229,7 @@ describe("outbox — divergent history (Q3)", () => {
   });
 
   it("refuses one that has lost what was trimmed, after a crash as well", () => {
-    const bench = new Bench();
+    const bench = new OutboxBench();
     bench.stage(1, "a", "b");
     bench.commit();
     bench.acknowledge(2, false);
@@ -345,18 +250,25 @@ describe("outbox — any history", () => {
       { weight: 1, arbitrary: fc.constant("lose" as const) },
       { weight: 1, arbitrary: fc.constant("crash" as const) },
     );
-    const property = fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const bench = new Bench();
+    const windows = fc.constantFrom(
+      streamWindow,
+      { messages: 2, bytes: 1 << 24 },
+      { messages: 9, bytes: 8 },
+    );
+    const property = fc.property(fc.array(step, { maxLength: 60 }), windows, (steps, window) => {
+      const bench = new OutboxBench(window);
       const applied: string[] = [];
       let durable: string[] = [];
       let staged: string[] = [];
       let name = 0;
       const deliver = (): void => {
-        for (const { sequence, message } of bench.pump()) {
-          if (sequence === applied.length + 1) applied.push(message);
-          else expect(sequence).toBeLessThanOrEqual(applied.length);
-        }
-        bench.acknowledge(applied.length, false);
+        do {
+          for (const { sequence, message } of bench.pump()) {
+            if (sequence === applied.length + 1) applied.push(message);
+            else expect(sequence).toBeLessThanOrEqual(applied.length);
+          }
+          bench.acknowledge(applied.length, false);
+        } while (bench.outbox.sendable);
       };
       for (const each of [...steps, "commit" as const, "deliver" as const, "deliver" as const]) {
         if (each === "commit") {
