@@ -95,9 +95,9 @@ export class Overlay {
 
   constructor(storage: TaskStorage, bounds: OverlayBounds) {
     this.#storage = storage;
-    this.#cache = new RowCache(bounds.rowsMax, bounds.bytesMax, "asked again");
+    this.#cache = new RowCache(bounds.rowsMax, bounds.bytesMax, sizeOf, "asked again");
     // The runtime's own are few, and most are looked at again soon.
-    this.#ownCache = new RowCache(bounds.ownRowsMax, bounds.ownBytesMax);
+    this.#ownCache = new RowCache(bounds.ownRowsMax, bounds.ownBytesMax, sizeOf);
     this.#valueBytesMax = bounds.valueBytesMax;
     this.#version = storage.versionLast;
   }
@@ -374,7 +374,7 @@ export class Overlay {
   }
 
   #keep(row: Row): Row {
-    return this.#cacheOf(row.table).keep(row, sizeOf(row));
+    return this.#cacheOf(row.table).keep(row);
   }
 
   #cacheOf(table: TableId): RowCache<Row> {

@@ -10,7 +10,8 @@
 //   R1. Of one key there is at most one row, in one of the two generations or passing.
 //   R2. Nothing is forgotten but by `forgetOld` and `drop`, which its owner calls when no row is
 //       dirty.
-//   R3. After `forgetOld` at most about `rowsMax` rows and `bytesMax` bytes are kept.
+//   R3. After `forgetOld` at most about `rowsMax` rows and `bytesMax` bytes are kept, whatever is
+//       found again and again; where one batch has touched more bytes than that, none of its rows.
 //   R4. Where what is asked for again is kept, the row of a key that was looked for in vain for the
 //       first time among the last `rowsMax` is passing: the next `forgetOld` forgets it. A few are
 //       kept at once, because they share a bit with others.
@@ -31,6 +32,7 @@ type Generation<R> = Map<TableId, Map<number, R>>;
 export class RowCache<R extends CachedRow<R>> {
   readonly #rowsMax: number;
   readonly #bytesMax: number;
+  readonly #bytesOf: (row: R) => number;
   #young: Generation<R> = new Map();
   #old: Generation<R> = new Map();
   #youngRows = 0;
@@ -43,10 +45,18 @@ export class RowCache<R extends CachedRow<R>> {
   #passing = new Map<number, R>();
   readonly #asked: AskedBefore | undefined;
 
-  /** `keeps`: which rows stay beyond the next `forgetOld` (R4). */
-  constructor(rowsMax: number, bytesMax: number, keeps: "all" | "asked again" = "all") {
+  /**
+   * `bytesOf`: about what a row holds. `keeps`: which rows stay beyond the next `forgetOld` (R4).
+   */
+  constructor(
+    rowsMax: number,
+    bytesMax: number,
+    bytesOf: (row: R) => number,
+    keeps: "all" | "asked again" = "all",
+  ) {
     this.#rowsMax = rowsMax;
     this.#bytesMax = bytesMax;
+    this.#bytesOf = bytesOf;
     if (keeps === "asked again") this.#asked = new AskedBefore(rowsMax);
   }
 
@@ -72,7 +82,7 @@ export class RowCache<R extends CachedRow<R>> {
         if (before !== undefined) before.next = row.next;
         else if (row.next !== undefined) rows?.set(keyHash | 0, row.next);
         else rows?.delete(keyHash | 0);
-        return this.#keepYoung(row, 0);
+        return this.#keepYoung(row);
       }
       before = row;
     }
@@ -109,17 +119,15 @@ export class RowCache<R extends CachedRow<R>> {
     return misses;
   }
 
-  /** Takes a row that `find` does not know. `bytes`: about what it holds. */
-  keep(row: R, bytes: number): R {
-    if (this.#asked === undefined || this.#asked.note(row.keyHash)) {
-      return this.#keepYoung(row, bytes);
-    }
+  /** Takes a row that `find` does not know. */
+  keep(row: R): R {
+    if (this.#asked === undefined || this.#asked.note(row.keyHash)) return this.#keepYoung(row);
     row.next = this.#passing.get(row.keyHash | 0);
     this.#passing.set(row.keyHash | 0, row);
     return row;
   }
 
-  #keepYoung(row: R, bytes: number): R {
+  #keepYoung(row: R): R {
     let rows = this.#young.get(row.table);
     if (rows === undefined) {
       rows = new Map();
@@ -128,7 +136,7 @@ export class RowCache<R extends CachedRow<R>> {
     row.next = rows.get(row.keyHash | 0);
     rows.set(row.keyHash | 0, row);
     this.#youngRows += 1;
-    this.#youngBytes += bytes;
+    this.#youngBytes += this.#bytesOf(row);
     return row;
   }
 
@@ -161,7 +169,7 @@ export class RowCache<R extends CachedRow<R>> {
   forgetOld(): void {
     if (this.#passing.size > 0) this.#passing = new Map();
     if (this.#youngRows <= this.#rowsMax / 2 && this.#youngBytes <= this.#bytesMax / 2) return;
-    this.#old = this.#young;
+    this.#old = this.#youngBytes > this.#bytesMax ? new Map() : this.#young;
     this.#young = new Map();
     this.#youngRows = 0;
     this.#youngBytes = 0;

@@ -8,18 +8,21 @@ import { bytes } from "../../support/storage-bytes.js";
 
 interface TestRow extends CachedRow<TestRow> {
   readonly name: string;
+  readonly bytes: number;
 }
 
+const bytesOf = (row: TestRow): number => row.bytes;
+
 /** Keys of one table; hashes are chosen, so that some keys share one. */
-function row(name: string, keyHash: number, table = 16): TestRow {
-  return { table, key: bytes(name), keyHash, name, next: undefined };
+function row(name: string, keyHash: number, table = 16, size = 10): TestRow {
+  return { table, key: bytes(name), keyHash, name, bytes: size, next: undefined };
 }
 
 describe("row cache — finding (R1)", () => {
   it("tells keys apart that share a hash, and tables", () => {
-    const cache = new RowCache<TestRow>(100, 10_000);
-    for (const name of ["a", "b", "c"]) cache.keep(row(name, 0xffff_fff0), 10);
-    cache.keep(row("a", 0xffff_fff0, 17), 10);
+    const cache = new RowCache<TestRow>(100, 10_000, bytesOf);
+    for (const name of ["a", "b", "c"]) cache.keep(row(name, 0xffff_fff0));
+    cache.keep(row("a", 0xffff_fff0, 17));
     expect(cache.find(16, bytes("b"), 0xffff_fff0)?.name).toBe("b");
     expect(cache.find(16, bytes("d"), 0xffff_fff0)).toBeUndefined();
     expect(cache.find(17, bytes("b"), 0xffff_fff0)).toBeUndefined();
@@ -34,7 +37,7 @@ describe("row cache — finding (R1)", () => {
     );
     const kept = fc.constantFrom("all" as const, "asked again" as const);
     const property = fc.property(fc.array(step, { maxLength: 60 }), kept, (steps, keeps) => {
-      const cache = new RowCache<TestRow>(4, 10_000, keeps);
+      const cache = new RowCache<TestRow>(4, 10_000, bytesOf, keeps);
       for (const { kind, name } of steps) {
         if (kind === "forget") {
           cache.forgetOld();
@@ -50,7 +53,7 @@ describe("row cache — finding (R1)", () => {
           expect(after).toEqual(before.filter((other) => other !== name));
           continue;
         }
-        const found = cache.find(16, bytes(name), keyHash) ?? cache.keep(row(name, keyHash), 10);
+        const found = cache.find(16, bytes(name), keyHash) ?? cache.keep(row(name, keyHash));
         expect(found.name).toBe(name);
         const names = Array.from(cache.rowsOf(16), (kept) => kept.name);
         expect(new Set(names).size).toBe(names.length);
@@ -63,25 +66,56 @@ describe("row cache — finding (R1)", () => {
 
 describe("row cache — forgetting (R2, R3)", () => {
   it("forgets nothing by itself, and what was not asked for when told to", () => {
-    const cache = new RowCache<TestRow>(4, 10_000);
-    for (let index = 0; index < 10; index += 1) cache.keep(row(`k${index}`, index), 10);
+    const cache = new RowCache<TestRow>(4, 10_000, bytesOf);
+    for (let index = 0; index < 10; index += 1) cache.keep(row(`k${index}`, index));
     expect([...cache.rowsOf(16)]).toHaveLength(10);
     cache.forgetOld();
     expect(cache.find(16, bytes("k3"), 3)?.name).toBe("k3");
-    for (let index = 10; index < 13; index += 1) cache.keep(row(`k${index}`, index), 10);
+    for (let index = 10; index < 13; index += 1) cache.keep(row(`k${index}`, index));
     cache.forgetOld();
     const names = Array.from(cache.rowsOf(16), (kept) => kept.name);
     expect(names.sort()).toEqual(["k10", "k11", "k12", "k3"]);
   });
 
   it("counts bytes as well as rows", () => {
-    const cache = new RowCache<TestRow>(1_000, 100);
-    cache.keep(row("a", 1), 10);
+    const cache = new RowCache<TestRow>(1_000, 100, bytesOf);
+    cache.keep(row("a", 1));
     cache.grew(60);
     cache.forgetOld();
-    cache.keep(row("b", 2), 60);
+    cache.keep(row("b", 2, 16, 60));
     cache.forgetOld();
     expect(Array.from(cache.rowsOf(16), (kept) => kept.name)).toEqual(["b"]);
+  });
+});
+
+describe("row cache — its bound of bytes (R3)", () => {
+  const bytesMax = 1_000;
+  const kept = (cache: RowCache<TestRow>): number => {
+    return Array.from(cache.rowsOf(16), bytesOf).reduce((sum, size) => sum + size, 0);
+  };
+
+  it("holds where every row is found again, beside one that is new in each batch", () => {
+    const cache = new RowCache<TestRow>(1_000, bytesMax, bytesOf);
+    for (let batch = 0; batch < 100; batch += 1) {
+      for (let key = 0; key <= batch; key += 1) {
+        const name = `k${key}`;
+        if (key === batch) cache.keep(row(name, key, 16, 100));
+        else cache.find(16, bytes(name), key);
+      }
+      cache.forgetOld();
+      expect(kept(cache)).toBeLessThanOrEqual(bytesMax);
+    }
+  });
+
+  it("holds where one batch has asked for much more, and where rows have grown", () => {
+    const cache = new RowCache<TestRow>(1_000, bytesMax, bytesOf);
+    for (let key = 0; key < 50; key += 1) cache.keep(row(`k${key}`, key, 16, 100));
+    cache.forgetOld();
+    expect(kept(cache)).toBe(0);
+    cache.keep(row("grown", 1));
+    cache.grew(bytesMax);
+    cache.forgetOld();
+    expect(kept(cache)).toBe(0);
   });
 });
 
@@ -89,36 +123,36 @@ describe("row cache — what is asked for again (R4)", () => {
   const names = (cache: RowCache<TestRow>) => Array.from(cache.rowsOf(16), ({ name }) => name);
 
   it("keeps a row beyond its batch when its key was asked for before", () => {
-    const cache = new RowCache<TestRow>(100, 10_000, "asked again");
-    const first = cache.keep(row("a", 1), 10);
-    cache.keep(row("a", 1, 17), 10);
-    cache.keep(row("b", 2), 10);
+    const cache = new RowCache<TestRow>(100, 10_000, bytesOf, "asked again");
+    const first = cache.keep(row("a", 1));
+    cache.keep(row("a", 1, 17));
+    cache.keep(row("b", 2));
     expect(cache.find(16, bytes("a"), 1)).toBe(first);
     expect(cache.find(17, bytes("b"), 2)).toBeUndefined();
     cache.forgetOld();
     expect(names(cache)).toEqual([]);
-    const second = cache.keep(row("a", 1), 10);
-    cache.keep(row("c", 3), 10);
+    const second = cache.keep(row("a", 1));
+    cache.keep(row("c", 3));
     cache.forgetOld();
     expect(names(cache)).toEqual(["a"]);
     expect(cache.find(16, bytes("a"), 1)).toBe(second);
   });
 
   it("forgets which keys were asked for when they have become many", () => {
-    const cache = new RowCache<TestRow>(32, 10_000, "asked again");
-    for (let key = 0; key < 33; key += 1) cache.keep(row(`k${key}`, key), 10);
+    const cache = new RowCache<TestRow>(32, 10_000, bytesOf, "asked again");
+    for (let key = 0; key < 33; key += 1) cache.keep(row(`k${key}`, key));
     cache.forgetOld();
     const known = names(cache);
-    for (const key of [0, 1, 2, 32]) cache.keep(row(`k${key}`, key), 10);
+    for (const key of [0, 1, 2, 32]) cache.keep(row(`k${key}`, key));
     cache.forgetOld();
     expect(names(cache)).toEqual([...known, "k32"]);
   });
 
   it("finds both of two passing rows whose keys share a hash", () => {
-    const cache = new RowCache<TestRow>(4, 10_000, "asked again");
+    const cache = new RowCache<TestRow>(4, 10_000, bytesOf, "asked again");
     // The second of one hash is passing because the first has been forgotten as asked for.
     for (const hash of [1, 2, 3, 4, 5, 1]) {
-      cache.keep(row(`k${names(cache).length}`, hash), 10);
+      cache.keep(row(`k${names(cache).length}`, hash));
     }
     expect(cache.find(16, bytes("k0"), 1)?.name).toBe("k0");
     expect(cache.find(16, bytes("k5"), 1)?.name).toBe("k5");
