@@ -97,7 +97,27 @@ class ArenaRows {
     this.#taskId = taskId;
     this.#records = records;
     this.#offsets = offsets;
-    this.cleared = clearsIn(records, offsets);
+    this.cleared = this.#clears();
+  }
+
+  /** Each is looked at before it purges anything: what it removes no log brings back. */
+  #clears(): ReadonlyMap<number, number> {
+    const records = this.#records;
+    const cleared = new Map<number, number>();
+    for (const offset of this.#offsets) {
+      if (records.table(offset) !== storageTable) break;
+      this.#assertSound(offset);
+      const table = clearedTable(records.key(offset));
+      if (table !== undefined) cleared.set(table, decodeVersion(records.value(offset)));
+    }
+    return cleared;
+  }
+
+  #assertSound(offset: number): void {
+    const records = this.#records;
+    if (records.isSound(offset, records.bytes.length)) return;
+    const reason = `the record at ${offset} of the frozen arena changed in memory`;
+    throw new PartitaError("STORE_CORRUPT", { taskId: this.#taskId, reason });
   }
 
   /** Writes as many as one step takes; true when these were the last. */
@@ -115,11 +135,8 @@ class ArenaRows {
 
   /** Returns about the bytes it takes; none when the environment need not hear of it (C3). */
   #writeOne(writer: StepWriter, offset: number): number {
+    this.#assertSound(offset);
     const records = this.#records;
-    if (!records.isSound(offset, records.bytes.length)) {
-      const reason = `the record at ${offset} of the frozen arena changed in memory`;
-      throw new PartitaError("STORE_CORRUPT", { taskId: this.#taskId, reason });
-    }
     const table = records.table(offset);
     const version = records.version(offset);
     const gone = records.isTombstone(offset) || version <= (this.cleared.get(table) ?? 0);
@@ -136,17 +153,6 @@ class ArenaRows {
     this.written += 1;
     return end - start + 32;
   }
-}
-
-/** Tables that records of this arena clear, and up to which version. */
-function clearsIn(records: RecordMemory, offsets: Iterable<number>): ReadonlyMap<number, number> {
-  const cleared = new Map<number, number>();
-  for (const offset of offsets) {
-    if (records.table(offset) !== storageTable) break;
-    const table = clearedTable(records.key(offset));
-    if (table !== undefined) cleared.set(table, decodeVersion(records.value(offset)));
-  }
-  return cleared;
 }
 
 /** Removes what a clear hides, in bounded steps. */

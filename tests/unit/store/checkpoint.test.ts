@@ -179,6 +179,17 @@ describe("checkpoint — one arena", () => {
     expect(environment.get(storageTable, checkpointKey)).toBeUndefined();
   });
 
+  it("removes nothing for a clear that changed in memory", async () => {
+    const path = join(tempDirectory(), "env");
+    await runCheckpoint(filled([record(16, "a", 5, "kept")], 1024 * 1024, path).job);
+    const { job, offsets } = filled([cleared(16, 2)], 1024 * 1024, path);
+    // Behind its header and its key: the version up to which it clears, now far above 5.
+    const at = (offsets[0] ?? 0) + 32 + 3 + 1;
+    new Uint8Array(job.arena.records)[at] = 1;
+    await expect(runCheckpoint(job)).rejects.toMatchObject({ code: "STORE_CORRUPT" });
+    expect(rowsIn(openAt(path), 16)).toEqual(["a=5:kept"]);
+  });
+
   it("writes rows of several tables in one step", async () => {
     const records = Array.from({ length: 500 }, (_, index) => {
       return record(1 + (index % 5) * 50, `k${(index * 331) % 500}`, index + 1, `${index}`);
