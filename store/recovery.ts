@@ -9,7 +9,6 @@
 //       first.
 //   R2. What is indexed was checked: the frame's checksum covers it.
 
-import { limits } from "../base/limits.js";
 import { Arena, arenaStart } from "./arena.js";
 import { type KnownKeys, nothingKnown } from "./arena-scan.js";
 import type { CheckpointJob, CheckpointResult } from "./checkpoint.js";
@@ -27,7 +26,7 @@ import {
   storageTable,
 } from "./system-key.js";
 import { deleteSegment } from "./task-files.js";
-import { type ControlWords, createTaskMemory } from "./task-memory.js";
+import { type ControlWords, createArenaMemory } from "./task-memory.js";
 
 /** Runs a checkpoint job: in a pool of threads, or on this one. */
 export type CheckpointRunner = (job: CheckpointJob) => Promise<CheckpointResult>;
@@ -133,10 +132,8 @@ async function takeOver(
   segment: ReplayedSegment,
   versionBefore: number,
 ): Promise<number> {
-  const { records } = segment;
-  // An index slot is made for each 64 bytes; small records need more of them than their bytes say.
-  const arenaBytes = Math.max(limits.arenaBytesMin, segment.end, records * 128);
-  const memory = createTaskMemory({ arenaBytes }).arenas[0];
+  // Small records need more slots than their bytes say.
+  const memory = createArenaMemory(segment.end, segment.records);
   const arena = new Arena(memory);
   place(arena, segment);
   const version = Math.max(versionBefore, index(arena, segment, parts.control).version);

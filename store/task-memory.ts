@@ -65,19 +65,27 @@ export function createTaskMemory(options: { readonly arenaBytes: number }): Task
     arenaBytes >= limits.arenaBytesMin && arenaBytes <= limits.arenaBytesMax,
     () => `arena of ${arenaBytes} bytes`,
   );
-  const arena = (): ArenaMemory => ({
-    records: new SharedArrayBuffer((arenaBytes + 7) & ~7),
-    index: new SharedArrayBuffer(indexHeaderBytes + slotCount(arenaBytes) * 8),
-  });
   return {
     control: new SharedArrayBuffer((controlWords + tableCount * 2) * 4),
-    arenas: [arena(), arena()],
+    arenas: [createArenaMemory(arenaBytes), createArenaMemory(arenaBytes)],
   };
 }
 
-/** Slots of an arena's index, most of which a task with few keys never takes: a power of two. */
-function slotCount(arenaBytes: number): number {
-  return 2 ** Math.ceil(Math.log2(arenaBytes / expectedRecordBytes) + 0.5);
+/** Memory of one arena, with slots for `keys` keys at least. */
+export function createArenaMemory(arenaBytes: number, keys = 0): ArenaMemory {
+  return {
+    records: new SharedArrayBuffer((arenaBytes + 7) & ~7),
+    index: new SharedArrayBuffer(indexHeaderBytes + slotCount(arenaBytes, keys) * 8),
+  };
+}
+
+/**
+ * Slots of an arena's index, most of which a task with few keys never takes: a power of two, of
+ * which keys take three quarters at most.
+ */
+function slotCount(arenaBytes: number, keys: number): number {
+  const expected = Math.log2(arenaBytes / expectedRecordBytes) + 0.5;
+  return 2 ** Math.ceil(Math.max(expected, Math.log2(Math.max(keys, 1) / 0.75)));
 }
 
 /** The control words as one thread sees them. */

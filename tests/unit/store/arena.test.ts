@@ -3,11 +3,16 @@
 import { Worker } from "node:worker_threads";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { limits } from "../../../base/limits.js";
 import { Arena, arenaStart } from "../../../store/arena.js";
 import { ArenaScan } from "../../../store/arena-scan.js";
 import { frameHeaderBytes, sealFrame } from "../../../store/frame.js";
 import type { RecordWrite } from "../../../store/storage.js";
-import { createTaskMemory, indexHeaderBytes } from "../../../store/task-memory.js";
+import {
+  createArenaMemory,
+  createTaskMemory,
+  indexHeaderBytes,
+} from "../../../store/task-memory.js";
 import { check } from "../../support/property.js";
 import { bytes, hex, keyBytes, record } from "../../support/storage-bytes.js";
 
@@ -248,6 +253,14 @@ describe("arena — index", () => {
     arena.empty();
     expect(arena.keys).toBe(0);
     expect(arena.fits(0, count)).toBe(true);
+  });
+
+  it("has slots for as many records as its bytes can hold, when asked so", () => {
+    // The smallest take 40 bytes, and each can be of a key of its own.
+    const arenaBytes = limits.arenaBytesMax;
+    const records = Math.floor((arenaBytes - arenaStart) / 40);
+    const arena = new Arena(createArenaMemory(arenaBytes, records));
+    expect(arena.couldFit(records * 40, records)).toBe(true);
   });
 
   it("says when the first record of a key was born in it, whatever followed", () => {

@@ -1,12 +1,13 @@
 // Recovery — what a task finds again comes from both arenas and the environment, newest first.
 
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { Arena } from "../../../store/arena.js";
+import { Arena, arenaStart } from "../../../store/arena.js";
 import { runCheckpoint } from "../../../store/checkpoint.js";
 import type { TaskStorage } from "../../../store/storage.js";
 import { type CheckpointRunner, openTaskStorage } from "../../../store/task-storage.js";
 import { record, text } from "../../support/storage-bytes.js";
-import { commit, smallMemory, taskId } from "../../support/storage-fixture.js";
+import { commit, openOnDisk, smallMemory, taskId } from "../../support/storage-fixture.js";
+import { allRows } from "../../support/storage-shown.js";
 import { tempDirectory } from "../../support/temp-directory.js";
 
 function rowsOf(storage: TaskStorage, table: number): readonly string[] {
@@ -51,5 +52,25 @@ describe("recovery — the runtime's own tables", () => {
     expect(rowsOf(third, 5)).toEqual(["e=10:four", "z=5:two"]);
     // By the index it would have to go over all that stores have, too.
     expect(looks).not.toHaveBeenCalled();
+  });
+});
+
+describe("recovery — arenas that are smaller than those before", () => {
+  it("takes over a segment of very many small records", async () => {
+    const directory = tempDirectory();
+    const keys = 70_000;
+    const large = await openOnDisk(directory, smallMemory(4 * 1024 * 1024));
+    for (let from = 0; from < keys; from += 10_000) {
+      const rows = Array.from({ length: 10_000 }, (_, at) => {
+        return record(16, (from + at).toString(36), 1 + from + at, "x");
+      });
+      await commit(large, rows);
+    }
+    await large.close();
+    const small = await openOnDisk(directory, smallMemory());
+    onTestFinished(() => small.close());
+    expect(small.stats()).toMatchObject({ replayedFrames: 7, arenaBytesUsed: arenaStart });
+    expect(allRows(small, 16)).toHaveLength(keys);
+    expect(small.versionLast).toBe(keys);
   });
 });
