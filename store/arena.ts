@@ -15,15 +15,13 @@
 //       of layers below. No other arena of this thread has, or had, the same era.
 
 import { assert } from "../base/invariant.js";
+import { keysIn, mixed, slotsFirst } from "./arena-slots.js";
 import { type RecordList, RecordMemory } from "./record.js";
 import type { RecordWrite, TableId } from "./storage.js";
 import { type ArenaMemory, indexHeaderBytes } from "./task-memory.js";
 
 /** Where records begin: behind the segment's header. */
 export const arenaStart = 64;
-
-/** Slots of an index that has not grown yet: those of 3,072 keys, 32 KiB. */
-const slotsFirst = 4_096;
 
 /** Slots of a part that is filled at a time: 512 KiB. */
 const partSlots = 65_536;
@@ -389,17 +387,4 @@ function longer(before: Int32Array, length: number): Int32Array<ArrayBuffer> {
   const after = new Int32Array(length);
   after.set(before);
   return after;
-}
-
-/** Keys that so many slots take (R2). */
-function keysIn(slots: number): number {
-  return Math.floor(slots * 0.75);
-}
-
-/**
- * Spreads hashes that share their high bits: a task's keys all come from one range of the space.
- */
-function mixed(keyHash: number): number {
-  const product = Math.imul(keyHash ^ (keyHash >>> 15), 0x2c1b_3c6d);
-  return product ^ (product >>> 12);
 }
