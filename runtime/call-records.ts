@@ -20,6 +20,7 @@
 import { ByteReader } from "../base/byte-reader.js";
 import { ByteWriter } from "../base/byte-writer.js";
 import { PartitaError } from "../base/errors.js";
+import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
 import { checksum } from "../store/checksum.js";
 import type { TaskStorage } from "../store/storage.js";
@@ -57,8 +58,10 @@ export class CallRecords {
   readonly #now: () => number;
   /** Newest client's id whose record is gone. */
   #floor: Uint8Array = noId;
-  /** No record of a client is older: where deleting begins. */
+  /** No committed record of a client is older: where deleting begins. */
   #oldest: Uint8Array = noId;
+  /** Of those that the batch in hand has made. */
+  #oldestInHand: Uint8Array | undefined;
   #count = 0;
   #changed = false;
   #agesCheckedMs = 0;
@@ -118,8 +121,9 @@ export class CallRecords {
       return;
     }
     this.#overlay.record(systemTable.calls, stamp.id, row, false);
-    if (this.#count === 0 || Buffer.compare(stamp.id, this.#oldest) < 0) {
-      this.#oldest = stamp.id.slice();
+    const oldest = this.#oldestInHand;
+    if (oldest === undefined || Buffer.compare(stamp.id, oldest) < 0) {
+      this.#oldestInHand = stamp.id.slice();
     }
     this.#count += 1;
     this.#changed = true;
@@ -147,6 +151,10 @@ export class CallRecords {
     if (!this.#changed) return;
     this.#changed = false;
     this.#trim();
+    // Behind it: what was deleted may have been newer than what this batch has made.
+    const oldest = this.#oldestInHand;
+    if (oldest !== undefined && Buffer.compare(oldest, this.#oldest) < 0) this.#oldest = oldest;
+    this.#oldestInHand = undefined;
     const marks = new ByteWriter(callIdBytes + 8);
     marks.bytes(this.#floor);
     marks.uint64(this.#count);
@@ -184,7 +192,10 @@ export class CallRecords {
   *#committedFrom(first: Uint8Array): Generator<Uint8Array> {
     for (let from = first; ; ) {
       const rows = this.#overlay.page(systemTable.calls, { from }, limits.callTrimRowsMax);
-      for (const { key } of rows) if (key.length === callIdBytes) yield key;
+      for (const { key } of rows) {
+        assert(key.length === callIdBytes, "the table of calls has ids behind its marks");
+        yield key;
+      }
       const last = rows.at(-1);
       if (last === undefined) return;
       from = new Uint8Array(last.key.length + 1);

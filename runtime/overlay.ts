@@ -19,6 +19,7 @@ import { assert } from "../base/invariant.js";
 import { keptCopy } from "../base/kept-bytes.js";
 import { limits } from "../base/limits.js";
 import { hashKey } from "../store/key-hash.js";
+import { bytesOfValue } from "../store/record.js";
 import type { KeyRange, RecordWrite, StoredRow, TableId, TaskStorage } from "../store/storage.js";
 import { decodeValue, encodedOnce, encodeValue } from "../store/value.js";
 import { isPlainNumber } from "../store/value-number.js";
@@ -162,7 +163,8 @@ export class Overlay {
   /** The encoded value; `undefined` when absent. Must not be changed. */
   encoded(row: Row): Uint8Array | undefined {
     if (!row.present) return undefined;
-    return row.value === undefined ? undefined : encodedOnce(row.value);
+    assert(row.value !== undefined, "a row has neither value nor bytes");
+    return encodedOnce(row.value);
   }
 
   /** User code failed on `row`'s value: whatever it did to the decoded object is forgotten. */
@@ -389,6 +391,5 @@ function isUnseen({ version, fresh }: Row): boolean {
 
 /** About the bytes of a row. */
 function sizeOf(row: Row): number {
-  const valueBytes = typeof row.value === "number" ? numberBytesMax : (row.value?.length ?? 0);
-  return row.key.length + valueBytes + recordOverheadBytes;
+  return row.key.length + bytesOfValue(row.value) + recordOverheadBytes;
 }

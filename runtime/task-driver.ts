@@ -183,6 +183,9 @@ export class TaskDriver {
   }
 
   #turn(): void {
+    // What a program submits while it applies a message asks for a turn before the batch is in
+    // hand: whoever lets it go looks for more.
+    if (this.#inHand !== undefined) return;
     this.#scheduled = false;
     if (this.#closed) return;
     const batch = this.#orStop("apply", () => this.task.step());

@@ -137,7 +137,7 @@ export interface TaskPort {
   after(delayMs: number, action: () => void, background?: boolean): Timer;
   /**
    * Puts a message into this task's own mailbox (volatile), or what to do when its turn comes:
-   * applied in a later batch, in order.
+   * applied behind what is in it, in order; in the same batch when there is room in it.
    */
   submit(message: Uint8Array | OwnWork): void;
   /** Committed row. */

@@ -149,7 +149,8 @@ export class Task {
 
   /** Puts what arrived into the mailbox. The bytes are kept until they are applied. */
   accept(section: ReceivedSection): void {
-    if (section.body.length > 0 || section.work !== undefined) this.#mailbox.push(section);
+    assert(section.body.length > 0 || section.work !== undefined, "a section without messages");
+    this.#mailbox.push(section);
   }
 
   /** What may be said to a source of its messages. */

@@ -252,10 +252,11 @@ export class MemoryStorage implements TaskStorage {
 
   async #close(): Promise<void> {
     if (this.#ended) return;
-    // A failed checkpoint has told whoever waited for it; what is durable does not depend on it.
     await this.#checkpoint?.catch(() => undefined);
     if (this.#failure === undefined) this.#makeDurable();
     this.#ended = true;
+    // It may have come when nobody asked for anything any more: a checkpoint works by itself.
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** Freezes the active arena; what is in it is in the base when the promise resolves. */

@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { ByteWriter } from "../../../base/byte-writer.js";
 import { limits } from "../../../base/limits.js";
 import { callId, parseCallId } from "../../../runtime/call-id.js";
+import { callDigest, decodeRecord } from "../../../runtime/call-records.js";
 import { operationId } from "../../../runtime/operation-id.js";
 import {
   noBytes,
@@ -257,5 +258,78 @@ describe("call records — how long they are kept", () => {
     on.ask(add(stampOf(1), "a", 5));
     // A clock that is set back does not bring an id back to life.
     expect(on.run().map(codeOf)).toEqual(["ID_EXPIRED"]);
+  });
+});
+
+describe("call records — an id that is older than what was deleted with its own frame", () => {
+  it("is deleted before newer ones, and no call that was deleted is carried out again", () => {
+    const storage = MemoryStorage.create();
+    const on = bench(storage, { recordsMax: 3 });
+    on.ask(add(stampOf(1, 100), "a", 1), add(stampOf(2, 50), "a", 1));
+    on.run();
+    // The frame that brings the third deletes the two before: one older, one newer than it.
+    on.ask(add(stampOf(3, 70), "a", 1), add(stampOf(4, 10), "a", 1), add(stampOf(5, 5), "a", 1));
+    on.run();
+    on.ask(add(stampOf(6, 4), "a", 1));
+    on.run();
+    const ages = [100, 50, 70, 10, 5, 4];
+    on.ask(...ages.map((ageMs, index) => add(stampOf(index + 1, ageMs), "a", 1)));
+    const replies = on.run();
+    expect(replies.slice(0, 3).map(codeOf)).toEqual(["ID_EXPIRED", "ID_EXPIRED", "ID_EXPIRED"]);
+    expect(replies.slice(3).map(answer)).toEqual([4, 5, 6]);
+    expect(on.stored("a")).toBe(6);
+  });
+});
+
+describe("call records — operations of nodes", () => {
+  const id = operationId(new Uint8Array(24).fill(7), 3);
+  const again: Stamp = { kind: stampKind.again, id, reads: noBytes };
+
+  it("carries out another operation at a place that has a record, and records it instead", () => {
+    const on = bench(MemoryStorage.create());
+    on.ask(add(again, "a", 5), add(again, "a", 6));
+    expect(on.run().map(answer)).toEqual([5, 11]);
+    on.ask(add(again, "a", 6), add(again, "a", 5));
+    expect(on.run().map(answer)).toEqual([11, 16]);
+  });
+
+  it("records what no request asked for, and forgets it; what is not there stays so", () => {
+    const storage = MemoryStorage.create();
+    const on = new TaskBench({
+      storage,
+      apply: (turn, message) => {
+        if (message[0] === 1) turn.recordOperation(id, 99, Uint8Array.of(5));
+        else turn.forgetOperation(id);
+        return undefined;
+      },
+    });
+    const tell = (what: number): boolean => {
+      on.ask((body) => {
+        writeRequest(body, operation.program, 0, noBytes, Uint8Array.of(what));
+      });
+      return on.commit(on.step()).hasFrame;
+    };
+    const rows = () => storage.page(systemTable.operations, {}, 10);
+    expect([tell(2), rows()]).toEqual([false, []]);
+    expect(tell(1)).toBe(true);
+    const [row] = rows();
+    expect(row && decodeRecord(row.value)).toMatchObject({ digest: 99, reads: noBytes });
+    expect(row && decodeRecord(row.value).reply.bytes).toEqual(Uint8Array.of(5));
+    expect([tell(2), rows()]).toEqual([true, []]);
+  });
+});
+
+describe("call records — which call a request is", () => {
+  it("tells a program's messages apart by what they carry, unless they have a name", () => {
+    const digest = (key: string, argument: string, kind: number = operation.program): number => {
+      return callDigest({ kind, table: 0, key: Buffer.from(key), argument: Buffer.from(argument) });
+    };
+    expect(digest("", "a")).not.toBe(digest("", "b"));
+    expect(digest("name", "a")).toBe(digest("name", "b"));
+    expect(digest("name", "a")).not.toBe(digest("other", "a"));
+    expect(digest("k", "a", operation.put)).not.toBe(digest("k", "b", operation.put));
+    for (const kind of [operation.replace, operation.note]) {
+      expect(digest("k", "a", kind)).toBe(digest("k", "b", kind));
+    }
   });
 });

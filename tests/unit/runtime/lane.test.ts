@@ -9,10 +9,13 @@ import { Lane, type LaneBounds } from "../../../runtime/lane.js";
 import {
   noBytes,
   operation,
+  Request,
   requestHeaderBytes,
   status,
   writeReply,
 } from "../../../runtime/lane-encoding.js";
+import { draftUpdateOfOne } from "../../../runtime/request-draft.js";
+import { string } from "../../../store/key.js";
 
 const bounds: LaneBounds = { messagesMax: 4, bytesMax: 1_000, whenFull: "wait" };
 
@@ -265,5 +268,39 @@ describe("lane — a task that is gone", () => {
     expect(flushed(to)).toEqual(["a"]);
     to.receive(replies("1"));
     expect(await textOf(call)).toBe("1");
+  });
+});
+
+describe("lane — a request that stands in a draft", () => {
+  function update(to: Lane, key: string) {
+    const draft = draftUpdateOfOne(string, key, 1, "add", 5);
+    const judge = (_: number, packet: Uint8Array, start: number, end: number) => {
+      return new TextDecoder().decode(packet.subarray(start, end));
+    };
+    return to.callDraft(operation.update, 16, draft, 7, judge, undefined);
+  }
+
+  it("waits in its place with bytes of its own, since the draft is the next call's", async () => {
+    const to = lane({ messagesMax: 1 });
+    const calls = ["a", "b", "c"].map((key) => update(to, key));
+    expect([to.pending, to.writes]).toEqual([3, 3]);
+    const sent: unknown[] = [];
+    const request = new Request();
+    for (const reply of ["1", "2", "3"]) {
+      request.read(new ByteReader(to.takeBody()));
+      sent.push([string.decode(request.key), Buffer.from(request.argument).toString("hex")]);
+      to.receive(replies(reply));
+    }
+    expect(await Promise.all(calls)).toEqual(["1", "2", "3"]);
+    const [[, argument] = []] = sent.map((each) => Array.from(Object(each)));
+    expect(sent).toEqual(["a", "b", "c"].map((key) => [key, argument]));
+    expect([to.pending, to.writes]).toEqual([0, 0]);
+  });
+
+  it("is refused where there is no room to wait", async () => {
+    const to = lane({ messagesMax: 1, whenFull: "reject" });
+    void update(to, "a");
+    await expect(update(to, "b")).rejects.toMatchObject({ code: "MAILBOX_FULL" });
+    expect([to.pending, to.writes]).toEqual([1, 1]);
   });
 });

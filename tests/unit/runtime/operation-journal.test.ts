@@ -160,3 +160,68 @@ describe("operation ids", () => {
     expect(ids.map(operationIndex)).toEqual([0, 1, 255, 256, 65_536]);
   });
 });
+
+describe("operation journal — what a node looks for in it", () => {
+  /** A first run that wrote to task 2 at the places 1 and 2, having read at 0. */
+  async function earlierRun(): Promise<Owners> {
+    const owners = new Owners();
+    const first = new OperationJournal(prefix);
+    await read(first, 1, "before");
+    await owners.write(first, 2, 2, "written");
+    await owners.write(first, 2, 3, "too");
+    return owners;
+  }
+
+  it("tells a run that has records from one that has none, or was not asked for", async () => {
+    const journal = new OperationJournal(prefix);
+    expect(journal.isReplayed).toBe(false);
+    journal.replay([]);
+    expect(journal.isReplayed).toBe(false);
+    journal.replay((await earlierRun()).rows);
+    expect(journal.isReplayed).toBe(true);
+  });
+
+  it("finds an operation of an earlier run ahead of its place, or at any", async () => {
+    const later = new OperationJournal(prefix);
+    expect([later.earlier(0, 1), later.anyEarlier(3)]).toEqual([undefined, undefined]);
+    later.replay((await earlierRun()).rows);
+    expect(textOf(later.earlier(1, 2))).toBe("written");
+    expect(later.earlier(0, 2)).toBeUndefined();
+    expect(textOf(later.anyEarlier(3))).toBe("too");
+    expect(later.anyEarlier(99)).toBeUndefined();
+    later.claim(1);
+    expect(textOf(later.earlier(0, 2))).toBe("written");
+    expect(textOf(later.anyEarlier(1))).toBe("before");
+  });
+
+  it("expects a record where none is known, and notes once where one is", async () => {
+    const later = new OperationJournal(prefix);
+    later.replay((await earlierRun()).rows);
+    later.claim(1);
+    later.expect(2, later.claim(2));
+    expect([...later.touched]).toEqual([[2, [1, 2]]]);
+    later.expect(5, later.claim(99));
+    expect([...later.touched]).toEqual([
+      [2, [1, 2]],
+      [5, [2]],
+    ]);
+  });
+
+  it("reads at once what is there, or what an earlier run had read", async () => {
+    const owners = new Owners();
+    const first = new OperationJournal(prefix);
+    const now = (journal: OperationJournal, found: string): string => {
+      return Buffer.from(journal.readNow(1, () => Buffer.from(found))).toString();
+    };
+    expect(now(first, "before")).toBe("before");
+    await owners.write(first, 0, 2, "a");
+    const later = new OperationJournal(prefix);
+    later.replay(owners.rows);
+    expect(now(later, "after")).toBe("before");
+    expect(now(later, "after")).toBe("after");
+  });
+});
+
+function textOf(reply: Reply | undefined): string | undefined {
+  return reply && Buffer.from(reply.bytes).toString();
+}

@@ -299,3 +299,23 @@ describe("outbox — any history", () => {
     await check(property, { runs: 300 });
   });
 });
+
+describe("outbox — greetings", () => {
+  it("go to the destinations that were started again, until these have answered", () => {
+    const bench = new OutboxBench();
+    bench.stage(1, "a");
+    bench.stage(2, "b");
+    bench.commit();
+    const greeted = (): number[] => {
+      const destinations: number[] = [];
+      bench.outbox.greetings((destination) => destinations.push(destination));
+      return destinations;
+    };
+    expect(greeted()).toEqual([]);
+    bench.outbox.greet(1);
+    bench.outbox.greet(9);
+    expect([greeted(), greeted()]).toEqual([[1], [1]]);
+    bench.acknowledge(0);
+    expect(greeted()).toEqual([]);
+  });
+});

@@ -160,3 +160,47 @@ describe("row cache — what is asked for again (R4)", () => {
     expect(names(cache)).toEqual([]);
   });
 });
+
+describe("row cache — keys that share a hash", () => {
+  const names = (cache: RowCache<TestRow>) => Array.from(cache.rowsOf(16), ({ name }) => name);
+
+  /** Three rows of one hash, the youngest first in their chain. */
+  function chain(): { cache: RowCache<TestRow>; rows: ReadonlyMap<string, TestRow> } {
+    const cache = new RowCache<TestRow>(4, 10_000, bytesOf);
+    const rows = new Map(["a", "b", "c"].map((name) => [name, cache.keep(row(name, 7))]));
+    return { cache, rows };
+  }
+
+  it.each(["a", "b", "c"])("makes %s young again wherever it stands among the old", (name) => {
+    const { cache, rows } = chain();
+    cache.forgetOld();
+    expect(cache.find(16, bytes(name), 7)).toBe(rows.get(name));
+    expect(names(cache).sort()).toEqual(["a", "b", "c"]);
+    for (const other of ["d", "e"]) cache.keep(row(other, 8));
+    cache.forgetOld();
+    expect(names(cache).sort()).toEqual([name, "d", "e"]);
+  });
+
+  it.each(["a", "b", "c"])("drops %s alone, be it young or old", (name) => {
+    for (const isOld of [false, true]) {
+      const { cache, rows } = chain();
+      if (isOld) cache.forgetOld();
+      const dropped = rows.get(name);
+      if (dropped !== undefined) cache.drop(dropped);
+      expect(names(cache).sort()).toEqual(["a", "b", "c"].filter((other) => other !== name));
+    }
+  });
+
+  it("drops nothing in the place of a row that it does not keep, or keeps no more", () => {
+    const { cache } = chain();
+    cache.drop(row("a", 7));
+    expect(names(cache).sort()).toEqual(["a", "b", "c"]);
+  });
+
+  it("tells a key from one that it begins with", () => {
+    const { cache, rows } = chain();
+    expect(cache.find(16, bytes("ab"), 7)).toBeUndefined();
+    expect(cache.find(16, bytes("ab"), 7, 0, 1)).toBe(rows.get("a"));
+    expect(cache.find(16, bytes("ab"), 7, 1, 2)).toBe(rows.get("b"));
+  });
+});

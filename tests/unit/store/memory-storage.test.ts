@@ -137,7 +137,7 @@ describe("memory storage — refusals", () => {
     await expect(storage.checkpoint()).rejects.toThrow("made up");
     expect(() => storage.append([])).toThrow("made up");
     await expect(storage.whenRoom()).rejects.toThrow("made up");
-    await storage.close();
+    await expect(storage.close()).rejects.toThrow("made up");
     expect(rowsOf(storage.reopen())).toEqual(["a=1"]);
   });
 
