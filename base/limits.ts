@@ -47,7 +47,7 @@ export const limits = {
 
   /** Messages of one batch: bounds the time until the first of them is acknowledged. */
   batchMessagesMax: 2_048,
-  /** Bytes of messages drained into one batch: a batch becomes one frame. */
+  /** Bytes of one batch: of its frame, of the rows it reads, and of its replies, each by itself. */
   batchBytesMax: 4_194_304,
   /** Time one batch may take messages: bounds the wait of other tasks on the thread. */
   batchTimeMs: 5,

@@ -116,6 +116,7 @@ export class Applier {
     const request = this.#request;
     request.read(reader);
     const replies = batch.repliesTo(origin.thread);
+    const bytesBefore = replies.length;
     try {
       const isProgram = request.kind === operation.program;
       const parts = isProgram ? this.#programParts(batch, origin) : this.#requestParts;
@@ -125,6 +126,7 @@ export class Applier {
       this.#refused += 1;
       writeReply(replies, status.error, encodeValue(toWire(error)));
     }
+    batch.replyBytes += replies.length - bytesBefore;
   }
 
   /** Apart from `#applyRequest`, which would allocate what the closure holds for every request. */

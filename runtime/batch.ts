@@ -16,6 +16,8 @@ import type { OwnWork } from "./task-program.js";
 export class Batch {
   /** Messages applied. */
   messages = 0;
+  /** Bytes of replies to requests. */
+  replyBytes = 0;
   records: readonly RecordWrite[] = [];
   clears: ReadonlyMap<TableId, number> = new Map();
   readonly replies: Map<number, ByteWriter> = new Map();

@@ -89,6 +89,7 @@ export class Overlay {
   #version: number;
   #dirty: Row[] = [];
   #dirtyBytes = 0;
+  #readBytes = 0;
   /** Key hashes that the cache did not know when it was looked ahead. */
   readonly #missing = new Uint32Array(limits.lookAheadRequests);
   readonly #cleared = new Map<TableId, number>();
@@ -106,6 +107,11 @@ export class Overlay {
   /** About the bytes of the frame so far. */
   get bytes(): number {
     return this.#dirtyBytes;
+  }
+
+  /** Bytes of rows that the batch has taken from the storage. */
+  get readBytes(): number {
+    return this.#readBytes;
   }
 
   /** Whether the batch has changed anything. */
@@ -130,6 +136,7 @@ export class Overlay {
     if (known !== undefined) return known;
     const key = bytes.slice(start, end);
     const stored = this.#storage.get(table, key, keyHash);
+    if (stored !== undefined) this.#readBytes += stored.value.length;
     const hidden = stored !== undefined && stored.version <= (this.#cleared.get(table) ?? 0);
     const present = stored !== undefined && !hidden;
     return this.#keep({
@@ -189,10 +196,6 @@ export class Overlay {
    */
   setBytes(row: Row, bytes: Uint8Array): void {
     this.#fitting(bytes);
-    this.#setBytes(row, bytes);
-  }
-
-  #setBytes(row: Row, bytes: Uint8Array): void {
     this.#adopt(row, bytes.slice());
   }
 
@@ -214,7 +217,7 @@ export class Overlay {
     keyHash: number = hashKey(key),
   ): void {
     this.#fitting(bytes);
-    this.#setBytes(this.#blindRow(table, key, fresh, keyHash), bytes);
+    this.#adopt(this.#blindRow(table, key, fresh, keyHash), bytes.slice());
   }
 
   /** As `setBytes`, and the bytes are kept, not copied: they do not change any more. */
@@ -320,6 +323,7 @@ export class Overlay {
     this.#cache.grew(Math.max(0, this.#dirtyBytes - ownBytes));
     this.#dirty = [];
     this.#dirtyBytes = 0;
+    this.#readBytes = 0;
     this.#cleared.clear();
     this.#cache.forgetOld();
     this.#ownCache.forgetOld();

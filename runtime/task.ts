@@ -10,6 +10,7 @@
 // Invariants:
 //   A0. One batch in hand: `step` is not called again before `committed`.
 //   A4. A batch is bounded by count, bytes and time; what is left stays in the mailbox, in order.
+//       Bytes are those of its frame, of the rows it has read, and of its replies, each by itself.
 
 import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
@@ -182,7 +183,7 @@ export class Task {
     while (this.#applier.next(batch)) {
       batch.messages += 1;
       if (batch.messages >= limits.batchMessagesMax) break;
-      if (this.#overlay.bytes + this.outbox.stagedBytes >= this.#parts.batchBytesMax) break;
+      if (this.#isFull(batch)) break;
       if (batch.messages % 64 === 0 && this.#parts.system.elapsed() >= deadline) break;
     }
     this.#applier.finish(batch);
@@ -197,6 +198,13 @@ export class Task {
     }
     this.#batch = batch;
     return batch;
+  }
+
+  #isFull(batch: Batch): boolean {
+    const { batchBytesMax } = this.#parts;
+    const { bytes, readBytes } = this.#overlay;
+    if (bytes + this.outbox.stagedBytes >= batchBytesMax) return true;
+    return batch.replyBytes >= batchBytesMax || readBytes >= batchBytesMax;
   }
 
   /** What this task knows of others, to be judged before it begins. */

@@ -7,6 +7,7 @@ import { limits } from "../../../base/limits.js";
 import { operation } from "../../../runtime/lane-encoding.js";
 import type { Turn } from "../../../runtime/task-program.js";
 import { hashKey } from "../../../store/key-hash.js";
+import { MemoryStorage } from "../../../store/memory-storage.js";
 import { check } from "../../support/property.js";
 import { bytes, text } from "../../support/storage-bytes.js";
 import { answer, keyOwnedBy, put, request, TaskBench } from "../../support/task-bench.js";
@@ -50,6 +51,28 @@ describe("task — batches (A0)", () => {
     bench.ask(...["a", "b", "c"].map((key) => put(key, "x".repeat(600))));
     expect(bench.commit(bench.step()).messages).toBe(2);
     expect(bench.commit(bench.step()).messages).toBe(1);
+  });
+
+  it("is bounded by the bytes of its replies, of which few rows can make many", () => {
+    const bench = new TaskBench({ batchBytesMax: 1_000 });
+    bench.ask(put("a", "x".repeat(600)));
+    bench.commit(bench.step());
+    bench.ask(...Array.from({ length: 5 }, () => request(operation.get, "a")));
+    const messages = [1, 2, 3].map(() => bench.commit(bench.step()).messages);
+    expect(messages).toEqual([2, 2, 1]);
+  });
+
+  it("is bounded by the bytes of the rows it reads, whatever becomes of them", () => {
+    const storage = MemoryStorage.create();
+    const before = new TaskBench({ storage });
+    const keys = ["a", "b", "c", "d", "e"];
+    before.ask(...keys.map((key) => put(key, "x".repeat(600))));
+    before.commit(before.step());
+    // Of a later start: none of them is in memory yet.
+    const bench = new TaskBench({ storage, batchBytesMax: 1_000 });
+    bench.ask(...keys.map((key) => request(operation.delete, key)));
+    const messages = [1, 2, 3].map(() => bench.commit(bench.step()).messages);
+    expect(messages).toEqual([2, 2, 1]);
   });
 
   it("is bounded by time", () => {
