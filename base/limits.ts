@@ -248,6 +248,10 @@ export const limits = {
   diskBytesMax: Number.MAX_SAFE_INTEGER,
   /** Time between two looks at the free space: what a fast device writes meanwhile fits a mark. */
   diskLookMs: 100,
+  /** What tasks write at most until one of them looks by itself. */
+  diskLookBytes: 67_108_864,
+  /** Least of it, where marks are small or tasks many: a look costs a system call. */
+  diskLookBytesMin: 65_536,
   /** How long an update or a node function may hold its thread before the process is stopped. */
   handlerTimeoutMs: 30_000,
   /** Shortest such limit: a busy machine lets a thread wait for its turn for some time, too. */

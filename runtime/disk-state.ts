@@ -1,8 +1,9 @@
 // Disk state — what the disk guard has found, in memory that all threads share.
 //
-// Written by the launching thread alone (disk-guard.ts), read by every thread on its way: a look
-// costs one load. Owns: the word, and the error that callers get. Leaves to others: when the level
-// changes (disk-guard.ts), who asks (router.ts for callers, start-gate.ts for nodes).
+// Written by whoever has looked at the disk (disk-guard.ts by the clock, disk-meter.ts by what was
+// written), read by every thread on its way: that costs one load. Owns: the word, and the error
+// that callers get. Leaves to others: when the level changes, who asks (router.ts for callers,
+// start-gate.ts for nodes).
 
 import { PartitaError } from "../base/errors.js";
 
@@ -22,6 +23,7 @@ export type DiskLevel = (typeof diskLevel)[keyof typeof diskLevel];
 export interface DiskSpec {
   readonly directory: string;
   readonly diskLowBytes: number;
+  readonly diskReserveBytes: number;
   readonly memory: SharedArrayBuffer;
 }
 
@@ -50,7 +52,7 @@ export class DiskState {
     return this.#level[0] as DiskLevel;
   }
 
-  /** Free bytes at the guard's last look. */
+  /** Free bytes at the last look. */
   get freeBytes(): number {
     return Number(Atomics.load(this.#words, 1));
   }

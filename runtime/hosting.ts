@@ -17,8 +17,8 @@ import type { CallRetention } from "./call-records.js";
 import { objectEntries, plannedStores, programEntries } from "./compile.js";
 import type { ComputeCall } from "./compute-call.js";
 import { StoppingReader } from "./fail-stop.js";
+import type { FreeBytes } from "./disk-meter.js";
 import type { Continuation, TaskStreams } from "./handshake.js";
-import type { HandlerNotes } from "./handler-notes.js";
 import { Host } from "./host.js";
 import type { LaneBounds } from "./lane.js";
 import type { StreamWindow } from "./outbox.js";
@@ -60,6 +60,8 @@ export interface HostServices {
   readonly storages: Storages;
   readonly compute: ComputeCall;
   readonly neighbour: NeighbourCall;
+  /** For a task's own looks at the disk; absent where space does not run out. */
+  readonly freeBytes?: FreeBytes;
 }
 
 /** Figures of one task. */
@@ -244,7 +246,7 @@ export async function openHost(
   const hosted =
     transport.thread === 0 && plan.threadCount > 0 ? [] : tasksOf(plan, transport.thread);
   const guards = new ThreadGuards(services.system, spec.guards, transport.thread);
-  const drivers = await openTasks(host, hosted, spec, stores, services, guards.notes);
+  const drivers = await openTasks(host, hosted, spec, stores, services, guards);
   const readers = Array.from({ length: plan.taskCount }, (_, task) => {
     return new StoppingReader(services.storages.reader(task), task, services.system);
   });
@@ -265,7 +267,7 @@ async function openTasks(
   spec: HostSpec,
   stores: ReadonlyMap<number, PlannedStore>,
   services: HostServices,
-  notes: HandlerNotes,
+  guards: ThreadGuards,
 ): Promise<readonly TaskDriver[]> {
   const opened = await Promise.allSettled(
     tasks.map(async (taskId) => {
@@ -275,8 +277,17 @@ async function openTasks(
       const { system } = services;
       const bounds = { batchBytesMax, valueBytesMax, streamWindow, callRetention };
       const numbers = { taskId, taskCount, threadCount, epoch };
-      const parts = { ...numbers, storage, durability, stores, system, notes, ...bounds };
-      return new TaskDriver(host, new Task(parts), storage, tasks.length > 1);
+      const parts = {
+        ...numbers,
+        storage,
+        durability,
+        stores,
+        system,
+        notes: guards.notes,
+        ...bounds,
+      };
+      const meter = guards.meter(taskCount, services.freeBytes);
+      return new TaskDriver(host, new Task(parts), storage, tasks.length > 1, meter);
     }),
   );
   const failed = opened.find((outcome) => outcome.status === "rejected");

@@ -35,7 +35,6 @@ export async function planLaunch(
   const suspects = place.suspects?.read(taskCount) ?? [];
   const tables = Object.entries(record.stores).map(([name, { table }]) => [name, table] as const);
   const threadCount = Math.min(options.threadCount, taskCount);
-  const { diskLowBytes } = options.diskMarks;
   const { directory } = place;
   const spec: HostSpec = {
     plan: {
@@ -60,7 +59,7 @@ export async function planLaunch(
     valueBytesMax: Math.min(limits.valueBytesMax, Math.floor(options.arenaBytes / 4)),
     streamWindow: machine.bounds?.streamWindow ?? streamWindow,
     guards: {
-      disk: { directory, diskLowBytes, memory: createDiskMemory() },
+      disk: { directory, ...options.diskMarks, memory: createDiskMemory() },
       notes: createNotesMemory(threadCount),
       beatMs: machine.watches ? beatMsOf(options.handlerTimeoutMs) : 0,
       suspectHints: hintsOf(suspects),

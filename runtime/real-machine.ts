@@ -12,6 +12,7 @@ import { ComputePool, inlineCompute } from "./compute.js";
 import { plannedStores } from "./compile.js";
 import { directoryAt, taskDirectories } from "./directory.js";
 import { type DiskProbe, probeOf } from "./disk-guard.js";
+import { freeBytesOf } from "./disk-meter.js";
 import type { HostSpec } from "./hosting.js";
 import type { Equipment, ExitListener, Machine, ThreadHandle, ThreadSource } from "./machine.js";
 import { neighbours } from "./neighbours.js";
@@ -37,7 +38,7 @@ export interface MachineSeams {
 
 /** The machine that this process runs on. */
 export function realMachine(options: ClusterOptions, seams: MachineSeams = {}): Machine {
-  const { system = realSystem, delivery, freeBytes = probeOf(options.directory) } = seams;
+  const { system = realSystem, freeBytes = probeOf(options.directory) } = seams;
   // A watchdog goes by the machine's clock: it can watch nobody who goes by another.
   const watches = system === realSystem;
   return {
@@ -50,7 +51,7 @@ export function realMachine(options: ClusterOptions, seams: MachineSeams = {}): 
     equip: (declared, spec) => {
       const equipment =
         spec.plan.threadCount === 0
-          ? inlineEquipment(declared, spec, system, delivery)
+          ? inlineEquipment(declared, spec, system, seams)
           : threadEquipment(declared, spec, system, options);
       return spec.guards.beatMs === 0 ? equipment : watched(equipment, declared, spec, options);
     },
@@ -93,12 +94,14 @@ function inlineEquipment(
   declared: Topology,
   spec: HostSpec,
   system: System,
-  delivery: Delivery | undefined,
+  seams: MachineSeams,
 ): Equipment {
   const storages = fileStorages({ ...spec, runCheckpoint });
-  const transport = new InlineNetwork(system, delivery).endpoint(0);
+  const transport = new InlineNetwork(system, seams.delivery).endpoint(0);
   const compute = inlineCompute(declared, system);
-  const services = { system, storages, compute, neighbour: neighbours.callOf(system) };
+  // Tests that say how full the disk is say so to the guard alone.
+  const looks = seams.freeBytes === undefined ? { freeBytes: freeBytesOf(spec.directory) } : {};
+  const services = { system, storages, compute, neighbour: neighbours.callOf(system), ...looks };
   return { transport, services, threads: noThreads, close: async () => {} };
 }
 

@@ -16,6 +16,7 @@
 import { ByteWriter } from "../base/byte-writer.js";
 import type { RecordWrite, TaskStorage } from "../store/storage.js";
 import type { Batch } from "./batch.js";
+import type { DiskMeter } from "./disk-meter.js";
 import { stopFor } from "./fail-stop.js";
 import type { Continuation } from "./handshake.js";
 import type { ReceivedSection } from "./mailbox.js";
@@ -34,6 +35,7 @@ export class TaskDriver {
   readonly storage: TaskStorage;
   readonly #outlet: Outlet;
   readonly #overlapsSyncs: boolean;
+  readonly #meter: DiskMeter | undefined;
   #program: TaskProgram | undefined;
   #scheduled = false;
   /** The batch that waits for room in the arenas, or for the device. */
@@ -45,9 +47,16 @@ export class TaskDriver {
   #closed = false;
 
   /** `overlapsSyncs`: the thread has other tasks, which must not wait for this one's device. */
-  constructor(outlet: Outlet, task: Task, storage: TaskStorage, overlapsSyncs: boolean) {
+  constructor(
+    outlet: Outlet,
+    task: Task,
+    storage: TaskStorage,
+    overlapsSyncs: boolean,
+    meter?: DiskMeter,
+  ) {
     this.#outlet = outlet;
     this.#overlapsSyncs = overlapsSyncs;
+    this.#meter = meter;
     this.task = task;
     this.storage = storage;
   }
@@ -248,6 +257,7 @@ export class TaskDriver {
     try {
       for (const [table, version] of batch.clears) this.storage.clear(table, version);
       this.storage.append(batch.records);
+      this.#meter?.wrote(this.storage.stats().frameBytes);
       if (!this.#overlapsSyncs) {
         this.storage.sync();
         this.storage.publish();

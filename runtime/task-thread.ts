@@ -12,6 +12,7 @@ import { shapeHash } from "./compile.js";
 import { assertKnown, encodeArguments } from "./compute.js";
 import type { ComputeCall } from "./compute-call.js";
 import { offer, servicesAt, type ThreadControl, tagged, untagged } from "./control.js";
+import { freeBytesOf } from "./disk-meter.js";
 import { isFault, stopFor } from "./fail-stop.js";
 import { type HostedThread, type HostSpec, openHost } from "./hosting.js";
 import { neighboursAt } from "./neighbour-link.js";
@@ -97,6 +98,7 @@ async function open(): Promise<void> {
     }),
     compute: computeThrough(declared),
     neighbour: neighboursAt(data.neighboursPort),
+    freeBytes: freeBytesOf(spec.directory),
   });
 }
 

@@ -1,8 +1,11 @@
 // Thread guards — one thread's side of the two guards: the level of the disk, and the watchdog.
 //
-// Owns: the beat, and how long a note of nodes stands. Leaves to others: levels (disk-guard.ts),
-// what is noted (handler-notes.ts), what is refused (router.ts) and held back (start-gate.ts).
+// Owns: the beat, and how long a note of nodes stands. Leaves to others: levels (disk-guard.ts,
+// disk-meter.ts), what is noted (handler-notes.ts), what is refused (router.ts) and held back
+// (start-gate.ts).
 
+import type { DiskMarks } from "./disk-guard.js";
+import { DiskMeter, type FreeBytes } from "./disk-meter.js";
 import { type DiskSpec, DiskState } from "./disk-state.js";
 import { HandlerNotes } from "./handler-notes.js";
 import { StartGate } from "./start-gate.js";
@@ -32,6 +35,7 @@ export class ThreadGuards {
   readonly #system: System;
   readonly #beatMs: number;
   readonly #hints: GuardSpec["suspectHints"];
+  readonly #marks: DiskMarks;
   #timer: Timer | undefined;
   #wiping = false;
 
@@ -42,6 +46,7 @@ export class ThreadGuards {
     this.#system = system;
     this.#beatMs = spec.beatMs;
     this.#hints = spec.suspectHints;
+    this.#marks = spec.disk;
   }
 
   /** Tasks begin on this thread: it beats from now on. */
@@ -49,6 +54,12 @@ export class ThreadGuards {
     if (this.#beatMs === 0) return;
     this.notes.watch();
     this.#beatLater();
+  }
+
+  /** A task's own looks at the disk; none where space does not run out, or nobody minds. */
+  meter(taskCount: number, freeBytes: FreeBytes | undefined): DiskMeter | undefined {
+    if (freeBytes === undefined || this.#marks.diskLowBytes === 0) return undefined;
+    return new DiskMeter({ state: this.disk, marks: this.#marks, freeBytes, taskCount });
   }
 
   /** What the program of a task needs of them. */

@@ -234,7 +234,7 @@ function recordBoot({ task, storage }: TaskDriver, continuations: readonly Conti
 /** Guards that nobody watches by, over a disk that never fills. */
 function unguarded({ threadCount }: PlanShape): GuardSpec {
   return {
-    disk: { directory: "", diskLowBytes: 0, memory: createDiskMemory() },
+    disk: { directory: "", diskLowBytes: 0, diskReserveBytes: 0, memory: createDiskMemory() },
     notes: createNotesMemory(threadCount),
     beatMs: 0,
     suspectHints: {},

@@ -17,7 +17,7 @@ const { open, low, reserve } = diskLevel;
 const marks: DiskMarks = { diskLowBytes: 800, diskReserveBytes: 400 };
 
 function stateOf(): DiskState {
-  return new DiskState({ directory: "d", diskLowBytes: 800, memory: createDiskMemory() });
+  return new DiskState({ directory: "d", ...marks, memory: createDiskMemory() });
 }
 
 function guarded(changes: Partial<DiskMarks> = {}) {

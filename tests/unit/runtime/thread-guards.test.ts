@@ -75,7 +75,12 @@ describe("thread guards — beats", () => {
   function guarded(beatMs: number) {
     const system = new ManualSystem();
     const notes = createNotesMemory(1);
-    const disk = { directory: "d", diskLowBytes: 0, memory: createDiskMemory() };
+    const disk = {
+      directory: "d",
+      diskLowBytes: 0,
+      diskReserveBytes: 0,
+      memory: createDiskMemory(),
+    };
     const spec = { disk, notes, beatMs, suspectHints: { 2: 77 } };
     const guards = new ThreadGuards(system, spec, 1);
     return { system, guards, reader: new NotesReader(notes) };
