@@ -247,7 +247,28 @@ export async function openHost(
     transport.thread === 0 && plan.threadCount > 0 ? [] : tasksOf(plan, transport.thread);
   const guards = new ThreadGuards(services.system, spec.guards, transport.thread);
   const drivers = await openTasks(host, hosted, spec, stores, services, guards);
-  const readers = Array.from({ length: plan.taskCount }, (_, task) => {
+  try {
+    return assembled(declared, spec, { host, guards, stores, drivers }, services);
+  } catch (error) {
+    await closeAll(drivers);
+    throw error;
+  }
+}
+
+/** Makes one of what is open, and installs the programs. */
+function assembled(
+  declared: Topology,
+  spec: HostSpec,
+  parts: {
+    readonly host: Host;
+    readonly guards: ThreadGuards;
+    readonly stores: ReadonlyMap<number, PlannedStore>;
+    readonly drivers: readonly TaskDriver[];
+  },
+  services: HostServices,
+): HostedThread {
+  const { host, guards, stores, drivers } = parts;
+  const readers = Array.from({ length: spec.plan.taskCount }, (_, task) => {
     return new StoppingReader(services.storages.reader(task), task, services.system);
   });
   const router = new Router(host, readers, guards.disk);
@@ -277,17 +298,15 @@ async function openTasks(
       const { system } = services;
       const bounds = { batchBytesMax, valueBytesMax, streamWindow, callRetention };
       const numbers = { taskId, taskCount, threadCount, epoch };
-      const parts = {
-        ...numbers,
-        storage,
-        durability,
-        stores,
-        system,
-        notes: guards.notes,
-        ...bounds,
-      };
+      const { notes } = guards;
+      const parts = { ...numbers, storage, durability, stores, system, notes, ...bounds };
       const meter = guards.meter(taskCount, services.freeBytes);
-      return new TaskDriver(host, new Task(parts), storage, tasks.length > 1, meter);
+      try {
+        return new TaskDriver(host, new Task(parts), storage, tasks.length > 1, meter);
+      } catch (error) {
+        await closeAll([storage]);
+        throw error;
+      }
     }),
   );
   const failed = opened.find((outcome) => outcome.status === "rejected");
@@ -295,8 +314,13 @@ async function openTasks(
     outcome.status === "fulfilled" ? [outcome.value] : [],
   );
   if (failed === undefined) return drivers;
-  await Promise.allSettled(drivers.map((driver) => driver.close()));
+  await closeAll(drivers);
   throw failed.reason;
+}
+
+/** Of an opening that has failed: why it did is what is told, whatever comes of the closing. */
+async function closeAll(opened: readonly { close(): Promise<void> }[]): Promise<void> {
+  await Promise.allSettled(opened.map((each) => each.close()));
 }
 
 function installProgram(
