@@ -80,6 +80,7 @@ export class CallerRing {
     const settle = this.#settles[slot];
     assert(settle !== undefined && this.#length > 0, "an empty ring was asked for its oldest");
     this.#settles[slot] = undefined;
+    this.#judges[slot] = undefined;
     this.#head = (slot + 1) & (this.#settles.length - 1);
     this.#length -= 1;
     return settle;

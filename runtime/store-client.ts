@@ -8,7 +8,8 @@
 // Invariants:
 //   C1. Everything that can be refused is refused before a request is sent.
 //   C2. A read goes through the mailbox while a write of this thread to that key may be on the way,
-//       so a client sees its own earlier writes; otherwise it reads what any thread can see.
+//       so a client sees its own earlier writes; otherwise it reads what any thread can see, even
+//       when an earlier read is still on its way and will be answered with something newer.
 //   C3. Errors of the owner are thrown from the async function the user awaits: the stack names his
 //       line.
 

@@ -56,6 +56,13 @@ describe("caller ring — order and bound", () => {
     expect(ring.shift()).toBe(first.settle);
   });
 
+  it("holds nothing of a caller who has left (K2)", () => {
+    const ring = new CallerRing(4);
+    push(ring, caller(1));
+    ring.shift();
+    expect(() => ring.judge).toThrow("every caller has a judge");
+  });
+
   it("has nobody to give when it is empty", () => {
     const ring = new CallerRing(4);
     push(ring, caller(1));
