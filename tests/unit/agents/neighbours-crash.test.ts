@@ -6,14 +6,18 @@ import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
 import { agentRef } from "../../../agents/declare/agent-ref.js";
 import { decodeMetadata } from "../../../agents/declare/metadata.js";
+import { invocationTable } from "../../../agents/home/invocation-record.js";
 import { node } from "../../../agents/declare/node.js";
 import { decodeNeighbourRequest } from "../../../agents/wire/neighbour-request.js";
 import { encodeStep } from "../../../agents/wire/question-list.js";
 import { decodeMessage, encodeMessage } from "../../../agents/wire/wire-field.js";
 import type { NeighbourCall } from "../../../runtime/task-program.js";
+import { topology } from "../../../runtime/topology.js";
 import { type } from "../../../store/schema.js";
+import { seededRandom } from "../../../testing/seeded-random.js";
 import { clientsOf } from "../../support/agent-clients.js";
 import { ProgramHarness } from "../../support/program-harness.js";
+import { TwoHarnesses } from "../../support/two-harnesses.js";
 
 /** Another topology: it begins a call once, and answers with how many it had begun by then. */
 class OtherTopology {
@@ -92,5 +96,44 @@ describe("calls of another topology — under crashes", () => {
       // Each of the notes, and what comes before and behind it.
       expect(cutAfter).toBeGreaterThan(10);
     }
+  });
+});
+
+const counted = agent({
+  entry: "count",
+  result: type<string>(),
+  nodes: { count: node({ input: type<string>(), key: (name) => name }) },
+}).implement({ count: (ctx, name) => ctx.result(name) });
+const counting = topology("counting", import.meta.url, { agents: { counted } });
+
+const counter = agent({
+  agents: { counted: agentRef(counting, "counted") },
+  entry: "a",
+  result: type<string>(),
+  nodes: { a: node({ input: type<"invoke" | "initiate">() }) },
+}).implement({
+  async a(ctx, call) {
+    const begun = await ctx.agents.counted[call]("x");
+    ctx.result(typeof begun === "string" ? begun : await begun.result());
+  },
+});
+
+describe("calls of another topology — begun there, and not recorded here", () => {
+  it.each(["invoke", "initiate"] as const)("%s finds its child, in every life", async (call) => {
+    const both = new TwoHarnesses(counting, { agents: { counted } }, { agents: { counter } });
+    const { inner, outer } = both;
+    const { id } = await outer.until(clientsOf(outer).agent(counter).initiate(call));
+    for (let lives = 1; lives <= 3; lives += 1) {
+      // The caller has asked, and the invocation over there is begun: nothing here says so yet.
+      await outer.runNow();
+      await inner.runNow();
+      expect(inner.rowCount(invocationTable)).toBe(1);
+      for (let task = 0; task < outer.taskCount; task += 1) outer.crash(task);
+    }
+    const result = both.stubborn(seededRandom(1), 0, () =>
+      clientsOf(outer).agent(counter).get(id).result(),
+    );
+    await expect(result).resolves.toBe("x");
+    expect(inner.rowCount(invocationTable)).toBe(1);
   });
 });
