@@ -26,6 +26,7 @@ import {
   formatInvocationId,
   type InvocationId,
   isZeroId,
+  type NodeInvocationId,
   noScope,
   rootNodeId,
   xorOf,
@@ -125,8 +126,7 @@ export class Forks {
     }
     turn.put(treeTable, forkParentKey(id), parent);
     addFork(turn, parent, id);
-    const held = xorOf(before.outstanding, root);
-    this.#records.write(turn, parent, before, { ...before, outstanding: held, extras: true });
+    this.#hold(turn, parent, before, root);
     const created = this.#records.read(turn, id);
     if (created === undefined) return;
     const accounts = this.#invocations.accountsOf(turn, id, created);
@@ -135,6 +135,17 @@ export class Forks {
     copy.begin(rootNodeId(parent, before.rootAttempt), root);
     writeJob(turn, id, copy.job);
     turn.afterCommit(() => this.#submitStep(id));
+  }
+
+  /**
+   * A parent is not over while it is copied (K3). Was it before, its attempt is behind all fences
+   * that are still being lifted, as if it had been revived: a dead letter may be replayed while it
+   * is copied.
+   */
+  #hold(turn: Turn, parent: InvocationId, before: InvocationRecord, token: NodeInvocationId): void {
+    const attempt = isZeroId(before.outstanding) ? before.attempt + 1 : before.attempt;
+    const outstanding = xorOf(before.outstanding, token);
+    this.#records.write(turn, parent, before, { ...before, attempt, outstanding, extras: true });
   }
 
   #step(turn: Turn, id: InvocationId): void {

@@ -24,6 +24,7 @@ import type { NodeEnd } from "../wire/ack.js";
 import type { Emit, RunMessage } from "../wire/message.js";
 import { assertFits, type MessageBounds } from "../wire/message-bounds.js";
 import { ActiveContext } from "./active-context.js";
+import { recordedIn } from "./earlier-runs.js";
 import { type ChunkSender, chunkSender } from "./chunk-sender.js";
 import { operationOf, type Traced, TraceRecorder } from "./trace-recorder.js";
 import type { NodeOperations } from "./node-store.js";
@@ -313,8 +314,7 @@ export class ActiveNode implements NodeOperations {
 
   /** Where operations of this run, and of those before it, may be recorded. */
   recorded(): readonly RecordedOperations[] {
-    const touched = this.#journal?.touched;
-    return Array.from(touched ?? [], ([task, indexes]) => ({ task, indexes }));
+    return this.#journal === undefined ? [] : recordedIn(this.#journal);
   }
 
   /**

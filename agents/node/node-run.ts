@@ -14,7 +14,6 @@
 //       tasks would keep that for ever.
 
 import { PartitaError } from "../../base/errors.js";
-import { OperationJournal } from "../../runtime/operation-journal.js";
 import type { TaskPort } from "../../runtime/task-program.js";
 import type { AgentDefinition, NodeDefinition } from "../declare/definition.js";
 import { encodeFailure } from "../wire/failure.js";
@@ -26,6 +25,7 @@ import { encodePoison } from "../wire/poison-message.js";
 import type { RecordedOperations } from "../wire/recorded-operations.js";
 import { noBytes } from "../wire/wire-field.js";
 import { ActiveNode } from "./active-node.js";
+import { recordedEarlier, replayEarlier } from "./earlier-runs.js";
 import { attemptOf, type Fences, isStopped } from "./fences.js";
 import type { NodeEffects, RunEnded } from "./node-effects.js";
 import { failureOf, runFunction } from "./node-function.js";
@@ -312,7 +312,7 @@ export class NodeRun {
   /** Lets a function that may have run before replay that; returns why it cannot. */
   async #replay(active: ActiveNode): Promise<{ error: unknown } | undefined> {
     try {
-      active.journal.replay(await this.#services.port.recall(operationPrefix(this.#run)));
+      await replayEarlier(this.#services.port, active.journal);
       return undefined;
     } catch (error) {
       return { error };
@@ -325,15 +325,12 @@ export class NodeRun {
    */
   async #recorded(): Promise<readonly RecordedOperations[] | undefined> {
     if (!this.row.rerun) return [];
-    const prefix = operationPrefix(this.#run);
-    const journal = new OperationJournal(prefix);
     try {
-      journal.replay(await this.#services.port.recall(prefix));
+      return await recordedEarlier(this.#services.port, operationPrefix(this.#run));
     } catch (error) {
       if (PartitaError.is(error)) return undefined;
       throw error;
     }
-    return recordedBy(journal);
   }
 
   #close(): void {
@@ -392,8 +389,4 @@ export function declaredNode(
     throw new PartitaError("NODE_UNKNOWN", { agent: run.agent, node: run.node, known });
   }
   return { agent, node };
-}
-
-function recordedBy(journal: OperationJournal): readonly RecordedOperations[] {
-  return Array.from(journal.touched, ([task, indexes]) => ({ task, indexes }));
 }
