@@ -59,6 +59,10 @@ export class TaskDriver {
     this.#meter = meter;
     this.task = task;
     this.storage = storage;
+    storage.onFailure((error) => {
+      // A close says itself what has failed.
+      if (!this.#closed) this.#failSoon("checkpoint", error);
+    });
   }
 
   /** Installs the task's program. */
@@ -196,7 +200,7 @@ export class TaskDriver {
     // hand: whoever lets it go looks for more.
     if (this.#inHand !== undefined) return;
     this.#scheduled = false;
-    if (this.#closed) return;
+    if (this.#closed || this.#failed) return;
     const batch = this.#orStop("apply", () => this.task.step());
     if (batch === undefined) return;
     this.#place(batch);
@@ -339,8 +343,13 @@ export class TaskDriver {
     });
   }
 
-  /** From a promise: `stop` does not return, and nobody would see what it threw in a simulation. */
+  /**
+   * From a promise: `stop` does not return, and nobody would see what it threw in a simulation. No
+   * turn is taken before it.
+   */
   #failSoon(step: string, error: unknown): void {
+    if (this.#failed) return;
+    this.#failed = true;
     this.#outlet.system.soon(() => this.#fail(step, error));
   }
 

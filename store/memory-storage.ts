@@ -70,6 +70,7 @@ export class MemoryStorage implements TaskStorage {
   #activeBytes = 0;
   #checkpoint: Promise<void> | undefined;
   #failure: unknown;
+  #listener: ((error: unknown) => void) | undefined;
   #closing: Promise<void> | undefined;
   #ended = false;
   readonly #stats = { frames: 0, frameBytes: 0, syncs: 0, checkpoints: 0, replayedFrames: 0 };
@@ -203,6 +204,10 @@ export class MemoryStorage implements TaskStorage {
     await this.#startCheckpoint();
   }
 
+  onFailure(listener: (error: unknown) => void): void {
+    this.#listener = listener;
+  }
+
   stats(): StorageStats {
     return {
       ...this.#stats,
@@ -276,6 +281,7 @@ export class MemoryStorage implements TaskStorage {
       await Promise.resolve().then(() => this.#options.runCheckpoint?.());
     } catch (error) {
       this.#failure = error;
+      this.#listener?.(error);
       throw error;
     } finally {
       this.#checkpoint = undefined;

@@ -127,6 +127,11 @@ export interface TaskStorage {
   flush(): void;
   /** Swaps the arenas now and resolves when the frozen one is in the environment. */
   checkpoint(): Promise<void>;
+  /**
+   * `listener` is told when a checkpoint fails, at once: nobody else may ask for anything for a
+   * long time. Every call throws that failure from then on. One listener; called at most once.
+   */
+  onFailure(listener: (error: unknown) => void): void;
   /** What it holds, for `stats()`. */
   stats(): StorageStats;
   /**

@@ -22,7 +22,7 @@ import { Environment } from "./environment.js";
 import { frameHeaderBytes, sealFrame } from "./frame.js";
 import { IndexKeeper } from "./index-keeper.js";
 import { bytesOfFrame, clearsReserve, clearWrites, type PendingFrame } from "./pending-frame.js";
-import { type CheckpointRunner, type Recovered, recover } from "./recovery.js";
+import { type Recovered, recover } from "./recovery.js";
 import { Segment } from "./segment.js";
 import type {
   KeyRange,
@@ -33,27 +33,13 @@ import type {
   TableId,
   TaskStorage,
 } from "./storage.js";
+import type { TaskStorageOptions } from "./storage-options.js";
 import { deleteSegment, environmentFolder, syncFolder } from "./task-files.js";
-import { ControlWords, type TaskMemory } from "./task-memory.js";
+import { ControlWords } from "./task-memory.js";
 import { View } from "./view.js";
 
 export type { CheckpointRunner } from "./recovery.js";
-
-/**
- * When a frame is on the device: before it is visible, every few milliseconds, or when the system
- * likes.
- */
-export type Durability = "durable" | "interval" | "relaxed";
-
-export interface TaskStorageOptions {
-  /** The task's directory; made when it is missing. */
-  readonly directory: string;
-  readonly taskId: number;
-  /** Fresh memory, or that of a thread that has died: it is rebuilt from the log. */
-  readonly memory: TaskMemory;
-  readonly durability: Durability;
-  readonly runCheckpoint: CheckpointRunner;
-}
+export type { Durability } from "./storage-options.js";
 
 /**
  * Opens a task's storage and recovers what its log holds.
@@ -106,6 +92,7 @@ class LogFirstStorage implements TaskStorage {
   /** A sync in the system's pool: the file stays open for it. */
   #syncing: Promise<void> | undefined;
   #failure: Error | undefined;
+  #listener: ((error: unknown) => void) | undefined;
   #closed: Promise<void> | undefined;
   #frames = 0;
   #frameBytes = 0;
@@ -248,8 +235,7 @@ class LogFirstStorage implements TaskStorage {
     try {
       await syncing;
     } catch (error) {
-      this.#failure ??= error instanceof Error ? error : new Error(String(error));
-      throw error;
+      throw this.#failed(error);
     } finally {
       this.#syncing = undefined;
     }
@@ -294,6 +280,10 @@ class LogFirstStorage implements TaskStorage {
     if (this.#arenas[this.#active].tail > arenaStart) this.#swap();
     await this.#checkpoint;
     this.#assertSound();
+  }
+
+  onFailure(listener: (error: unknown) => void): void {
+    this.#listener = listener;
   }
 
   stats(): StorageStats {
@@ -361,7 +351,7 @@ class LogFirstStorage implements TaskStorage {
     this.#startCheckpoint(frozen, segment, this.#batch);
   }
 
-  /** Never rejects: a failure shows at the next call. */
+  /** Never rejects: the listener hears of a failure, and every later call throws it. */
   #startCheckpoint(frozen: 0 | 1, segment: Segment, batch: number): void {
     const { directory, taskId, memory, runCheckpoint } = this.#options;
     const environmentPath = join(directory, environmentFolder);
@@ -377,7 +367,7 @@ class LogFirstStorage implements TaskStorage {
         this.#keeper.forget(segment.file.firstBatch);
         this.#checkpoints += 1;
       } catch (error) {
-        this.#failure ??= error instanceof Error ? error : new Error(String(error));
+        this.#listener?.(this.#failed(error));
       } finally {
         this.#checkpoint = undefined;
       }
@@ -389,9 +379,14 @@ class LogFirstStorage implements TaskStorage {
     try {
       action();
     } catch (error) {
-      this.#failure ??= error instanceof Error ? error : new Error(String(error));
-      throw error;
+      throw this.#failed(error);
     }
+  }
+
+  /** The first failure stays (T7). */
+  #failed(error: unknown): Error {
+    this.#failure ??= error instanceof Error ? error : new Error(String(error));
+    return this.#failure;
   }
 
   #assertSound(): void {

@@ -128,6 +128,10 @@ export class SimulatedStorage implements TaskStorage {
     return this.#reactTo(this.inner.checkpoint());
   }
 
+  onFailure(listener: (error: unknown) => void): void {
+    this.inner.onFailure((error) => this.#thread.run(() => listener(error)));
+  }
+
   stats(): StorageStats {
     return this.inner.stats();
   }

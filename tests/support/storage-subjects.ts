@@ -90,6 +90,7 @@ class WatchedStorage implements TaskStorage {
   stats: TaskStorage["stats"] = () => this.#inner.stats();
   whenRoom: TaskStorage["whenRoom"] = () => this.#inner.whenRoom();
   close: TaskStorage["close"] = () => this.#inner.close();
+  onFailure: TaskStorage["onFailure"] = (listener) => this.#inner.onFailure(listener);
 
   clear(table: TableId, version: number): void {
     this.#inner.clear(table, version);

@@ -122,6 +122,57 @@ describe("task driver — tasks that share a thread", () => {
   });
 });
 
+describe("task driver — a checkpoint that fails", () => {
+  /** A task with a counter at 1, and another that is not there and was asked for. */
+  async function withCheckpoint() {
+    let failCheckpoint = (_error: Error): void => {};
+    const runCheckpoint = (): Promise<void> => {
+      return new Promise<void>((_resolve, reject) => {
+        failCheckpoint = reject;
+      });
+    };
+    const system = new ManualSystem();
+    const cluster = new HostCluster(declared, {
+      system: () => system,
+      taskCount: 1,
+      storage: () => MemoryStorage.create({ runCheckpoint }),
+    });
+    const store = cluster.store("counters");
+    const settled: string[] = [];
+    noting(store.update("add", "a", 1), "add", settled);
+    noting(store.delete("absent"), "delete", settled);
+    await system.settle();
+    expect(settled).toEqual(["add", "delete"]);
+    cluster
+      .driver(0)
+      .storage.checkpoint()
+      .catch(() => {});
+    await system.settle();
+    return { system, store, settled, fail: () => failCheckpoint(new Error("EIO")) };
+  }
+  const stopped = [expect.stringContaining("task 0 failed to checkpoint: EIO (Error at ")];
+
+  it("stops the system at once, whether or not anybody asks for anything", async () => {
+    const { system, fail } = await withCheckpoint();
+    fail();
+    await expect(system.settle()).rejects.toThrow(SystemStopped);
+    expect(system.stops).toEqual(stopped);
+  });
+
+  it("lets nothing be answered behind it, not even what changes nothing", async () => {
+    const { system, store, settled, fail } = await withCheckpoint();
+    const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+    // Absent, and known to be: neither a frame nor a look at the storage is needed for it.
+    noting(store.delete("absent"), "again", settled);
+    fail();
+    await turn();
+    await expect(system.settle()).rejects.toThrow(SystemStopped);
+    await expect(system.settle()).resolves.toBeUndefined();
+    expect(settled).toEqual(["add", "delete"]);
+    expect(system.stops).toEqual(stopped);
+  });
+});
+
 /** One task whose program does what `apply` says, and whose storage may fail. */
 function programmed(
   apply: (turn: Turn, message: Uint8Array, submit: (message: string) => void) => void,

@@ -133,8 +133,11 @@ describe("memory storage — refusals", () => {
         throw new Error("made up");
       },
     });
+    const told: unknown[] = [];
+    storage.onFailure((error) => told.push(error));
     await commit(storage, [record(16, "a", 1, "x")]);
     await expect(storage.checkpoint()).rejects.toThrow("made up");
+    expect(told).toEqual([new Error("made up")]);
     expect(() => storage.append([])).toThrow("made up");
     await expect(storage.whenRoom()).rejects.toThrow("made up");
     await expect(storage.close()).rejects.toThrow("made up");

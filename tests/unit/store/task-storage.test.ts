@@ -358,8 +358,11 @@ describe("task storage — after a failure", () => {
         throw new PartitaError("STORE_CORRUPT", { taskId, reason: "made up" });
       },
     });
+    const told: unknown[] = [];
+    storage.onFailure((error) => told.push(error));
     await commit(storage, [record(16, "a", 1, "one")]);
     await expect(storage.checkpoint()).rejects.toThrow("made up");
+    expect(told).toEqual([expect.objectContaining({ code: "STORE_CORRUPT" })]);
     expect(() => storage.append([])).toThrow("made up");
     expect(() => storage.hasRoom([])).toThrow("made up");
     await expect(storage.whenRoom()).rejects.toThrow("made up");
