@@ -15,6 +15,7 @@ import { InvariantViolation } from "../base/invariant.js";
 import { isReply } from "../store/declaration.js";
 import { validate } from "../store/schema.js";
 import { decodeValue } from "../store/value.js";
+import { isDamage } from "./fail-stop.js";
 import type { Overlay, Row } from "./overlay.js";
 import { decodePageRequest, encodePage } from "./page-message.js";
 import type { PlannedStore } from "./plan.js";
@@ -105,13 +106,13 @@ function update(
   if (planned === undefined) throw noSuchUpdate(store);
   const { fn } = planned;
   const count = reader.u32();
-  // Most updates have one argument: no array is made of it.
-  const only = count === 1 ? readArgument(reader) : undefined;
-  const args = count === 1 ? noArguments : readArguments(reader, count);
   let replied: boolean;
   let answer: unknown;
   let value: unknown;
   try {
+    // Most updates have one argument: no array is made of it.
+    const only = count === 1 ? readArgument(reader) : undefined;
+    const args = count === 1 ? noArguments : readArguments(reader, count);
     const current = overlay.decoded(row);
     const outcome = count === 1 ? fn(current, only) : fn(current, ...args);
     // Looked at here: the traps of a proxy are the update's code as well.
@@ -120,7 +121,7 @@ function update(
     value = isReply(outcome) ? outcome.value : outcome;
   } catch (cause) {
     overlay.forgetDecoded(row);
-    throw updateThrew(cause, store.name, planned.name);
+    throw updateThrew(usersOwn(cause), store.name, planned.name);
   }
   const start = replies.length;
   try {
@@ -136,8 +137,16 @@ function update(
   } catch (error) {
     overlay.forgetDecoded(row);
     replies.truncate(start);
-    throw error;
+    throw isDamage(error) ? updateThrew(usersOwn(error), store.name, planned.name) : error;
   }
+}
+
+/**
+ * Where updates, classes and schemas run nothing of ours is read: what calls itself damage there is
+ * an error of the user's (O2 of fail-stop.ts).
+ */
+function usersOwn(thrown: unknown): unknown {
+  return isDamage(thrown) ? new Error("users' code threw it", { cause: thrown }) : thrown;
 }
 
 function noSuchUpdate({ name }: PlannedStore): InvariantViolation {

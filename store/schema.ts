@@ -68,24 +68,33 @@ export function checkSchema(schema: unknown, where: string, option: string): voi
 export function validate<T>(schema: Schema<T, unknown>, value: unknown, where: string): T {
   // cast: `unchecked` is only ever handed out by `type<T>()`, which says so
   if (schema === unchecked) return value as T;
-  const standard = schema["~standard"];
-  const result = run(schema, value, where);
-  // Not `instanceof Promise`: it may be one of another realm.
-  if ("then" in result) {
-    // Nobody waits for it: its failure must not become an unhandled rejection.
-    Promise.resolve(result).catch(() => undefined);
-    throw new PartitaError("SCHEMA_ASYNC", { where, vendor: standard.vendor });
+  const outcome = run(schema, value, where);
+  if (outcome === "later") {
+    throw new PartitaError("SCHEMA_ASYNC", { where, vendor: schema["~standard"].vendor });
   }
-  if (result.issues === undefined) return result.value;
-  const issues = result.issues.slice(0, limits.schemaIssuesMax).map(issueDetails);
-  throw new PartitaError("SCHEMA_INVALID", { where, issues });
+  if ("value" in outcome) return outcome.value;
+  throw new PartitaError("SCHEMA_INVALID", { where, issues: outcome.issues });
 }
 
-type Outcome<T> = StandardSchemaV1.Result<T> | Promise<StandardSchemaV1.Result<T>>;
+type Outcome<T> = { readonly value: T } | { readonly issues: SchemaIssueDetails[] } | "later";
 
+/** Looks at all that the schema says: what it gets wrong is as much its own as what it throws. */
 function run<T>(schema: Schema<T, unknown>, value: unknown, where: string): Outcome<T> {
   try {
-    return schema["~standard"].validate(value);
+    const result = schema["~standard"].validate(value);
+    // Schemas of users' own may say anything.
+    const answer: unknown = result;
+    if (typeof answer !== "object" || answer === null) {
+      throw new TypeError(`it answered ${show(answer)}, which says neither value nor issues`);
+    }
+    // Not `instanceof Promise`: it may be one of another realm.
+    if ("then" in result) {
+      // Nobody waits for it: its failure must not become an unhandled rejection.
+      Promise.resolve(result).catch(() => undefined);
+      return "later";
+    }
+    if (result.issues === undefined) return { value: result.value };
+    return { issues: result.issues.slice(0, limits.schemaIssuesMax).map(issueDetails) };
   } catch (cause) {
     const issues = [{ path: "$", message: `the schema threw ${show(cause)}` }];
     throw new PartitaError("SCHEMA_INVALID", { where, issues }, { cause });
@@ -98,5 +107,6 @@ function issueDetails(issue: StandardSchemaV1.Issue): SchemaIssueDetails {
     const key = typeof part === "object" ? part.key : part;
     return stepText(typeof key === "number" ? step.index : step.property, key);
   });
-  return { path: pathText(steps), message: issue.message };
+  const message: unknown = issue.message;
+  return { path: pathText(steps), message: typeof message === "string" ? message : show(message) };
 }

@@ -11,6 +11,7 @@ import { topology } from "../../../runtime/topology.js";
 import { keyValueStore } from "../../../store/declaration.js";
 import { string } from "../../../store/key.js";
 import { MemoryStorage } from "../../../store/memory-storage.js";
+import type { Schema } from "../../../store/schema.js";
 import type { TaskReader } from "../../../store/storage.js";
 import { type AnyStoreClient, HostCluster } from "../../support/host-cluster.js";
 import { ManualSystem } from "../../support/manual-system.js";
@@ -126,6 +127,38 @@ describe("store client — refusals (C1)", () => {
     const refused = settledOf(bench, bench.people.update("rename", "a", 5));
     await expect(refused).rejects.toMatchObject({ code: "SCHEMA_INVALID" });
     expect(await bench.people.get("a")).toEqual({ name: "Ada", age: 3 });
+  });
+});
+
+describe("store client — a schema that does not do what it should", () => {
+  it("costs the update its value, and its task nothing", async () => {
+    const careless: Schema<number> = {
+      "~standard": {
+        version: 1,
+        vendor: "careless",
+        // cast: it has forgotten to answer for large numbers
+        validate: (value) => (Number(value) < 10 ? { value } : undefined) as { value: number },
+      },
+    };
+    const counts = keyValueStore({
+      key: string,
+      value: careless,
+      updates: { add: (count = 0, by: number) => count + by },
+    });
+    const system = new ManualSystem();
+    const cluster = new HostCluster(topology("careless", import.meta.url, { stores: { counts } }), {
+      system: () => system,
+    });
+    const store = cluster.store("counts");
+    const calls = [5, 5, 2].map((by) => store.update("add", "k", by));
+    const settled = Promise.allSettled(calls);
+    await system.settle();
+    expect(await settled).toMatchObject([
+      { value: 5 },
+      { reason: { code: "SCHEMA_INVALID" } },
+      { value: 7 },
+    ]);
+    expect(system.stops).toEqual([]);
   });
 });
 

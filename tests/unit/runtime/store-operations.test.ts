@@ -152,6 +152,21 @@ describe("store operations — refusals change nothing (U1)", () => {
     }
   }
 
+  it("an update that throws what only damage is called ends nothing but its call", () => {
+    const damage = new PartitaError("STORE_CORRUPT", { taskId: 0, reason: "says the update" });
+    const bench = new TaskBench({
+      updates: {
+        pretend: () => {
+          throw damage;
+        },
+      },
+    });
+    bench.ask(bench.update("pretend", "a"), put("b", 1));
+    const [refused, next] = bench.run();
+    expect(refused).toMatchObject({ error: { code: "UPDATE_THREW", cause: { cause: {} } } });
+    expect(next).toEqual({ value: new Uint8Array(0) });
+  });
+
   it("an outcome that throws while it is looked at counts as thrown by the update", () => {
     const bench = new TaskBench({ updates });
     bench.ask(bench.update("trap", "a"), put("b", 1));

@@ -109,6 +109,24 @@ describe("schema — refusals", () => {
     ]);
   });
 
+  it("refuses a value for which a schema has no answer, or one that is none", () => {
+    const raises = {
+      get path(): never {
+        throw new RangeError("not for you");
+      },
+    };
+    const issues = [7, null, [null], [raises]];
+    const answers = [undefined, null, 7, "valid", ...issues.map((each) => ({ issues: each }))];
+    for (const answer of answers) {
+      const error = refusalOf("SCHEMA_INVALID", () => validate(answering(answer), 1, "put"));
+      expect(error.details.issues[0]?.message).toMatch(/^the schema threw /);
+      expect(error.cause).toBeInstanceOf(Error);
+    }
+    const odd = answering({ issues: [{ message: 7 }] });
+    const error = refusalOf("SCHEMA_INVALID", () => validate(odd, 1, "put"));
+    expect(error.details.issues).toEqual([{ path: "$", message: "7" }]);
+  });
+
   it("keeps a bounded number of issues, and renders odd paths", () => {
     const issue = { message: "no", path: ["a b", { key: 3 }, Symbol("s")] };
     const schema = answering({ issues: new Array(5_000).fill(issue) });
