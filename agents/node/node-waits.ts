@@ -143,6 +143,16 @@ export class NodeWaits {
     await this.outcome(places, { kind: "pause", dueMs });
   }
 
+  /** The port of the node's task. */
+  get port(): TaskPort {
+    return this.#parts.port;
+  }
+
+  /** The attempt of its invocation that the run belongs to. */
+  get attempt(): number {
+    return this.#parts.run.attempt;
+  }
+
   /** The number of the next place. */
   get nextIndex(): number {
     return this.#parts.journal.next;
@@ -193,7 +203,8 @@ export class NodeWaits {
     });
     settled.catch(ignore);
     const digest = outcomeDigest(name);
-    const message = encodeTaskWait({ kind: "wait", ...place, digest, wanted });
+    const asked = isRecorded ? askedAgain(wanted) : wanted;
+    const message = encodeTaskWait({ kind: "wait", ...place, digest, wanted: asked });
     if (!isRecorded) await this.#send(place, port.applied(journal, request, name, message));
     else if (port.get(waitTable, waitKey(place)) === undefined) port.submit(message);
     else this.#lookAtStored(place);
@@ -303,6 +314,15 @@ function nameBy(write: NameWriter): Uint8Array {
   const writer = new ByteWriter(32);
   write(writer);
   return writer.finish();
+}
+
+/**
+ * What a request that is on record has begun is only waited for: it may have ended and be forgotten
+ * by now, and is not begun once more. Under an id of its own home knows that by itself.
+ */
+function askedAgain(wanted: Wanted): Wanted {
+  const hasBegun = wanted.kind === "result" && wanted.belongs === "own";
+  return hasBegun ? { ...wanted, beginning: undefined } : wanted;
 }
 
 /** By which later runs know the outcome of a request of that name. */

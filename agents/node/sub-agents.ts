@@ -19,7 +19,7 @@ import { checksum } from "../../store/checksum.js";
 import { hashKey } from "../../store/key-hash.js";
 import { encodeDynamicKey } from "../../store/tuple-key.js";
 import { type AgentClient, checkInvokeOptions, type InvokeOptions } from "../client/client.js";
-import type { ForkChanges, ForkOptions } from "../client/fork-client.js";
+import { checkForkOptions, type ForkChanges, type ForkOptions } from "../client/fork-client.js";
 import type { HumanQuestion, Invocation, NextStep } from "../client/invocation.js";
 import { InvocationHandle, stepOf } from "../client/invocation-handle.js";
 import type { AgentCalls } from "../client/outcome-question.js";
@@ -45,6 +45,7 @@ import type { ActiveNode } from "./active-node.js";
 import { assertBegun, failedBefore, resultIn } from "./child-outcome.js";
 import type { Traced } from "./trace-recorder.js";
 import type { NameWriter, NodeWaits, WaitPlaces } from "./node-waits.js";
+import { forkOnce } from "./sub-forks.js";
 
 const names = { invoke: 8, initiate: 9, result: 10, step: 11, receipt: 12 } as const;
 
@@ -307,15 +308,36 @@ class SubInvocation extends InvocationHandle {
     return this.#looks("setMetadata", () => super.setMetadata(changes, options));
   }
 
-  override fork(changes: ForkChanges, options: ForkOptions = {}): Promise<unknown> {
-    return this.#looks("fork", () => super.fork(changes, options));
+  override async fork(changes: ForkChanges, options: ForkOptions = {}): Promise<unknown> {
+    const { signal } = options;
+    const fork = await this.initiateFork(changes, options);
+    return await fork.result(signal && { signal });
   }
 
   override initiateFork(
     changes: ForkChanges,
     options: ForkOptions = {},
   ): Promise<Invocation<unknown>> {
-    return this.#looks("initiateFork", () => super.initiateFork(changes, options));
+    const active = this.#active;
+    const name = this.#name("initiateFork");
+    const traced = agentCall(this.#own, "initiateFork", [this.id, changes], idIn);
+    const begin = async (waits: NodeWaits): Promise<Invocation<unknown>> => {
+      checkForkOptions("initiateFork", options);
+      const [calls, parent] = [this.#calls, this.#id];
+      const { port, attempt } = waits;
+      const outcomeOf = (fork: InvocationId): Uint8Array | undefined =>
+        waits.anyEarlierOutcome(nameOf(names.result, fork));
+      const forkCall = { active, port, attempt, calls, parent, changes, options, outcomeOf };
+      const forked = forkOnce(forkCall);
+      // Sent for good, like what is written: the function may not return before.
+      const begun = active.operation(name, async () => {
+        await this.#known();
+        return await forked();
+      });
+      const id = await unlessAborted(begun, options);
+      return new SubInvocation(active, this.#own, calls, id, false);
+    };
+    return active.waiting(name, begin, traced);
   }
 
   override parent(options: WaitOptions = {}): Promise<string | undefined> {

@@ -106,6 +106,21 @@ export function applyOnce(
   program: TaskProgram,
   { rows }: HarnessBatch,
   turns: HarnessTurns,
+  received: Received,
+): Uint8Array {
+  const { message, call } = received;
+  if (call === undefined) return applied(program, rows, turns, received);
+  let reply = new Uint8Array(0);
+  calledOnce(rows, call, message, () => {
+    reply = new Uint8Array(applied(program, rows, turns, received));
+  });
+  return reply;
+}
+
+function applied(
+  program: TaskProgram,
+  rows: BatchRows,
+  turns: HarnessTurns,
   { origin, message, stamp, work }: Received,
 ): Uint8Array {
   const known = stamp === undefined ? undefined : recorded(rows, stamp);

@@ -109,7 +109,7 @@ export class ProgramHarness {
       now: () => this.clock.nowMs,
       random: this.#random,
       assertWritable: () => {},
-      request: (task, message) => thread.request(task, message),
+      request: (task, message, id) => thread.request(task, message, id),
       reopened: async () => {},
       onNotice: (listener) => {
         thread.notice = listener;

@@ -13,6 +13,8 @@ export interface Received {
   readonly sequence: number;
   /** Of what is recorded. */
   readonly stamp?: HarnessStamp;
+  /** The id of a client's call. */
+  readonly call?: Uint8Array | undefined;
   readonly resolve: (reply: Uint8Array) => void;
   readonly reject: (error: Error) => void;
 }
@@ -39,10 +41,10 @@ export class HarnessThread {
     this.thread = thread;
   }
 
-  request(task: number, message: Uint8Array): Promise<Uint8Array> {
+  request(task: number, message: Uint8Array, call?: Uint8Array): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       const origin: MessageOrigin = { kind: "lane", thread: this.thread };
-      const request = { ...received(origin, message.slice()), resolve, reject };
+      const request = { ...received(origin, message.slice()), call, resolve, reject };
       queueIn(this.requests, task).push(request);
       const pending = this.#pending.get(task) ?? new Set();
       this.#pending.set(task, pending.add(request));

@@ -12,7 +12,7 @@ import { ProgramHarness, type HarnessSettings } from "./program-harness.js";
 export class TwoHarnesses {
   readonly inner: ProgramHarness;
   readonly outer: ProgramHarness;
-  /** By call: harnesses have no ledger of calls (`ProgramClientPort.request`). */
+  /** By call: what comes again waits for the same answer. */
   readonly #calls = new Map<string, Promise<Uint8Array>>();
   /** What each call was sent as first. */
   readonly #sent = new Map<string, Uint8Array>();

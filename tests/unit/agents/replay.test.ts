@@ -3,6 +3,7 @@
 
 import { describe, expect, it } from "vitest";
 import { agent } from "../../../agents/agent.js";
+import { agentProgram } from "../../../agents/execution.js";
 import { DeadLetters, deadLetterTable, parseLetterId } from "../../../agents/node/dead-letters.js";
 import { parseInvocationId, placementOf } from "../../../agents/wire/invocation-id.js";
 import { invocationTable } from "../../../agents/home/invocation-record.js";
@@ -137,6 +138,48 @@ describe("dead letters — replay", () => {
       code: "INVOCATION_UNKNOWN",
     });
     expect(made.harness.rowCount(queueTable)).toBe(1);
+  });
+
+  it("begins nothing again that it had begun, and that is forgotten", async () => {
+    const ran: number[] = [];
+    const hold = latch();
+    let poison = true;
+    const child = agent({
+      entry: "a",
+      result: type<number>(),
+      nodes: { a: node({ input: type<number>() }) },
+    }).implement({
+      async a(ctx, n) {
+        ran.push(n);
+        await hold.opened;
+        ctx.result(n);
+      },
+    });
+    const parent = agent({
+      agents: { child },
+      entry: "b",
+      result: type<string>(),
+      maxRetries: 0,
+      nodes: { b: node({ input: type<number>() }) },
+    }).implement({
+      async b(ctx, n) {
+        const begun = ctx.agents.child.invoke(n);
+        if (poison) throw new Error("no");
+        ctx.result(await begun.then(String, (error: unknown) => String(Object(error).code)));
+      },
+    });
+    const program = agentProgram({ invocationsRetainedMax: 2 });
+    const harness = new ProgramHarness({ agents: { parent, child }, tasks: 1, program });
+    const clients = clientsOf(harness);
+    const top = await harness.until(clients.agent(parent).initiate(7));
+    await harness.run();
+    hold.open();
+    for (let n = 0; n < 9; n += 1) await harness.until(clients.agent(child).invoke(0));
+    const [letter] = await lettersOf(harness);
+    poison = false;
+    await harness.until(clients.deadLetters.replay(letter?.id ?? ""));
+    expect(await harness.until(top.result())).toBe("INVOCATION_UNKNOWN");
+    expect(ran.filter((n) => n === 7)).toEqual([7]);
   });
 
   it("keeps a record that a replay has made pending, beyond what is retained", async () => {
