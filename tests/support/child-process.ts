@@ -1,6 +1,6 @@
 // Child processes — programs of tests/topologies in processes of their own, which tests read.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
@@ -46,6 +46,13 @@ export function startMounted(
   const program = [process.execPath, programFile(name), mount, ...args];
   const script = `mount -t tmpfs -o size=${size} tmpfs "$1" && shift && exec "$@"`;
   return started("unshare", ["-m", "sh", "-c", script, "sh", mount, ...program], "pipe");
+}
+
+/** Why no tmpfs can be mounted here (no root, no Linux); `undefined` where one can. */
+export function mountRefusal(mount: string): string | undefined {
+  const tried = spawnSync("unshare", ["-m", "mount", "-t", "tmpfs", "tmpfs", mount]);
+  if (tried.status === 0) return undefined;
+  return tried.error?.message ?? tried.stderr.toString().trim();
 }
 
 function programFile(name: string): string {

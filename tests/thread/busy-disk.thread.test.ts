@@ -2,20 +2,18 @@
 // like a process that ends because a write has failed.
 // Where nothing can be mounted (no root, no Linux) the test says so and tests nothing; when a task
 // looks is tested in tests/unit/runtime/disk-meter.test.ts.
-import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { startMounted } from "../support/child-process.js";
+import { mountRefusal, startMounted } from "../support/child-process.js";
 import { tempDirectory } from "../support/temp-directory.js";
 
 it("holds nodes on a full disk while the launching thread is busy, and loses nothing", async () => {
   const mount = join(tempDirectory(), "mount");
   mkdirSync(mount);
-  const tried = spawnSync("unshare", ["-m", "mount", "-t", "tmpfs", "tmpfs", mount]);
-  if (tried.status !== 0) {
-    const reason = tried.error?.message ?? tried.stderr.toString().trim();
-    process.stderr.write(`busy-disk: nothing was tested, a tmpfs cannot be mounted: ${reason}\n`);
+  const refusal = mountRefusal(mount);
+  if (refusal !== undefined) {
+    process.stderr.write(`busy-disk: nothing was tested, a tmpfs cannot be mounted: ${refusal}\n`);
     return;
   }
   const child = startMounted("busy-disk.js", mount, "64m");

@@ -2,21 +2,19 @@
 // process that ends because a write has failed, or something acknowledged that is gone.
 // Where nothing can be mounted (no root, no Linux) the test says so and tests nothing; the levels
 // themselves are tested in tests/unit/runtime/disk-low.test.ts.
-import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { startMounted } from "../support/child-process.js";
+import { mountRefusal, startMounted } from "../support/child-process.js";
 import { tempDirectory } from "../support/temp-directory.js";
 
 it("refuses work on a disk that fills up, survives, and goes on when there is room", async () => {
   const directory = tempDirectory();
   const mount = join(directory, "mount");
   mkdirSync(mount);
-  const tried = spawnSync("unshare", ["-m", "mount", "-t", "tmpfs", "tmpfs", mount]);
-  if (tried.status !== 0) {
-    const reason = tried.error?.message ?? tried.stderr.toString().trim();
-    process.stderr.write(`disk-full: nothing was tested, a tmpfs cannot be mounted: ${reason}\n`);
+  const refusal = mountRefusal(mount);
+  if (refusal !== undefined) {
+    process.stderr.write(`disk-full: nothing was tested, a tmpfs cannot be mounted: ${refusal}\n`);
     return;
   }
   const child = startMounted("full-disk.js", mount, "64m", join(directory, "go"));
