@@ -300,8 +300,9 @@ export class FailedNodes {
   revived(turn: Turn, { letterNo, attempt }: RevivedMessage): void {
     // A power cut may have taken it: then its row runs by itself.
     if (!this.#letters.has(turn, letterNo)) return;
+    const { failures } = this.#letters.info(turn, letterNo);
     const letter = decodeRun(this.#letters.run(turn, letterNo));
-    const run = encodeRun({ ...letter, attempt });
+    const run = encodeRun({ ...letter, attempt: attemptBehind(failures, attempt) });
     this.#letters.remove(turn, letterNo);
     const arrivalNo = this.#queue.appendReplayed(turn, run);
     this.#waits.children.move(turn, letterNo, arrivalNo);
@@ -325,6 +326,17 @@ export class FailedNodes {
     this.#waits.children.forget(turn, letterNo);
     this.#done.forget(turn, run, recorded);
   }
+}
+
+/**
+ * The attempt in which a letter runs again, as its home has said. A home that has forgotten the
+ * invocation counts from 0; then it is the one behind all in which it failed, so that what it
+ * begins now is not what it had begun in them.
+ */
+function attemptBehind(failures: readonly Uint8Array[], attempt: number): number {
+  const newest = failures.at(-1);
+  const failedIn = newest === undefined ? 0 : decodeFailure(newest).attempt;
+  return attempt < failedIn ? failedIn + 1 : attempt;
 }
 
 /** An ack for a node invocation that has not finished, and that nothing waits for any more. */
