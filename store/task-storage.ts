@@ -367,7 +367,8 @@ class LogFirstStorage implements TaskStorage {
         this.#keeper.forget(segment.file.firstBatch);
         this.#checkpoints += 1;
       } catch (error) {
-        this.#listener?.(this.#failed(error));
+        const failure = this.#failed(error);
+        this.#listener?.(failure);
       } finally {
         this.#checkpoint = undefined;
       }

@@ -1,11 +1,8 @@
-// Task storage — swaps, checkpoints and segments, threads that start again, and what a failure
-// ends.
+// Task storage — swaps, checkpoints and segments, threads that start again, and looks at rows.
 
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { PartitaError } from "../../../base/errors.js";
 import { type CheckpointResult, runCheckpoint } from "../../../store/checkpoint.js";
 import { Environment } from "../../../store/environment.js";
 import { hashKey } from "../../../store/key-hash.js";
@@ -18,7 +15,7 @@ import {
   type Durability,
   openTaskStorage,
 } from "../../../store/task-storage.js";
-import { flipBit, newestSegment, segmentPaths } from "../../support/log-files.js";
+import { segmentPaths } from "../../support/log-files.js";
 import { bytes, record, text } from "../../support/storage-bytes.js";
 import { commit, smallMemory, taskId } from "../../support/storage-fixture.js";
 import { allRows } from "../../support/storage-shown.js";
@@ -299,90 +296,45 @@ describe("task storage — durability", () => {
   });
 });
 
-/** Puts another file in the place of the newest segment's descriptor. */
-function replaceSegment(directory: string, other: string): void {
-  const path = newestSegment(directory);
-  const descriptor = readdirSync("/proc/self/fd")
-    .map(Number)
-    .find((candidate) => linkOf(candidate) === path);
-  if (descriptor === undefined) throw new Error("the segment is not open");
-  closeSync(descriptor);
-  expect(openSync(other, "r+")).toBe(descriptor);
-}
-
-function linkOf(descriptor: number): string | undefined {
-  try {
-    return readlinkSync(`/proc/self/fd/${descriptor}`);
-  } catch {
-    return undefined;
-  }
-}
-
-describe("task storage — after a failure", () => {
-  it("throws a failed write again at every later call, and shows no part of it", async () => {
-    const directory = tempDirectory();
-    const memory = smallMemory();
-    const storage = await open({ directory, memory });
-    const reader = openTaskReader({ directory, taskId, memory });
-    await commit(storage, [record(16, "a", 1, "one")]);
-    replaceSegment(directory, "/dev/full");
-    expect(() => storage.append([record(16, "a", 2, "two")])).toThrow("ENOSPC");
-    expect(() => storage.sync()).toThrow("ENOSPC");
-    expect(() => storage.publish()).toThrow("ENOSPC");
-    expect(() => storage.hasRoom([])).toThrow("ENOSPC");
-    expect(() => storage.append([])).toThrow("ENOSPC");
-    expect(() => storage.get(16, bytes("a"), 0)).toThrow("ENOSPC");
-    await expect(storage.checkpoint()).rejects.toThrow("ENOSPC");
-    const found = reader.get(16, bytes("a"), hashKey(bytes("a")));
-    expect(found === "busy" ? found : found?.version).toBe(1);
-    await reader.close();
+describe("task storage — rows that only the environment has", () => {
+  it("are hidden by a clear at once, and written again above it", async () => {
+    const storage = await open();
+    const found = (key: string) => {
+      const row = storage.get(16, bytes(key), hashKey(bytes(key)));
+      return row && `${row.version}:${text(row.value)}`;
+    };
+    await commit(storage, [record(16, "a", 1, "one"), record(16, "b", 2, "two")]);
+    // Twice: the arena of the first is kept until the second.
+    for (const version of [3, 4]) {
+      await storage.checkpoint();
+      await commit(storage, [record(17, "other", version, "x")]);
+    }
+    expect([found("a"), found("b")]).toEqual(["1:one", "2:two"]);
+    await commit(storage, [record(16, "b", 6, "six")], [[16, 5]]);
+    expect([found("a"), found("b")]).toEqual([undefined, "6:six"]);
+    expect(rowsOf(storage)).toEqual(["b=6:six"]);
+    expect(rowsOf(storage, 17)).toEqual(["other=4:x"]);
   });
+});
 
-  it("throws a failed sync again at every later call, and publishes nothing", async () => {
-    const directory = tempDirectory();
-    const storage = await open({ directory });
-    await commit(storage, [record(16, "a", 1, "one")]);
-    storage.append([record(16, "a", 2, "two")]);
-    replaceSegment(directory, "/dev/null");
-    expect(() => storage.sync()).toThrow("EINVAL");
-    expect(() => storage.publish()).toThrow("EINVAL");
-    expect(() => storage.flush()).toThrow("EINVAL");
-    expect(() => storage.page(16, {}, 1)).toThrow("EINVAL");
-  });
-
-  it("throws what a checkpoint threw, and loses nothing", async () => {
-    const directory = tempDirectory();
-    const storage = await open({
-      directory,
-      runCheckpoint: async () => {
-        throw new PartitaError("STORE_CORRUPT", { taskId, reason: "made up" });
-      },
-    });
-    const told: unknown[] = [];
-    storage.onFailure((error) => told.push(error));
-    await commit(storage, [record(16, "a", 1, "one")]);
-    await expect(storage.checkpoint()).rejects.toThrow("made up");
-    expect(told).toEqual([expect.objectContaining({ code: "STORE_CORRUPT" })]);
-    expect(() => storage.append([])).toThrow("made up");
-    expect(() => storage.hasRoom([])).toThrow("made up");
-    await expect(storage.whenRoom()).rejects.toThrow("made up");
-    await expect(storage.close()).rejects.toThrow("made up");
-    const again = await open({ directory });
-    expect(rowsOf(again)).toEqual(["a=1:one"]);
-    await again.checkpoint();
-    expect(segmentPaths(directory)).toHaveLength(1);
-  });
-
-  it("refuses a damaged row of the environment with table and key", async () => {
-    const directory = tempDirectory();
-    const storage = await open({ directory });
-    await commit(storage, [record(16, "a", 1, "a value to be damaged")]);
-    await storage.checkpoint();
-    await storage.close();
-    const file = join(directory, environmentFolder, "data.mdb");
-    flipBit(file, readFileSync(file).lastIndexOf("value to be damaged"));
-    const again = await open({ directory });
-    expect(() => again.get(16, bytes("a"), hashKey(bytes("a")))).toThrow("key 61 in table 16");
-    expect(() => again.page(16, {}, 1)).toThrow("key 61 in table 16");
+describe("task storage — a look ahead", () => {
+  it("touches the newest record of a key, in whatever arena, and changes nothing", async () => {
+    const storage = await open();
+    const touched = (key: string): number | undefined => {
+      return storage.lookAhead?.(Uint32Array.of(hashKey(bytes(key))), 1);
+    };
+    // Where a record begins, and what a short one has in its other half: its table and its value.
+    const expected = (letter: string): number => 16 + letter.charCodeAt(0);
+    for (const [index, letter] of [..."stuv"].entries()) {
+      const value = letter.repeat(40);
+      await commit(storage, [record(16, "a", 2 * index + 1, value)]);
+      expect([touched("a"), touched("nowhere")]).toEqual([expected(letter), 0]);
+      await storage.checkpoint();
+      // Now it lies in the arena that is kept; the other one is active.
+      expect(touched("a")).toBe(expected(letter));
+      await commit(storage, [record(16, "a", 2 * index + 2, value.toUpperCase())]);
+      expect(touched("a")).toBe(expected(letter.toUpperCase()));
+      expect(rowsOf(storage)).toEqual([`a=${2 * index + 2}:${value.toUpperCase()}`]);
+    }
   });
 });
