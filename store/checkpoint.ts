@@ -13,6 +13,7 @@
 //   C3. A tombstone of a row born in this arena is left out: no layer below ever held the row.
 
 import { PartitaError } from "../base/errors.js";
+import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
 import { Arena } from "./arena.js";
 import { Environment, type StepWriter } from "./environment.js";
@@ -108,7 +109,8 @@ class ArenaRows {
       if (records.table(offset) !== storageTable) break;
       this.#assertSound(offset);
       const table = clearedTable(records.key(offset));
-      if (table !== undefined) cleared.set(table, decodeVersion(records.value(offset)));
+      assert(table !== undefined, "the log has nothing but clears in the storage's own table");
+      cleared.set(table, decodeVersion(records.value(offset)));
     }
     return cleared;
   }

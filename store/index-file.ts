@@ -17,6 +17,7 @@
 //       or cannot be written costs time alone.
 
 import { closeSync, fstatSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
+import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
 import { type Arena, arenaStart } from "./arena.js";
 import { checksum } from "./checksum.js";
@@ -164,7 +165,7 @@ function readFrom(
  */
 export function writeIndexFile(place: IndexPlace, arena: Arena): void {
   const summary = summaryOf(arena, arenaStart, arena.tail);
-  if (summary === undefined) return;
+  assert(summary !== undefined, "an arena ends with a frame");
   const list = new RecordList(summary.records);
   listFrames(arena, arenaStart, arena.tail, list);
   const own = ownOf(arena, list);

@@ -93,10 +93,11 @@ function byTable(arena: Arena, offsets: Int32Array): ReadonlyMap<TableId, Int32A
   const lists = new Map(Array.from(counts, ([table, count]) => [table, new Int32Array(count)]));
   for (const offset of offsets) {
     const table = records.table(offset);
-    const left = (counts.get(table) ?? 0) - 1;
-    counts.set(table, left);
+    const left = counts.get(table);
     const list = lists.get(table);
-    if (list !== undefined) list[list.length - 1 - left] = offset;
+    assert(left !== undefined && list !== undefined, "each table was counted");
+    counts.set(table, left - 1);
+    list[list.length - left] = offset;
   }
   return lists;
 }

@@ -9,6 +9,7 @@
 //       first.
 //   R2. What is indexed was checked: the frame's checksum covers it.
 
+import { assert } from "../base/invariant.js";
 import { Arena, arenaStart } from "./arena.js";
 import { type KnownKeys, nothingKnown } from "./arena-scan.js";
 import type { CheckpointJob, CheckpointResult } from "./checkpoint.js";
@@ -165,7 +166,8 @@ function index(
   const { records } = arena;
   const notice = (offset: number): void => {
     const table = clearedTable(records.key(offset));
-    if (table !== undefined) control.setCleared(table, decodeVersion(records.value(offset)));
+    assert(table !== undefined, "the log has nothing but clears in the storage's own table");
+    control.setCleared(table, decodeVersion(records.value(offset)));
   };
   return indexSegment(arena, segment, notice, kept);
 }
@@ -179,6 +181,7 @@ function readClears(environment: Environment, control: ControlWords): void {
   const range = { from: clearKey(0), to: clearKey(0xffff) };
   for (const row of environment.page(storageTable, range, 0xffff)) {
     const table = clearedTable(row.key);
-    if (table !== undefined) control.setCleared(table, decodeVersion(row.value));
+    assert(table !== undefined, "between keys of clears lie keys of clears");
+    control.setCleared(table, decodeVersion(row.value));
   }
 }

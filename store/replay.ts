@@ -19,6 +19,7 @@ import {
   readSync,
 } from "node:fs";
 import { PartitaError } from "../base/errors.js";
+import { assert } from "../base/invariant.js";
 import { arenaStart } from "./arena.js";
 import { frameHeaderBytes, looksLikeFrame, readFrame } from "./frame.js";
 import { readHeader } from "./segment.js";
@@ -67,10 +68,11 @@ export function replayLog(
   const files = listSegments(taskDirectory);
   const segments: ReplayedSegment[] = [];
   let cutBytes = 0;
-  let expected = files[0]?.firstBatch ?? covered + 1;
-  if (expected > covered + 1) {
-    const file = files[0]?.path ?? taskDirectory;
-    throw corrupt(file, 0, `batches ${covered + 1} to ${expected - 1} are missing before it`);
+  const [oldest] = files;
+  let expected = oldest?.firstBatch ?? covered + 1;
+  if (oldest !== undefined && expected > covered + 1) {
+    const reason = `batches ${covered + 1} to ${expected - 1} are missing before it`;
+    throw corrupt(oldest.path, 0, reason);
   }
   for (const [index, file] of files.entries()) {
     const bytes = readInto(file.path, (size) => placing(files.length - 1 - index, size));
@@ -128,10 +130,10 @@ function readInto(path: string, place: (bytes: number) => Uint8Array): Uint8Arra
     let done = 0;
     while (done < size) {
       const read = readSync(descriptor, bytes, done, size - done, done);
-      if (read === 0) break;
+      assert(read > 0, "a segment has become shorter while it was read");
       done += read;
     }
-    return bytes.subarray(0, done);
+    return bytes;
   } finally {
     closeSync(descriptor);
   }
@@ -202,7 +204,7 @@ function refuseWitness(
 function truncate(path: string, end: number): void {
   const descriptor = openSync(path, "r+");
   try {
-    if (fstatSync(descriptor).size > end) ftruncateSync(descriptor, end);
+    ftruncateSync(descriptor, end);
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);

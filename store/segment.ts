@@ -119,10 +119,10 @@ export class Segment {
     const length = Math.min(fillBytes, this.#bytesMax - start);
     if (this.#filling !== undefined || this.#closed || length <= 0) return;
     this.#filling = new Promise((resolve) => {
-      write(this.#descriptor, zeros, 0, length, start, (error, written) => {
+      write(this.#descriptor, zeros, 0, length, start, (_error, written) => {
         // Zeros are a help, not data: without them appends grow the file, and a full disk shows
-        // there.
-        if (error === null) this.#filledEnd = start + written;
+        // there. Of what is refused, none is written.
+        this.#filledEnd = start + written;
         this.#filling = undefined;
         resolve();
       });

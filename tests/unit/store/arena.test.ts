@@ -352,6 +352,13 @@ describe("arena scan — the keys of a table", () => {
     }
   });
 
+  it("ends its walk where memory that is used again has no frame", () => {
+    const arena = newArena();
+    addFrame(arena, [record(16, "b", 1, "x"), record(16, "a", 2, "x")]);
+    const end = arena.tail + 4_096;
+    expect(keysOf(arena, new ArenaScan(arena).keys(16, 2, end))).toEqual(["61", "62"]);
+  });
+
   it("has a key once that was written a hundred times, by its newest record", () => {
     const arena = newArena();
     addFrame(arena, [record(16, "hotter", 1, "x"), record(16, "a", 2, "x")]);

@@ -233,6 +233,11 @@ const damages: Readonly<Record<string, (file: string) => void>> = {
   ),
   "its header asks for all the memory there is": (file) =>
     rewrite(file, (bytes) => bytes.fill(0xff, 40, 56)),
+  "it ends within a frame": (file) =>
+    rewrite(file, (bytes) => {
+      bytes.writeUInt32LE(bytes.readUInt32LE(32) - 8, 32);
+      return bytes;
+    }),
   "a slot is wrong": (file) => flipBit(file, 64 + 100_001, 3),
   "its last offset is wrong": (file) => flipBit(file, statSync(file).size - 4, 3),
 };

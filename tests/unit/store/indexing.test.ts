@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from "vitest";
 import { Arena, arenaStart } from "../../../store/arena.js";
 import { ArenaScan } from "../../../store/arena-scan.js";
 import { frameHeaderBytes, sealFrame } from "../../../store/frame.js";
-import { readIndexFile, writeIndexFile } from "../../../store/index-file.js";
+import { readIndexFile, summaryOf, writeIndexFile } from "../../../store/index-file.js";
 import { indexSegment } from "../../../store/indexing.js";
 import type { ReplayedSegment } from "../../../store/replay.js";
 import type { RecordWrite } from "../../../store/storage.js";
@@ -126,6 +126,15 @@ describe("indexing — a segment that was read into its arena", () => {
 });
 
 describe("indexing — behind what an index file has", () => {
+  it("counts whole frames, and nothing of one that does not end where it should", () => {
+    const { arena } = newArena();
+    const { end } = fill(arena, [[record(16, "a", 1, "x")], [record(16, "b", 2, "x")]], false);
+    expect(summaryOf(arena, arenaStart, end)?.records).toBe(2);
+    for (const other of [end - 8, end + 8]) {
+      expect(summaryOf(arena, arenaStart, other)).toBeUndefined();
+    }
+  });
+
   it("leads to what indexing all of it leads to, wherever the file ends", async () => {
     const directory = tempDirectory();
     const place = { directory, taskId: 3, firstBatch: 1 };

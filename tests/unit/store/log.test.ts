@@ -1,6 +1,7 @@
 // Log — records, frames and segments as bytes: what stands where, and what is told from what.
 
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import fs, { readFileSync, statSync, writeFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { frameHeaderBytes, looksLikeFrame, readFrame, sealFrame } from "../../../store/frame.js";
 import { RecordMemory, recordBytes } from "../../../store/record.js";
@@ -137,6 +138,34 @@ describe("segment — files", () => {
     expect(written.length).toBeLessThanOrEqual(bytesMax);
     expect(written.length).toBeGreaterThan(at);
     expect(written.subarray(at).every((byte) => byte === 0)).toBe(true);
+  });
+
+  it("does without zeros ahead when the device refuses them, and tries again", async () => {
+    const directory = directoryWithLog();
+    const bytesMax = 4 * kibibyte ** 2;
+    const segment = create(directory, 1, bytesMax);
+    const arena = new Uint8Array(bytesMax).fill(7);
+    const { write } = fs;
+    const refused: unknown[] = [];
+    const refusing = (...args: unknown[]): void => {
+      refused.push(args[4]);
+      const told = args.at(-1);
+      if (typeof told === "function") setImmediate(() => told(new Error("ENOSPC"), 0));
+    };
+    Object.assign(fs, { write: refusing });
+    syncBuiltinESMExports();
+    onTestFinished(() => {
+      Object.assign(fs, { write });
+      syncBuiltinESMExports();
+    });
+    const filled = 256 * kibibyte;
+    segment.append(arena, 64, 128);
+    await segment.filled();
+    segment.append(arena, 128, filled + 100);
+    await segment.filled();
+    expect(refused).toEqual([filled, filled + 100]);
+    expect(segment.writableEnd).toBe(bytesMax);
+    expect(statSync(segment.file.path).size).toBe(filled + 100);
   });
 
   it("goes on where a recovered file was cut", async () => {

@@ -1,7 +1,7 @@
 // Reader — the seqlock on one thread: when it is busy, and when it looks at the environment anew.
 
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { Environment } from "../../../store/environment.js";
 import { hashKey } from "../../../store/key-hash.js";
 import { openTaskReader } from "../../../store/reader.js";
@@ -130,4 +130,59 @@ describe("reader — beside its owner", () => {
     await reader.close();
     await reader.close();
   });
+});
+
+describe("reader — a look while its owner works", () => {
+  it("looks again when a look was led astray by what changed meanwhile", async () => {
+    const { directory, memory, reader, storage } = await start();
+    await commit(storage, [record(16, "a", 1, "x")]);
+    await storage.checkpoint();
+    await commit(storage, [record(16, "b", 2, "x")]);
+    await storage.checkpoint();
+    expect(seen(reader, "a")).toBe("1:x");
+    const looks = vi.spyOn(Environment.prototype, "get");
+    onTestFinished(() => looks.mockRestore());
+    looks.mockImplementationOnce(() => {
+      new ControlWords(memory).exclusively(() => {});
+      throw new Error("astray");
+    });
+    expect(seen(reader, "a")).toBe("1:x");
+    expect(looks).toHaveBeenCalledTimes(2);
+    looks.mockImplementationOnce(() => {
+      throw new Error(`damage in ${directory}`);
+    });
+    expect(() => seen(reader, "a")).toThrow("damage in");
+  });
+
+  it.each([false, true])(
+    "gives no page of half a frame: what is published stands behind the end (two layers: %s)",
+    async (hasTwo) => {
+      const { reader, storage } = await start();
+      const keys = Array.from({ length: 1_000 }, (_, at) => `k${1_000 + at}`);
+      if (hasTwo) {
+        await commit(storage, [record(16, "a", 1, "x")]);
+        await storage.checkpoint();
+      }
+      await commit(
+        storage,
+        keys.map((key, at) => record(16, key, at + 2, "old")),
+      );
+      const during: unknown[] = [];
+      const setEnd = ControlWords.prototype.setPublishedEnd;
+      const ends = vi.spyOn(ControlWords.prototype, "setPublishedEnd");
+      onTestFinished(() => ends.mockRestore());
+      ends.mockImplementation(function (this: ControlWords, arena, end) {
+        during.push(reader.page(16, { from: bytes("k") }, 2_000));
+        setEnd.call(this, arena, end);
+      });
+      await commit(storage, [record(16, "k1500", 2_000, "new"), record(16, "k9", 2_001, "new")]);
+      expect(during).toEqual(["busy"]);
+      const page = reader.page(16, { from: bytes("k") }, 2_000);
+      const rows = page === "busy" ? [] : page.map(({ key, value }) => [text(key), text(value)]);
+      expect(rows).toEqual([
+        ...keys.map((key) => [key, key === "k1500" ? "new" : "old"]),
+        ["k9", "new"],
+      ]);
+    },
+  );
 });

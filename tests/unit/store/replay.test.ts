@@ -288,3 +288,44 @@ async function leftOverTwoSegments(): Promise<string> {
   await storage.close();
   return before;
 }
+
+describe("replay — segments that the environment has", () => {
+  it("are deleted; the one to go on with is kept though nothing is in it", async () => {
+    const directory = await leftOverTwoSegments();
+    const [older, newer] = segmentPaths(directory);
+    const { segments, cutBytes } = replayLog(directory, taskId, 3);
+    expect(segmentPaths(directory)).toEqual([newer]);
+    expect(older).not.toBe(newer);
+    expect(segments.map(({ file, frames }) => [file.path, frames])).toEqual([[newer, 0]]);
+    expect(cutBytes).toBe(0);
+  });
+
+  it("are deleted when there is no other one, too", async () => {
+    const directory = await leftBehind(3);
+    expect(replayLog(directory, taskId, 3).segments).toEqual([]);
+    expect(segmentPaths(directory)).toEqual([]);
+    expect(replayLog(directory, taskId, 3).segments).toEqual([]);
+  });
+
+  it("are kept when they have one more frame", async () => {
+    const directory = await leftBehind(3);
+    const [segment] = replayLog(directory, taskId, 2).segments;
+    expect([segment?.frames, segment?.lastBatch]).toEqual([3, 3]);
+  });
+});
+
+describe("replay — an end that nobody bears witness to", () => {
+  it("is cut with a later segment that was never begun, however short the file is", async () => {
+    const directory = await leftOverTwoSegments();
+    const [older = "", newer = ""] = segmentPaths(directory);
+    const starts = frameStarts(older);
+    rewrite(older, (bytes) => bytes.subarray(0, starts.at(-2)));
+    rewrite(newer, (bytes) => bytes.fill(0));
+    const { size } = statSync(newer);
+    const { segments, cutBytes } = replayLog(directory, taskId, 0);
+    expect(segments.map(({ lastBatch }) => lastBatch)).toEqual([2]);
+    expect(cutBytes).toBe(size);
+    expect(segmentPaths(directory)).toEqual([older]);
+    expect(statSync(older).size).toBe(starts.at(-2));
+  });
+});
