@@ -50,6 +50,13 @@ describe("record — bytes", () => {
     }
     expect(memory.isSound(64, end)).toBe(true);
   });
+
+  it("is touched at the very end of memory, too, where a short one has no other half", () => {
+    const memory = new RecordMemory(new ArrayBuffer(200));
+    memory.write(160, record(16, "a", 1, "x"), false);
+    expect(memory.end(160)).toBe(200);
+    expect(memory.touch(160)).toBe(16);
+  });
 });
 
 describe("frame — bytes", () => {
