@@ -60,7 +60,8 @@ export interface Invocation<Result> {
    * What its nodes have begun is cancelled at the same moment, whether they wait for it or not, and
    * this resolves when that has stopped as well. Not so what was begun by a node that had ended
    * before, or was given up: that goes on. One that was begun under an id of its own is told to
-   * stop, and not waited for; one of another topology, as long as that topology is there.
+   * stop, and not waited for; one of another topology, as long as that topology is there. One that
+   * a death kept from being recorded goes on there when its node is cancelled before it runs again.
    *
    * @throws PartitaError INVOCATION_UNKNOWN when this agent has no such invocation, or forgot it
    * @throws PartitaError TASK_EXITED, MAILBOX_FULL, CLOSED: calling it again is safe
