@@ -139,9 +139,11 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
       need.bytes += requestHeaderBytes + key.length + bytes.length;
       needs.set(lane, need);
     }
+    // Once: a task that looks at the disk meanwhile must not refuse a part of them.
+    this.#router.assertWritable();
     for (const [lane, { requests, bytes }] of needs) lane.assertRoom(requests, bytes);
     await allChecked(
-      encoded.map(({ key, bytes }) => this.#send(operation.put, key, bytes, nothingOf)),
+      encoded.map(({ key, bytes }) => this.#route(operation.put, key, bytes, nothingOf)),
     );
   }
 
@@ -260,8 +262,11 @@ export class StoreClient implements KeyValueStore<unknown, unknown, ErasedUpdate
   }
 
   #send<T>(kind: Operation, key: Uint8Array, argument: Uint8Array, judge: Judge<T>): Promise<T> {
-    // Nobody but this thread moves the level, so a call of several is refused whole.
     this.#router.assertWritable();
+    return this.#route(kind, key, argument, judge);
+  }
+
+  #route<T>(kind: Operation, key: Uint8Array, argument: Uint8Array, judge: Judge<T>): Promise<T> {
     const keyHash = hashKey(key);
     const lane: Lane = this.#router.lane(this.#router.owner(keyHash));
     return this.#request(lane, kind, key, keyHash, argument, judge);

@@ -1,9 +1,10 @@
 // Bugs here would look like new work that is accepted on a full disk, accepted work or reads that
 // are refused, or a runtime that does not go on by itself when there is room again.
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { limits } from "../../../base/limits.js";
 import { agent, keyValueStore, node, string, topology, type } from "../../../index.js";
 import { realSystem, type System } from "../../../internal.js";
+import { DiskState, diskLevel } from "../../../runtime/disk-state.js";
 import { inlineCluster } from "../../support/inline-cluster.js";
 import { type Latch, latch } from "../../support/latch.js";
 import { tempDirectory } from "../../support/temp-directory.js";
@@ -196,3 +197,23 @@ function turn(): Promise<void> {
     setImmediate(resolve);
   });
 }
+
+describe("disk low — while a call of several is made", () => {
+  it("is met by all of a putMany or by none: another thread may move the level", async () => {
+    const runtime = await inlineCluster(declared);
+    const store = runtime.store("counters");
+    let looks = 0;
+    const level = vi.spyOn(DiskState.prototype, "level", "get").mockImplementation(() => {
+      looks += 1;
+      return looks === 1 ? diskLevel.open : diskLevel.low;
+    });
+    onTestFinished(() => level.mockRestore());
+    await store.putMany([
+      ["a", 1],
+      ["b", 2],
+    ]);
+    const refused = store.putMany([["a", 3]]);
+    await expect(refused).rejects.toMatchObject({ code: "DISK_LOW" });
+    expect(await store.getMany(["a", "b"])).toEqual([1, 2]);
+  });
+});
