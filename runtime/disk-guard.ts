@@ -12,7 +12,8 @@
 // Invariants:
 //   K1. Nothing is served before the first look.
 //   K2. A level is left upwards only when an eighth of its mark is free beyond it: no flapping.
-//   K3. A look that fails changes nothing; the next one is made at the usual time.
+//   K3. A look that fails changes nothing; the next one is made at the usual time. Nor does one in
+//       whose time a task has looked (disk-meter.ts): the answer may be older than what that found.
 
 import { statfs } from "node:fs/promises";
 import { PartitaError } from "../base/errors.js";
@@ -131,9 +132,10 @@ export class DiskGuard {
   }
 
   async #look(probe: DiskProbe): Promise<void> {
+    const { looks } = this.#state;
     try {
       const freeBytes = await probe();
-      if (!this.#closed) this.#judge(freeBytes);
+      if (!this.#closed && this.#state.looks === looks) this.#judge(freeBytes);
     } catch {
       this.#failedLooks += 1;
     }

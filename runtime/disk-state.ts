@@ -27,8 +27,8 @@ export interface DiskSpec {
   readonly memory: SharedArrayBuffer;
 }
 
-/** Words: 0 level, 1 free bytes; of 64 bits, so that no disk is too large. */
-const wordCount = 2;
+/** Words: 0 level, 1 free bytes, 2 looks; of 64 bits, so that no disk is too large. */
+const wordCount = 3;
 
 /** Memory that says: everything goes on. */
 export function createDiskMemory(): SharedArrayBuffer {
@@ -57,7 +57,13 @@ export class DiskState {
     return Number(Atomics.load(this.#words, 1));
   }
 
+  /** How often anybody has looked: who looked before another one knows less than he. */
+  get looks(): bigint {
+    return Atomics.load(this.#words, 2);
+  }
+
   set(level: DiskLevel, freeBytes: number): void {
+    Atomics.add(this.#words, 2, 1n);
     Atomics.store(this.#words, 1, BigInt(Math.floor(freeBytes)));
     Atomics.store(this.#level, 0, level);
   }

@@ -22,6 +22,7 @@ import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
 import { hashKey } from "../store/key-hash.js";
+import { recordBytes } from "../store/record.js";
 import type { RecordWrite, TaskStorage } from "../store/storage.js";
 import type { SentStream } from "./handshake.js";
 import type { StreamAck } from "./stream-encoding.js";
@@ -29,6 +30,7 @@ import { Ring } from "./ring.js";
 import {
   encodeNumbers,
   messageKey,
+  messageKeyBytes,
   peerKey,
   readStreams,
   type StreamNumbers,
@@ -86,6 +88,11 @@ export interface OutboxMark {
   readonly staged: number;
 }
 
+/** What a frame takes for a message. */
+function rowBytesOf(message: Uint8Array): number {
+  return recordBytes(messageKeyBytes, message.length);
+}
+
 export class Outbox {
   readonly #task: number;
   readonly #storage: TaskStorage;
@@ -125,7 +132,7 @@ export class Outbox {
     });
   }
 
-  /** Bytes staged in the batch in hand. */
+  /** Bytes of what is staged in the batch in hand: of its rows, as a frame has them. */
   get stagedBytes(): number {
     return this.#stagedBytes;
   }
@@ -141,7 +148,7 @@ export class Outbox {
   stage(destination: number, message: Uint8Array): void {
     const stream = this.#stream(destination);
     this.#staged.push({ stream, sequence: stream.next, bytes: message });
-    this.#stagedBytes += message.length;
+    this.#stagedBytes += rowBytesOf(message);
     stream.next += 1;
     stream.touched = true;
   }
@@ -156,7 +163,7 @@ export class Outbox {
       const last = this.#staged.pop();
       assert(last !== undefined, "a staged message is gone");
       last.stream.next = last.sequence;
-      this.#stagedBytes -= last.bytes.length;
+      this.#stagedBytes -= rowBytesOf(last.bytes);
     }
   }
 

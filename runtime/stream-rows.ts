@@ -42,9 +42,12 @@ export function peerKey(epoch: number, peer: number): Uint8Array {
   return key;
 }
 
+/** Bytes of the key of a message's row. */
+export const messageKeyBytes = 14;
+
 /** Key of a message's row. */
 export function messageKey(epoch: number, destination: number, sequence: number): Uint8Array {
-  const key = new Uint8Array(14);
+  const key = new Uint8Array(messageKeyBytes);
   putU32(key, 0, epoch);
   key[4] = destination >>> 8;
   key[5] = destination;

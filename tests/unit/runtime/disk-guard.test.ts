@@ -100,6 +100,19 @@ describe("disk guard — looks", () => {
     expect(await look(1_000)).toBe(open);
   });
 
+  it("leaves what a task has found while it looked, which is newer", async () => {
+    const { guard, state, disk, system } = guarded();
+    await guard.begin();
+    system.advance(limits.diskLookMs);
+    // The probe has been asked and has not been heard.
+    state.set(reserve, 300);
+    await system.settle();
+    expect([state.level, state.freeBytes, disk.looks]).toEqual([reserve, 300, 2]);
+    system.advance(limits.diskLookMs);
+    await system.settle();
+    expect([state.level, state.freeBytes]).toEqual([open, 1_000]);
+  });
+
   it("never looks when it is turned off", async () => {
     const { guard, disk, look } = guarded({ diskLowBytes: 0, diskReserveBytes: 0 });
     await guard.begin();

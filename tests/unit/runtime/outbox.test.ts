@@ -6,6 +6,7 @@ import { limits } from "../../../base/limits.js";
 import { streamWindow } from "../../../runtime/outbox.js";
 import { checkStreamRows, messageKey, streamRecord } from "../../../runtime/stream-rows.js";
 import { systemTable } from "../../../runtime/system-table.js";
+import { bytesOfValue, recordBytes } from "../../../store/record.js";
 import { OutboxBench, sent } from "../../support/outbox-bench.js";
 import { check } from "../../support/property.js";
 
@@ -31,6 +32,21 @@ describe("outbox — sending (Q1, Q2)", () => {
       sent(1, 2, "c"),
     ]);
     expect(all.filter(({ destination }) => destination === 2)).toEqual([sent(2, 1, "b")]);
+  });
+
+  it("counts what is staged as a frame has it, and nothing that is taken back", () => {
+    const bench = new OutboxBench();
+    const { outbox } = bench;
+    bench.stage(1, "");
+    const mark = outbox.mark();
+    bench.stage(1, "a", "b".repeat(100));
+    const records = outbox.writes(() => 1).filter(({ table }) => table === systemTable.outbox);
+    const bytes = records.map(({ key, value }) => recordBytes(key.length, bytesOfValue(value)));
+    expect(outbox.stagedBytes).toBe(bytes.reduce((sum, each) => sum + each, 0));
+    outbox.rollback(mark);
+    expect(outbox.stagedBytes).toBe(bytes[0]);
+    bench.commit();
+    expect(outbox.stagedBytes).toBe(0);
   });
 
   it("takes a message back with its number", () => {
