@@ -29,7 +29,7 @@ import { checked } from "./refusal.js";
 import { Router } from "./router.js";
 import type { Storages } from "./storages.js";
 import { StoreClient, type StoreClientOptions } from "./store-client.js";
-import type { System, Timer } from "./system.js";
+import type { System } from "./system.js";
 import { Task, type TaskStats } from "./task.js";
 import { TaskDriver } from "./task-driver.js";
 import type { NeighbourCall, ProgramClientPort, ProgramReport, TaskPort } from "./task-program.js";
@@ -89,7 +89,6 @@ export class HostedThread {
   readonly guards: ThreadGuards;
   readonly objects: ThreadObjects;
   readonly #stores: ReadonlyMap<string, PlannedStore>;
-  readonly #timers: Timer[] = [];
 
   constructor(
     host: Host,
@@ -189,15 +188,6 @@ export class HostedThread {
     for (const driver of this.host.drivers) await driver.runSuspects();
   }
 
-  /** Syncs every task each `intervalMs`; a failed sync ends the process. */
-  syncEvery(intervalMs: number): void {
-    const again = (): void => {
-      for (const driver of this.host.drivers) driver.flush();
-      this.#timers.splice(0, this.#timers.length, this.host.system.after(intervalMs, again));
-    };
-    this.#timers.push(this.host.system.after(intervalMs, again));
-  }
-
   /** Nothing waits, runs or is unacknowledged on this thread. */
   get quiet(): boolean {
     return this.host.pending === 0 && this.host.drivers.every(({ task }) => task.quiet);
@@ -224,7 +214,6 @@ export class HostedThread {
 
   /** Stops the tasks and frees their storage; waits for checkpoints under way. */
   async close(): Promise<void> {
-    for (const timer of this.#timers) timer.cancel();
     this.guards.close();
     await Promise.all(this.host.drivers.map((driver) => driver.close()));
     await this.objects.close();
@@ -276,9 +265,9 @@ function assembled(
   const thread = new HostedThread(host, router, stores.values(), guards, objects);
   for (const driver of drivers) {
     host.adopt(driver);
+    if (spec.durability === "interval") driver.syncWithin(spec.syncIntervalMs);
     installProgram(declared, thread, driver, services, spec.valueBytesMax);
   }
-  if (spec.durability === "interval" && drivers.length > 0) thread.syncEvery(spec.syncIntervalMs);
   return thread;
 }
 

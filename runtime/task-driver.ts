@@ -24,6 +24,7 @@ import type { Outlet } from "./outlet.js";
 import { threadOf } from "./plan.js";
 import { section } from "./packet.js";
 import { type StreamAck, streamBody } from "./stream-encoding.js";
+import type { Timer } from "./system.js";
 import type { Task } from "./task.js";
 import type { MessageOrigin, OwnWork, ProgramReport, TaskProgram } from "./task-program.js";
 
@@ -42,6 +43,9 @@ export class TaskDriver {
   #inHand: Batch | undefined;
   /** The device works on the batch in hand. */
   #syncing: Promise<void> | undefined;
+  /** Time that a frame may stay in the system's hands alone; none in other modes. */
+  #syncIntervalMs: number | undefined;
+  #syncTimer: Timer | undefined;
   #begun = false;
   #failed = false;
   #closed = false;
@@ -69,6 +73,11 @@ export class TaskDriver {
   install(program: TaskProgram): void {
     this.#program = program;
     this.task.install(program);
+  }
+
+  /** Syncs each frame within `intervalMs`; without frames never. A failed sync ends the process. */
+  syncWithin(intervalMs: number): void {
+    this.#syncIntervalMs = intervalMs;
   }
 
   /** Puts this start on record, durably; before anything is served. */
@@ -168,6 +177,7 @@ export class TaskDriver {
   /** Takes no more turns and frees the storage. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#syncTimer?.cancel();
     // A failure of it has stopped the process.
     await this.#syncing;
     try {
@@ -290,7 +300,18 @@ export class TaskDriver {
     );
   }
 
+  #syncInTime(): void {
+    const { batchDurable, batchLast } = this.storage;
+    const isDue = this.#syncTimer === undefined && batchDurable < batchLast;
+    if (this.#syncIntervalMs === undefined || !isDue) return;
+    this.#syncTimer = this.#outlet.system.after(this.#syncIntervalMs, () => {
+      this.#syncTimer = undefined;
+      this.flush();
+    });
+  }
+
   #finish(batch: Batch): void {
+    this.#syncInTime();
     this.#orStop("reveal", () => {
       this.task.committed(batch);
       this.#reveal(batch);

@@ -262,6 +262,32 @@ describe("durability", () => {
     expect(await syncsOf("interval", 3)).toEqual([0, 1]);
   });
 
+  it("interval has no clock of its own: a frame begins the time until it is synced", async () => {
+    const timers: (() => void)[] = [];
+    let cancelled = 0;
+    const system: System = {
+      ...realSystem,
+      after: (delayMs, action) => {
+        if (delayMs !== 77) return realSystem.after(delayMs, action);
+        timers.push(action);
+        return { cancel: () => (cancelled += 1) };
+      },
+    };
+    const settings = { syncIntervalMs: 77, tasks: 1, seams: { system } };
+    const cluster = await openedCluster(declared, { ...settings, durability: "interval" });
+    const store = cluster.local.store("counters");
+    expect(timers).toHaveLength(0);
+    await store.put("a", 1);
+    await store.put("a", 2);
+    expect(timers).toHaveLength(1);
+    timers.shift()?.();
+    expect(timers).toHaveLength(0);
+    await store.put("a", 3);
+    expect(timers).toHaveLength(1);
+    await cluster.close();
+    expect(cancelled).toBe(1);
+  });
+
   it("relaxed leaves it to the system", async () => {
     expect(await syncsOf("relaxed", 3)).toEqual([0, 0]);
   });
