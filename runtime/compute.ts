@@ -137,9 +137,10 @@ export function inlineCompute(declared: Topology, system: System): ComputeCall {
     const ended = ending(options.signal, timeout.signal, timedOut);
     let result: unknown;
     try {
-      result = await Promise.race([ended, callFunction(name, fn, copies)]);
+      result = await Promise.race([ended.rejection, callFunction(name, fn, copies)]);
     } finally {
       timeout.cancel();
+      ended.release();
     }
     // A synchronous function has kept the timers from firing: what it gave came too late all the
     // same.
@@ -199,14 +200,18 @@ function computeFailed(name: string, cause: unknown): PartitaError {
   return new PartitaError("COMPUTE_FAILED", { compute: name, reason }, { cause });
 }
 
-/** Rejects when one of the signals aborts, never resolves. */
+/** Rejects when one of the signals aborts, never resolves; `release` lets go of the first. */
 function ending(
   signal: AbortSignal | undefined,
   timeout: AbortSignal,
   timedOut: () => Error,
-): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
-    timeout.addEventListener("abort", () => reject(timedOut()), { once: true });
+): { readonly rejection: Promise<never>; release(): void } {
+  let release = (): void => {};
+  const rejection = new Promise<never>((_resolve, reject) => {
+    const abort = (): void => reject(signal?.reason);
+    signal?.addEventListener("abort", abort);
+    release = () => signal?.removeEventListener("abort", abort);
+    timeout.addEventListener("abort", () => reject(timedOut()));
   });
+  return { rejection, release };
 }

@@ -54,10 +54,10 @@ export function chunkStream(
   subject: StreamSubject,
   signal: AbortSignal | undefined,
 ): ChunkStream {
-  return new ProgramChunkStream((closed) => {
-    const over = AbortSignal.any(signal === undefined ? [closed] : [closed, signal]);
+  const begin = (over: AbortSignal) => {
     return new Follower(lineOf(over), id, subject.node, over).events(subject);
-  });
+  };
+  return new ProgramChunkStream(begin, signal);
 }
 
 /** The answer to what a follower elsewhere asks, as soon as it says more than to wait. */
@@ -70,28 +70,40 @@ export async function answerFollower(
 }
 
 class ProgramChunkStream implements ChunkStream {
-  readonly #begin: (closed: AbortSignal) => AsyncGenerator<StreamEvent, void>;
+  readonly #begin: (over: AbortSignal) => AsyncGenerator<StreamEvent, void>;
+  readonly #signal: AbortSignal | undefined;
   readonly #open = new Set<AbortController>();
   #isClosed = false;
 
-  constructor(begin: (closed: AbortSignal) => AsyncGenerator<StreamEvent, void>) {
+  constructor(
+    begin: (over: AbortSignal) => AsyncGenerator<StreamEvent, void>,
+    signal: AbortSignal | undefined,
+  ) {
     this.#begin = begin;
+    this.#signal = signal;
   }
 
+  /** Not over `AbortSignal.any`: Node keeps such a signal for as long as anybody listens to it. */
   async *[Symbol.asyncIterator](): AsyncGenerator<StreamEvent, void> {
     if (this.#isClosed) return;
+    const signal = this.#signal;
     const controller = new AbortController();
+    const { signal: over } = controller;
+    const abort = (): void => controller.abort(signal?.reason);
+    signal?.addEventListener("abort", abort);
+    if (signal?.aborted === true) abort();
     this.#open.add(controller);
     try {
-      for await (const event of this.#begin(controller.signal)) {
-        if (controller.signal.aborted) return;
+      for await (const event of this.#begin(over)) {
+        if (over.reason === closed) return;
         yield event;
-        if (controller.signal.aborted) return;
+        if (over.reason === closed) return;
       }
     } catch (error) {
-      // Whether it was the caller's signal or this stream's own: closing is no error.
-      if (!controller.signal.aborted) throw error;
+      // Closing is no error; a caller's own abort is one to him.
+      if (over.reason !== closed) throw error;
     } finally {
+      signal?.removeEventListener("abort", abort);
       this.#open.delete(controller);
       controller.abort(closed);
     }
@@ -116,6 +128,9 @@ class Follower {
   readonly #signal: AbortSignal;
   /** What waits: one listener of the signal for all, since there can be thousands. */
   readonly #waiting = new Set<{ reject(error: unknown): void }>();
+  readonly #onAbort = (): void => {
+    for (const waiter of this.#waiting) waiter.reject(this.#signal.reason);
+  };
 
   constructor(calls: AgentLine, id: InvocationId, node: string, signal: AbortSignal) {
     this.#calls = calls;
@@ -123,12 +138,23 @@ class Follower {
     this.#node = node;
     this.#home = calls.port.ownerOf(placementOf(id));
     this.#signal = signal;
-    signal.addEventListener("abort", () => {
-      for (const waiter of this.#waiting) waiter.reject(signal.reason);
-    });
+    signal.addEventListener("abort", this.#onAbort);
   }
 
   async *events(subject: StreamSubject): AsyncGenerator<StreamEvent, void> {
+    try {
+      yield* this.#events(subject);
+    } finally {
+      this.#end();
+    }
+  }
+
+  /** The signal may live on for long. */
+  #end(): void {
+    this.#signal.removeEventListener("abort", this.#onAbort);
+  }
+
+  async *#events(subject: StreamSubject): AsyncGenerator<StreamEvent, void> {
     const { agent } = this.#calls;
     const invocationId = formatInvocationId(this.#id);
     switch (yield* this.#following(subject)) {
@@ -153,11 +179,15 @@ class Follower {
 
   /** See `answerFollower`. */
   async answer(message: FollowMessage | StreamsMessage): Promise<Uint8Array> {
-    if (message.kind === "streams") {
-      return encodeStreamsReply(await this.#ask(noScope, message, decodeStreamsReply));
+    try {
+      if (message.kind === "streams") {
+        return encodeStreamsReply(await this.#ask(noScope, message, decodeStreamsReply));
+      }
+      const { nodeInvocationId: topic } = message;
+      return encodeFollowReply(await this.#ask(topic, message, decodeFollowReply));
+    } finally {
+      this.#end();
     }
-    const { nodeInvocationId: topic } = message;
-    return encodeFollowReply(await this.#ask(topic, message, decodeFollowReply));
   }
 
   #following(subject: StreamSubject): Following {

@@ -1,7 +1,8 @@
 // A bug here would look like this: a follower that follows the wrong one, misses what was before it
 // came, or never hears the end.
 
-import { describe, expect, it } from "vitest";
+import { getEventListeners } from "node:events";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { agent } from "../../../agents/agent.js";
 import { node } from "../../../agents/declare/node.js";
 import { limits } from "../../../base/limits.js";
@@ -209,6 +210,41 @@ describe("streams — as AsyncIterable and as callback", () => {
     });
     await expect(harness.until(throwing)).rejects.toThrow("enough");
   });
+
+  it.each(["to its end", "closed", "left", "aborted"])(
+    "leaves no listener on any signal: %s",
+    async (how) => {
+      const seen = new Set<EventTarget>();
+      const { addEventListener } = EventTarget.prototype;
+      const spy = vi.spyOn(EventTarget.prototype, "addEventListener");
+      onTestFinished(() => spy.mockRestore());
+      spy.mockImplementation(function (this: EventTarget, ...given) {
+        seen.add(this);
+        addEventListener.apply(this, given);
+      });
+      const hold = latch();
+      const { harness, client } = oneWriter(hold.opened);
+      const invocation = await harness.until(client.initiate([4]));
+      const controller = new AbortController();
+      const stream = invocation.stream("write", { signal: controller.signal });
+      const events = stream[Symbol.asyncIterator]();
+      await harness.until(events.next());
+      const rest = (async () => {
+        for (let next = await events.next(); !next.done; next = await events.next());
+      })();
+      const ended = rest.catch((error: unknown) => error);
+      await harness.run();
+      if (how === "closed") stream.close();
+      else if (how === "aborted") controller.abort("enough");
+      else hold.open();
+      if (how === "left") void events.return?.(undefined);
+      expect(await harness.until(ended)).toBe(how === "aborted" ? "enough" : undefined);
+      expect(seen).toContain(controller.signal);
+      for (const signal of seen) expect(getEventListeners(signal, "abort")).toEqual([]);
+      hold.open();
+      await harness.run();
+    },
+  );
 
   it("ends when its signal aborts, with the reason", async () => {
     const hold = latch();

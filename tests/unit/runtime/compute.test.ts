@@ -1,6 +1,7 @@
 // Compute functions on the thread that calls them. The pool itself needs compiled files: what ends
 // its threads is tested with them. Bugs here would look like arguments that are shared instead of
 // carried.
+import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { inlineCompute } from "../../../runtime/compute.js";
 import { realSystem } from "../../../runtime/system.js";
@@ -36,6 +37,13 @@ describe("compute — inline", () => {
     expect(list).toEqual([1, 2, 3]);
     expect(await compute("nothing", [])).toBe(undefined);
     expect(await compute("args", [undefined, undefined])).toBe(2);
+  });
+
+  it("leaves no listener on a signal that outlives the call", async () => {
+    const { signal } = new AbortController();
+    expect(await compute("add", [1, 2], { signal })).toBe(3);
+    await expect(compute("fail", [], { signal })).rejects.toThrow("no");
+    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
   it("says what a function threw", async () => {
