@@ -3,7 +3,8 @@
 //
 // Promises of every operation, whoever asks and wherever the key lives:
 //   - Operations of one client on one key take effect in the order they were called (FIFO per
-//     client and key), awaited or not. Operations on different keys have no order.
+//     client and key), awaited or not. Operations on different keys have no order; and of two reads
+//     of a key that are both under way, the first may be answered with the newer value.
 //   - Each operation on one key is atomic, and the history of a key is linearizable over all
 //     clients.
 //   - A client sees its own writes: a read waits for earlier writes of the client on that key.
