@@ -64,6 +64,7 @@ export class Arena {
     this.bytesMax = memory.records.byteLength;
     this.#inUse = new Int32Array(memory.index, 0, 2);
     this.#slots = new Int32Array(memory.index, indexHeaderBytes);
+    assert(this.#slots.length > this.#mask * 2, "an index has all slots that are in use");
     this.#keysMax = keysIn(this.#slots.length / 2);
     this.#room = keysIn(this.#mask + 1);
   }

@@ -19,6 +19,7 @@
 
 import { assert } from "../base/invariant.js";
 import { limits } from "../base/limits.js";
+import { slotsFirst } from "./arena-slots.js";
 
 /** What crosses threads: shared memory alone, so it can be posted. */
 export interface TaskMemory {
@@ -81,11 +82,12 @@ export function createArenaMemory(arenaBytes: number, keys = 0): ArenaMemory {
 
 /**
  * Slots of an arena's index, most of which a task with few keys never takes: a power of two, of
- * which keys take three quarters at most.
+ * which keys take three quarters at most. Never fewer than an index has in use from its start.
  */
 function slotCount(arenaBytes: number, keys: number): number {
   const expected = Math.log2(arenaBytes / expectedRecordBytes) + 0.5;
-  return 2 ** Math.ceil(Math.max(expected, Math.log2(Math.max(keys, 1) / 0.75)));
+  const needed = Math.log2(Math.max(keys, 1) / 0.75);
+  return Math.max(slotsFirst, 2 ** Math.ceil(Math.max(expected, needed)));
 }
 
 /** The control words as one thread sees them. */

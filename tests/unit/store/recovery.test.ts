@@ -73,4 +73,31 @@ describe("recovery — arenas that are smaller than those before", () => {
     expect(allRows(small, 16)).toHaveLength(keys);
     expect(small.versionLast).toBe(keys);
   });
+
+  it("takes over a small segment before a large one, when neither was written", async () => {
+    const directory = tempDirectory();
+    let end = (): void => {};
+    const ended = new Promise<never>((_resolve, reject) => {
+      end = () => reject(new Error("the test is over"));
+    });
+    const large = await openTaskStorage({
+      directory,
+      taskId,
+      memory: smallMemory(4 * 1024 * 1024),
+      durability: "durable",
+      runCheckpoint: () => ended,
+    });
+    const few = Array.from({ length: 20 }, (_, at) => record(16, `few ${at}`, 1 + at, "x"));
+    await commit(large, few);
+    large.checkpoint().catch(() => {});
+    for (let at = 0; at < 15; at += 1) {
+      await commit(large, [record(16, `much ${at}`, 21 + at, "x".repeat(100_000))]);
+    }
+    const small = await openOnDisk(directory, smallMemory());
+    onTestFinished(async () => {
+      end();
+      await Promise.allSettled([large.close(), small.close()]);
+    });
+    expect(allRows(small, 16)).toHaveLength(35);
+  });
 });
