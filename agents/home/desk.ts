@@ -25,6 +25,9 @@ import { type InvocationRecord, outcomeOf } from "./invocation-record.js";
 import type { Invocations } from "./invocations.js";
 import type { Records } from "./records.js";
 
+/** What `Invocations.begin` and `Turn.once` throw before they change anything. */
+const refusals = ["AGENT_UNKNOWN", "MESSAGE_TOO_LARGE", "ID_REUSED", "ID_EXPIRED"] as const;
+
 export class Desk {
   readonly #records: Records;
   readonly #invocations: Invocations;
@@ -129,7 +132,7 @@ export class Desk {
       else turn.once(call, asCall(message), begin);
       return undefined;
     } catch (error) {
-      if (!PartitaError.is(error)) throw error;
+      if (!isRefusal(error)) throw error;
       // What nobody remembers as a call runs, or can still be asked for what it came to.
       return isKnown && PartitaError.is(error, "ID_EXPIRED") ? undefined : error;
     }
@@ -151,6 +154,14 @@ export class Desk {
     const record = this.#records.read(turn, invocationId);
     return record?.agent === agent ? record : undefined;
   }
+}
+
+/**
+ * Whether an invocation is refused, before anything has changed. All else ends the process, damaged
+ * data first of all: told to the node, it would be on record as what has come of its call.
+ */
+function isRefusal(error: unknown): error is PartitaError {
+  return refusals.some((code) => PartitaError.is(error, code));
 }
 
 /** The message by which a client makes the same call. */

@@ -12,6 +12,7 @@ import { decodeStep } from "../../../agents/wire/question-list.js";
 import { encodeQuestion } from "../../../agents/wire/question-message.js";
 import { refusalOf } from "../../../agents/wire/refusal-bytes.js";
 import { noBytes } from "../../../agents/wire/wire-field.js";
+import { PartitaError } from "../../../base/errors.js";
 import { callId } from "../../../runtime/call-id.js";
 import { systemTable } from "../../../runtime/system-table.js";
 import type { Turn } from "../../../runtime/task-program.js";
@@ -188,6 +189,28 @@ describe("children under an id of their own — under crashes", () => {
       const error = reply?.kind === "refused" ? refusalOf(reply.error) : undefined;
       expect(error).toMatchObject({ code: "AGENT_UNKNOWN" });
     }
+  });
+
+  it("are refused to nobody when home meets damaged data: its process ends", () => {
+    const harness = new ProgramHarness({ agents: { child }, tasks: 1 });
+    const batch = new HarnessBatch(harness.rows(0), 1_000);
+    const sent: Uint8Array[] = [];
+    const turn: Turn = {
+      ...new HarnessTurns(1, batch, () => {}).turn({ kind: "task", task: 1 }),
+      send: (_, bytes) => void sent.push(bytes),
+      once: () => {
+        throw new PartitaError("STORE_CORRUPT", { taskId: 0, reason: "a checksum is wrong" });
+      },
+    };
+    const [invocationId, call] = [new Uint8Array(16), new Uint8Array(16)];
+    const caller = { task: 0, arrivalNo: 1, index: 2, until: "result" } as const;
+    const given = { carried: noBytes, key: undefined, input: noBytes, caller, call };
+    const message = encodeQuestion({ kind: "begin", agent: "child", invocationId, ...given });
+    const code = "STORE_CORRUPT";
+    expect(() => harness.program(0).apply(turn, message)).toThrow(
+      expect.objectContaining({ code }),
+    );
+    expect(sent).toEqual([]);
   });
 });
 
