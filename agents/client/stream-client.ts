@@ -149,9 +149,10 @@ class Follower {
     }
   }
 
-  /** The signal may live on for long. */
+  /** The signal may live on for long; what others of `merged` wait for must not. */
   #end(): void {
     this.#signal.removeEventListener("abort", this.#onAbort);
+    for (const waiter of this.#waiting) waiter.reject(closed);
   }
 
   async *#events(subject: StreamSubject): AsyncGenerator<StreamEvent, void> {

@@ -4,6 +4,7 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { agent } from "../../../agents/agent.js";
+import { OutcomeWaiters } from "../../../agents/client/outcome-waiters.js";
 import { node } from "../../../agents/declare/node.js";
 import { limits } from "../../../base/limits.js";
 import { type } from "../../../store/schema.js";
@@ -279,13 +280,27 @@ describe("streams — closing", () => {
   });
 
   it("lets go of what a loop that was left waited for", async () => {
-    const { harness, client } = oneWriter();
+    const hold = latch();
+    const { harness, client } = oneWriter(hold.opened);
+    const opened = vi.spyOn(OutcomeWaiters.prototype, "openStream");
+    onTestFinished(() => opened.mockRestore());
     const invocation = await harness.until(client.initiate([3, 3]));
-    const leave = async (): Promise<unknown> => {
-      for await (const event of invocation.streamAll("write")) return event;
-      return undefined;
+    const events = invocation.streamAll("write")[Symbol.asyncIterator]();
+    // All chunks that there are: behind them one writer is followed on, and further ones are.
+    for (let event = 0; event < 4; event += 1) await harness.until(events.next());
+    await harness.run();
+    const states = (): Promise<readonly unknown[]> => {
+      const after = new Promise((resolve) => setImmediate(() => resolve("waits")));
+      const over = (): string => "over";
+      return Promise.all(
+        opened.mock.results.map(({ value }) =>
+          Promise.race([value.answer.then(over, over), after]),
+        ),
+      );
     };
-    expect(await harness.until(leave())).toMatchObject({ kind: "chunk", index: 0 });
+    expect(await states()).toContain("waits");
+    await events.return?.(undefined);
+    expect(await states()).not.toContain("waits");
   });
 });
 
