@@ -37,7 +37,7 @@ import {
 import { type AwaitMessage, type InitiateMessage, laneOf } from "../wire/message.js";
 import type { MessageBounds } from "../wire/message-bounds.js";
 import { encodeReply } from "../wire/outcome.js";
-import { encodePoison, type ReviveMessage } from "../wire/poison-message.js";
+import { anyLater, encodePoison, type ReviveMessage } from "../wire/poison-message.js";
 import { Accounts } from "./accounts.js";
 import type { Attempts } from "./attempts.js";
 import type { Records } from "./records.js";
@@ -206,7 +206,7 @@ export class Invocations {
   revive(turn: Turn, { letterNo, invocationId, nodeInvocationId, scope }: ReviveMessage): void {
     const before = this.#records.read(turn, invocationId);
     const isLeaving = turn.get(treeTable, leavingKey(invocationId)) !== undefined;
-    let attempt = 0;
+    let attempt: number = anyLater;
     if (before !== undefined && !isLeaving) {
       // When nothing else runs, what begins now is behind all fences that are still being lifted.
       attempt = isZeroId(before.outstanding) ? before.attempt + 1 : before.attempt;

@@ -49,7 +49,12 @@ import type { CompletedRun } from "./node-effects.js";
 import type { NodeQueue } from "./node-queue.js";
 import type { NodeRunner } from "./node-runner.js";
 import { encodeNotice } from "../wire/outcome.js";
-import { type BuryMessage, encodePoison, type RevivedMessage } from "../wire/poison-message.js";
+import {
+  anyLater,
+  type BuryMessage,
+  encodePoison,
+  type RevivedMessage,
+} from "../wire/poison-message.js";
 import type { ChildStoppedMessage } from "../wire/wait-message.js";
 import type { Waits } from "./waits.js";
 import { noBytes } from "../wire/wire-field.js";
@@ -329,14 +334,14 @@ export class FailedNodes {
 }
 
 /**
- * The attempt in which a letter runs again, as its home has said. A home that has forgotten the
- * invocation counts from 0; then it is the one behind all in which it failed, so that what it
- * begins now is not what it had begun in them.
+ * The attempt in which a letter runs again, as its home has said. Where home has forgotten the
+ * invocation, or in a power cut an attempt of it, it is the one behind all in which the letter
+ * failed, so that what it begins now is not what it had begun in them.
  */
 function attemptBehind(failures: readonly Uint8Array[], attempt: number): number {
   const newest = failures.at(-1);
   const failedIn = newest === undefined ? 0 : decodeFailure(newest).attempt;
-  return attempt < failedIn ? failedIn + 1 : attempt;
+  return attempt === anyLater || attempt < failedIn ? failedIn + 1 : attempt;
 }
 
 /** An ack for a node invocation that has not finished, and that nothing waits for any more. */

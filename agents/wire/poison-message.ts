@@ -52,11 +52,14 @@ export interface ReviveMessage {
   readonly scope: NodeInvocationId;
 }
 
+/** In place of an attempt, of an invocation that is forgotten: one in which nothing has run. */
+export const anyLater = 0xffff_ffff;
+
 /** The home task's answer to the letter's task: the record waits for it. */
 export interface RevivedMessage {
   readonly kind: "revived";
   readonly letterNo: number;
-  /** The attempt of the invocation that it belongs to now. */
+  /** The attempt of the invocation that it belongs to now, or `anyLater`. */
   readonly attempt: number;
 }
 

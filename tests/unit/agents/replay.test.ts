@@ -182,53 +182,56 @@ describe("dead letters — replay", () => {
     expect(ran.filter((n) => n === 7)).toEqual([7]);
   });
 
-  it("of a forgotten invocation begins others than its attempts have begun", async () => {
-    const begun = new Set<string>();
-    let runs = 0;
-    let poison = true;
-    const child = agent({
-      entry: "a",
-      result: type<number>(),
-      maxRetries: 0,
-      nodes: { a: node({ input: type<number>() }) },
-    }).implement({
-      a(ctx, n) {
-        if (n === 7) {
-          runs += 1;
-          begun.add(ctx.invocationId);
-        }
-        if (n === 7 && poison) throw new Error("no");
-        ctx.result(n);
-      },
-    });
-    const results: unknown[] = [];
-    const parent = agent({
-      agents: { child },
-      entry: "b",
-      result: type<number>(),
-      maxRetries: 1,
-      nodes: { b: node({ input: type<number>() }) },
-    }).implement({
-      async b(ctx, n) {
-        const result = await ctx.agents.child.invoke(n);
-        if (n === 7) results.push(result);
-        ctx.result(result);
-      },
-    });
-    const program = agentProgram({ invocationsRetainedMax: 2 });
-    const harness = new ProgramHarness({ agents: { parent, child }, tasks: 1, program });
-    const clients = clientsOf(harness);
-    await harness.until(clients.agent(parent).initiate(7));
-    await harness.run();
-    for (let n = 0; n < 9; n += 1) await harness.until(clients.agent(parent).invoke(0));
-    const letters = await lettersOf(harness);
-    poison = false;
-    const mine = letters.find((letter) => letter.agent === "parent");
-    await harness.until(clients.deadLetters.replay(mine?.id ?? ""));
-    await harness.run();
-    expect(results).toEqual([7]);
-    expect([runs, begun.size]).toEqual([3, 3]);
-  });
+  it.each([{ maxRetries: 0 }, { maxRetries: 1 }])(
+    "of a forgotten invocation begins others than its attempts have begun: $maxRetries",
+    async ({ maxRetries }) => {
+      const begun = new Set<string>();
+      let runs = 0;
+      let poison = true;
+      const child = agent({
+        entry: "a",
+        result: type<number>(),
+        maxRetries: 0,
+        nodes: { a: node({ input: type<number>() }) },
+      }).implement({
+        a(ctx, n) {
+          if (n === 7) {
+            runs += 1;
+            begun.add(ctx.invocationId);
+          }
+          if (n === 7 && poison) throw new Error("no");
+          ctx.result(n);
+        },
+      });
+      const results: unknown[] = [];
+      const parent = agent({
+        agents: { child },
+        entry: "b",
+        result: type<number>(),
+        maxRetries,
+        nodes: { b: node({ input: type<number>() }) },
+      }).implement({
+        async b(ctx, n) {
+          const result = await ctx.agents.child.invoke(n);
+          if (n === 7) results.push(result);
+          ctx.result(result);
+        },
+      });
+      const program = agentProgram({ invocationsRetainedMax: 2 });
+      const harness = new ProgramHarness({ agents: { parent, child }, tasks: 1, program });
+      const clients = clientsOf(harness);
+      await harness.until(clients.agent(parent).initiate(7));
+      await harness.run();
+      for (let n = 0; n < 9; n += 1) await harness.until(clients.agent(parent).invoke(0));
+      const letters = await lettersOf(harness);
+      poison = false;
+      const mine = letters.find((letter) => letter.agent === "parent");
+      await harness.until(clients.deadLetters.replay(mine?.id ?? ""));
+      await harness.run();
+      expect(results).toEqual([7]);
+      expect([runs, begun.size]).toEqual([maxRetries + 2, maxRetries + 2]);
+    },
+  );
 
   it("keeps a record that a replay has made pending, beyond what is retained", async () => {
     const made = letterBench({ tasks: 1 }, { invocationsRetainedMax: 3 });
