@@ -71,7 +71,7 @@ export class PartitaError<C extends PartitaErrorCode = PartitaErrorCode> extends
     const limitBefore = Error.stackTraceLimit;
     Error.stackTraceLimit = 0;
     super(message, "cause" in options ? { cause: options.cause } : undefined);
-    Error.stackTraceLimit = stackFramesMax;
+    Error.stackTraceLimit = framesAfter(limitBefore);
     Error.captureStackTrace(this.#frames, options.below ?? PartitaError);
     Error.stackTraceLimit = limitBefore;
     // V8's own one has no frames, and would hide the prototype's.
@@ -88,7 +88,7 @@ export class PartitaError<C extends PartitaErrorCode = PartitaErrorCode> extends
   static retrace(error: unknown, below: (...args: never[]) => unknown): void {
     if (typeof error !== "object" || error === null || !(#frames in error)) return;
     const limitBefore = Error.stackTraceLimit;
-    Error.stackTraceLimit = stackFramesMax;
+    Error.stackTraceLimit = framesAfter(limitBefore);
     Error.captureStackTrace(error.#frames, below);
     Error.stackTraceLimit = limitBefore;
   }
@@ -100,6 +100,11 @@ export class PartitaError<C extends PartitaErrorCode = PartitaErrorCode> extends
     if (typeof error !== "object" || error === null || !(brand in error)) return false;
     return code === undefined || ("code" in error && error.code === code);
   }
+}
+
+/** Frames to look at: none for who has turned stacks off. */
+function framesAfter(limit: number): number {
+  return limit === 0 ? 0 : stackFramesMax;
 }
 
 /** What an update's function threw, wrapped once: a PartitaError is returned as it is. */

@@ -35,7 +35,8 @@ export function scenarioOf(seed: number, random: () => number): Scenario {
       tasks,
       threads: Math.min(tasks, among(0, 1, 2, 2, 3, 3)),
       durability: isWeak ? among("interval", "relaxed") : "durable",
-      arenaBytes: among(16_384, 16_384, 65_536, 1_048_576),
+      // Not less: what a letter tells of eight attempts that failed because others did takes 20 KB.
+      arenaBytes: among(32_768, 32_768, 65_536, 1_048_576),
       streamWindowMessages: among(1, 1, 2, 4_096, 4_096),
       mailbox: { messagesMax: among(1, 2, 65_536) },
       stalls: random() < 0.7,

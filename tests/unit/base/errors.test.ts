@@ -1,7 +1,7 @@
 // PartitaError — brand, details, words, and where the stack begins.
 
 import { runInNewContext } from "node:vm";
-import { describe, expect, expectTypeOf, it } from "vitest";
+import { describe, expect, expectTypeOf, it, onTestFinished } from "vitest";
 import { errorCodes, messageOf } from "../../../base/error-messages.js";
 import { PartitaError, updateThrew } from "../../../base/errors.js";
 import { string } from "../../../store/key.js";
@@ -113,6 +113,18 @@ describe("error — the stack", () => {
     expect(error.stack).toBe("mine");
     expect(new PartitaError("MAILBOX_FULL", full).stack).not.toBe("mine");
     expect(PartitaError.prototype.stack).toBeUndefined();
+  });
+
+  it("has no frames where stacks are turned off", () => {
+    const before = Error.stackTraceLimit;
+    onTestFinished(() => {
+      Error.stackTraceLimit = before;
+    });
+    Error.stackTraceLimit = 0;
+    const error = new PartitaError("MAILBOX_FULL", full);
+    PartitaError.retrace(error, refusalOf);
+    Error.stackTraceLimit = before;
+    expect(error.stack).toBe(`PartitaError: ${error.message}`);
   });
 
   it("does not enumerate, and leaves the depth of other stacks alone", () => {
