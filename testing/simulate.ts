@@ -85,6 +85,12 @@ export function beginSimulation(declared: Topology, options: SimulateOptions): S
     const valid = `a whole number of at least ${arenaBytesMin}`;
     throw optionInvalid("simulate", "arenaBytes", arenaBytes, valid);
   }
+  const window = {
+    messages: streamWindowMessages ?? limits.streamWindowMessages,
+    bytes: streamWindowBytes ?? limits.streamWindowBytes,
+  };
+  atLeastOne("streamWindowMessages", window.messages);
+  atLeastOne("streamWindowBytes", window.bytes);
   checkOptionNames("simulate faults", faults, faultNames);
   const world = new World({ seed, stalls, trace });
   const cluster = clusterOptions({
@@ -99,16 +105,18 @@ export function beginSimulation(declared: Topology, options: SimulateOptions): S
     declared,
     options: cluster,
     bounds: {
-      streamWindow: {
-        messages: streamWindowMessages ?? limits.streamWindowMessages,
-        bytes: streamWindowBytes ?? limits.streamWindowBytes,
-      },
+      streamWindow: window,
       batchBytesMax: Math.floor(arenaBytes / 4),
     },
     world,
     site: new SimulatedSite(world, cluster.durability, arenaBytes),
     faults: new FaultPlan(world, faults),
   });
+}
+
+function atLeastOne(option: string, value: number): void {
+  if (Number.isSafeInteger(value) && value >= 1) return;
+  throw optionInvalid("simulate", option, value, "a whole number of at least 1");
 }
 
 const faultNames = [

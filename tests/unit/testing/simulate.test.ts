@@ -220,6 +220,10 @@ describe("simulate — the façade", () => {
     };
     await bad({ seed: -1 });
     await bad({ arenaBytes: 100 });
+    for (const wrong of [0, -1, 1.5, Number.NaN]) {
+      await bad({ streamWindowMessages: wrong });
+      await bad({ streamWindowBytes: wrong });
+    }
     await bad({ faults: { crash: 1 } });
     await bad({ directory: 7, color: "red" });
     const simulated = await started();
