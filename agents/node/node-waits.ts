@@ -55,6 +55,8 @@ export type NameWriter = (writer: ByteWriter) => void;
 type Look = (value: Uint8Array) => Uint8Array;
 
 interface OpenWait {
+  /** Of its outcome: another attempt of the node can wait for something else at the same place. */
+  readonly digest: number;
   readonly resolve: (outcome: Uint8Array) => void;
   readonly reject: (reason: unknown) => void;
   readonly look: Look | undefined;
@@ -69,7 +71,8 @@ export class NodeWaits {
   readonly #parts: WaitParts;
   /** By the number of the request. */
   readonly #open = new Map<number, OpenWait>();
-  readonly #arrived = new Map<number, Uint8Array>();
+  /** Outcomes that came before their waits, by the number of the request. */
+  readonly #arrived = new Map<number, { readonly digest: number; readonly bytes: Uint8Array }>();
   readonly #sending = new Set<Promise<unknown>>();
   #isOver = false;
   #aborted: { readonly reason: unknown } | undefined;
@@ -194,20 +197,20 @@ export class NodeWaits {
     const { run, arrivalNo, port, journal } = this.#parts;
     const place = { arrivalNo, index: request.index };
     if (this.#isOver) return await never;
-    const known = outcome.known?.bytes ?? this.#take(request.index);
+    const digest = outcomeDigest(name);
+    const known = outcome.known?.bytes ?? this.#take(request.index, digest);
     if (known !== undefined) return known;
     const isRecorded = request.known !== undefined;
     if (this.#aborted !== undefined) throw this.#aborted.reason;
     const settled = new Promise<Uint8Array>((resolve, reject) => {
-      this.#open.set(request.index, { resolve, reject, look, isRecorded });
+      this.#open.set(request.index, { digest, resolve, reject, look, isRecorded });
     });
     settled.catch(ignore);
-    const digest = outcomeDigest(name);
     const asked = isRecorded ? askedAgain(wanted) : wanted;
     const message = encodeTaskWait({ kind: "wait", ...place, digest, wanted: asked });
     if (!isRecorded) await this.#send(place, port.applied(journal, request, name, message));
     else if (port.get(waitTable, waitKey(place)) === undefined) port.submit(message);
-    else this.#lookAtStored(place);
+    else this.#lookAtStored(place, digest);
     this.#parts.changed();
     const bytes = await settled;
     port.goesOn(run.agent, run.node);
@@ -237,22 +240,24 @@ export class NodeWaits {
     if (open !== undefined) open.isRecorded = true;
   }
 
-  /** The outcome of a wait is recorded. */
-  settle(index: number, outcome: Uint8Array): void {
+  /** The outcome of a wait is recorded; what another attempt waited for is none of this one. */
+  settle(index: number, digest: number, bytes: Uint8Array): void {
     const open = this.#open.get(index);
     if (open === undefined) {
-      this.#arrived.set(index, outcome);
+      this.#arrived.set(index, { digest, bytes });
       return;
     }
+    if (open.digest !== digest) return;
     this.#open.delete(index);
-    open.resolve(outcome);
+    open.resolve(bytes);
     this.#parts.changed();
   }
 
   /** An answer is recorded: the node looks at it, and its task hears what it says. */
-  offer(place: WaitPlace, answerNo: number, value: Uint8Array): void {
-    const look = this.#open.get(place.index)?.look;
-    // Not asked again yet: it is looked at then.
+  offer(place: WaitPlace, digest: number, answerNo: number, value: Uint8Array): void {
+    const open = this.#open.get(place.index);
+    const look = open?.digest === digest ? open.look : undefined;
+    // Not asked again yet: it is looked at then. Or it was asked by an earlier attempt.
     if (look === undefined) return;
     let taken: { readonly isTaken: boolean; readonly bytes: Uint8Array };
     try {
@@ -280,14 +285,14 @@ export class NodeWaits {
     }
   }
 
-  #lookAtStored(place: WaitPlace): void {
+  #lookAtStored(place: WaitPlace, digest: number): void {
     const { port } = this.#parts;
     const row = port.get(waitTable, waitKey(place));
     const wanted = row === undefined ? undefined : decodeWait(row).wanted;
     if (wanted?.kind !== "answer") return;
     for (let no = wanted.firstAnswer; no < wanted.nextAnswer; no += 1) {
       const answer = port.get(waitTable, answerKey(place, no));
-      if (answer !== undefined) this.offer(place, no, decodeAnswer(answer).value);
+      if (answer !== undefined) this.offer(place, digest, no, decodeAnswer(answer).value);
     }
   }
 
@@ -303,10 +308,10 @@ export class NodeWaits {
     }
   }
 
-  #take(index: number): Uint8Array | undefined {
+  #take(index: number, digest: number): Uint8Array | undefined {
     const outcome = this.#arrived.get(index);
     this.#arrived.delete(index);
-    return outcome;
+    return outcome?.digest === digest ? outcome.bytes : undefined;
   }
 }
 

@@ -89,13 +89,13 @@ export class WaitingRuns implements Rested {
   }
 
   /** The outcome of a wait is on record: its function goes on, or runs again. */
-  settle({ arrivalNo, index }: WaitPlace, outcome: Uint8Array): void {
-    this.#goOn(arrivalNo, (run) => run.waits?.settle(index, outcome));
+  settle({ arrivalNo, index }: WaitPlace, digest: number, outcome: Uint8Array): void {
+    this.#goOn(arrivalNo, (run) => run.waits?.settle(index, digest, outcome));
   }
 
   /** An answer is on record: its function looks at it, or runs again to do so. */
-  offer(place: WaitPlace, answerNo: number, value: Uint8Array): void {
-    this.#goOn(place.arrivalNo, (run) => run.waits?.offer(place, answerNo, value));
+  offer(place: WaitPlace, digest: number, answerNo: number, value: Uint8Array): void {
+    this.#goOn(place.arrivalNo, (run) => run.waits?.offer(place, digest, answerNo, value));
   }
 
   /** A row that runs has its key again: it hears what it was to hear (L3). */

@@ -252,7 +252,7 @@ export class Waits {
     this.#resting.drop(turn, place.arrivalNo);
     const kept = value.slice();
     turn.afterCommit(() => {
-      this.#runs.offer(place, answerNo, kept);
+      this.#runs.offer(place, row.digest, answerNo, kept);
     });
   }
 
@@ -338,7 +338,7 @@ export class Waits {
     this.#resting.drop(turn, arrivalNo);
     turn.afterCommit(() => {
       this.#open.remove(place);
-      this.#runs.settle(place, kept);
+      this.#runs.settle(place, row.digest, kept);
     });
   }
 

@@ -98,6 +98,8 @@ async function judgeEffects(run: Run): Promise<void> {
   const counted = new Map<string, number>();
   for await (const [name, count] of runtime.store("counts").entries()) counted.set(name, count);
   for (const name of run.forbidden) {
+    // Who was given up while he sat at a desk has never left it: others find him there.
+    if (run.givenUp.size > 0 && name.endsWith(" intruded")) continue;
     if (counted.has(name)) run.violations.push(`S2: "${name}" is an effect of a failed node`);
   }
   for (const { name, count } of run.stopped) {
