@@ -47,7 +47,7 @@ const waits: readonly BrokenRule[] = [
     name: "stored-answers-not-looked-at",
     rule: "a run that waits again looks at the answers that came before it",
     file: "agents/node/node-waits.js",
-    find: "else\n            this.#lookAtStored(place);",
+    find: "else\n            this.#lookAtStored(place, digest);",
     replace: "",
   },
 ];
