@@ -122,7 +122,6 @@ describe("error — the stack", () => {
     });
     Error.stackTraceLimit = 0;
     const error = new PartitaError("MAILBOX_FULL", full);
-    PartitaError.retrace(error, refusalOf);
     Error.stackTraceLimit = before;
     expect(error.stack).toBe(`PartitaError: ${error.message}`);
   });

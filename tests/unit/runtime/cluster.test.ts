@@ -282,6 +282,9 @@ describe("durability", () => {
     expect(timers).toHaveLength(1);
     timers.shift()?.();
     expect(timers).toHaveLength(0);
+    // Nothing is written for it.
+    await store.delete("absent");
+    expect(timers).toHaveLength(0);
     await store.put("a", 3);
     expect(timers).toHaveLength(1);
     await cluster.close();
