@@ -31,7 +31,8 @@ export interface SimulateOptions
   readonly onThreadExit?: "stop" | "restart";
   /**
    * Bytes of an arena; may be as small as 16,384 here, so that checkpoints come early. A frame that
-   * does not fit stops the process, so values must be far smaller.
+   * does not fit stops the process, so values must be far smaller; and so must what an invocation
+   * keeps of its failures, which is up to 100 KB where nodes fail again and again.
    */
   readonly arenaBytes?: number;
   /** Messages of one stream between tasks that may be on the way. */

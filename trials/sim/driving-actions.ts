@@ -11,7 +11,6 @@ export const errand: Action = async (run, _client, scenario) => {
   const leaves = run.pick(3) === 0;
   // What is left standing is asked at desks of its own.
   const inquiry = inquiryOf(run, scenario, id, leaves);
-  run.forbidden.push(`${id} intruded`);
   const agent = run.runtime.agent("clerks");
   const input = { inquiry, leaves };
   const begun = await begin(run, id, (options) => agent.initiate(input, options));

@@ -13,6 +13,7 @@ import { checkLinearizable, type SequentialModel } from "../../testing/index.js"
 import type { Run, SlotInput } from "./run.js";
 import type { Letter, Split } from "./topology.js";
 import { isForgotten, judgeWaiting } from "./waiting-judge.js";
+import { foundSitting } from "./waiting-topology.js";
 
 const slotModel: SequentialModel<string | undefined, SlotInput, unknown> = {
   init: undefined,
@@ -60,7 +61,8 @@ export async function replayLetters(run: Run): Promise<void> {
     if (!given.has(invocationId))
       run.violations.push(`L1: ${invocationId} failed without a letter`);
   }
-  for (const { id, agent, node, message, reason, invocationId } of letters) {
+  for (const letter of letters) {
+    const { id, agent, node, message, reason, invocationId, nodeInvocationId } = letter;
     // cast: what the node `split` of this topology is given.
     const isGhost = node === "split" && (message as Split).targets.length === 0;
     if (isForgotten(agent, reason)) run.giveUp(invocationId, message);
@@ -71,6 +73,7 @@ export async function replayLetters(run: Run): Promise<void> {
       // cast: what both nodes are given.
       run.replayedReceivers.add((message as Letter).receiver);
     }
+    run.late.add(nodeInvocationId);
     await deadLetters.replay(id);
   }
 }
@@ -98,9 +101,13 @@ async function judgeEffects(run: Run): Promise<void> {
   const counted = new Map<string, number>();
   for await (const [name, count] of runtime.store("counts").entries()) counted.set(name, count);
   for (const name of run.forbidden) {
-    // Who was given up while he sat at a desk has never left it: others find him there.
-    if (run.givenUp.size > 0 && name.endsWith(" intruded")) continue;
     if (counted.has(name)) run.violations.push(`S2: "${name}" is an effect of a failed node`);
+  }
+  for (const name of counted.keys()) {
+    const sitter = name.startsWith(run.prefix) ? foundSitting(name) : undefined;
+    // Who was given up while he sat at a desk has never left it: others find him there.
+    if (sitter === undefined || run.isGivenUp(sitter)) continue;
+    run.violations.push(`S3: "${name}" while only one may sit there`);
   }
   for (const { name, count } of run.stopped) {
     const found = counted.get(name) ?? 0;

@@ -234,6 +234,13 @@ const agents: readonly BrokenRule[] = [
     replace: "if (gate !== null) {",
   },
   {
+    name: "gate-opens-early",
+    rule: "a key is released when the completion is committed",
+    file: "agents/node/completion.js",
+    find: "turn.afterCommit(() => this.#runner.completed(arrivalNo));",
+    replace: "this.#runner.completed(arrivalNo);",
+  },
+  {
     name: "completion-in-two-frames",
     rule: "a completion's emits are in the frame that ends it",
     file: "agents/node/completion.js",

@@ -9,6 +9,7 @@ import type { SimulatedRuntime } from "../../testing/index.js";
 import type { SimParts } from "./topology.js";
 import { AnswerBook } from "./answer-book.js";
 import type { NoteReturn, Stage } from "./stage.js";
+import { type TurnTaker, Turns } from "./turns.js";
 import type { Asked, Story } from "./waiting-topology.js";
 
 /** Effects of one call: all of them once, or none of them; all once when it was acknowledged. */
@@ -57,6 +58,8 @@ export class Run implements Stage {
   readonly slotKeys = new Set<string>();
   /** Receivers of which a letter was given up, and replayed when others had come. */
   readonly replayedReceivers = new Set<string>();
+  /** Node invocations that were given up, and may come late. */
+  readonly late = new Set<string>();
   readonly answers = new AnswerBook();
   /** What inquiries have resulted in. */
   readonly asked: {
@@ -84,6 +87,7 @@ export class Run implements Stage {
   trace: ((line: string) => void) | undefined;
   /** Its clients do nothing any more. */
   isOver = false;
+  readonly #turns = new Turns();
   readonly #visited = new Map<string, { invoked: number; operation?: VersionedOperation }>();
   /** Outcomes that told of a failure. */
   #failures = 0;
@@ -191,6 +195,15 @@ export class Run implements Stage {
     const known = this.begun.get(id) ?? [];
     this.begun.set(id, known);
     known.push({ agent, invocationId });
+  }
+
+  turn(place: string, node: TurnTaker): void {
+    // What is left from before a power cut may run again: its end was lost.
+    if (!place.includes(` ${this.prefix}`)) return;
+    const newer = this.#turns.begin(place, node);
+    if (newer === undefined || this.late.has(node.nodeInvocationId)) return;
+    const { nodeInvocationId } = node;
+    this.violations.push(`S3: ${nodeInvocationId} began again at ${place} behind ${newer}`);
   }
 
   /** A node was given up; its message may say for whom it ran, else its invocation is known. */

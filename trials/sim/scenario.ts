@@ -8,6 +8,8 @@ export interface Scenario {
   readonly actionsEach: number;
   /** Keys of each kind. */
   readonly keys: number;
+  /** Families: so many generations of invocations below the first one. */
+  readonly callDepthMax: number;
   /**
    * A weak mode and power cuts: what was before them may be gone, so what comes afterwards is
    * judged alone. Streams must go on behind what one of their ends has lost.
@@ -17,6 +19,9 @@ export interface Scenario {
   readonly awakeMax: number;
 }
 
+/** The smallest that can be simulated, and larger ones. */
+const arenasBytes = [16_384, 32_768, 65_536, 1_048_576] as const;
+
 export function scenarioOf(seed: number, random: () => number): Scenario {
   const among = <T>(...choices: readonly [T, ...T[]]): T => {
     return choices[Math.floor(random() * choices.length)] ?? choices[0];
@@ -24,19 +29,21 @@ export function scenarioOf(seed: number, random: () => number): Scenario {
   const tasks = among(1, 2, 2, 3, 3, 4, 4);
   const isLossy = random() < 0.05;
   const isWeak = isLossy || random() < 0.1;
+  const arenaBytes = among(...arenasBytes);
   return {
     isLossy,
     awakeMax: among(0, 0, 1, 2, 1_000),
     clients: among(1, 2, 3),
     actionsEach: among(3, 4, 6),
     keys: among(1, 2, 3),
+    // A letter of eight attempts that failed because others did, three deep, takes 20 KB.
+    callDepthMax: arenaBytes === arenasBytes[0] ? 1 : 3,
     options: {
       seed,
       tasks,
       threads: Math.min(tasks, among(0, 1, 2, 2, 3, 3)),
       durability: isWeak ? among("interval", "relaxed") : "durable",
-      // Not less: what a letter tells of eight attempts that failed because others did takes 20 KB.
-      arenaBytes: among(32_768, 32_768, 65_536, 1_048_576),
+      arenaBytes,
       streamWindowMessages: among(1, 1, 2, 4_096, 4_096),
       mailbox: { messagesMax: among(1, 2, 65_536) },
       stalls: random() < 0.7,

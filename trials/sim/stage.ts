@@ -3,6 +3,8 @@
 // Functions of a topology have nothing but their context; one run after the other in a process, so
 // the run can be found here.
 
+import type { TurnTaker } from "./turns.js";
+
 /** Notes how a read or write of a register came out; called when it has returned. */
 export type NoteReturn = (version: number, by: string | undefined) => void;
 
@@ -15,6 +17,8 @@ export interface Stage {
     agent: "inquiries" | "offices" | "stories" | "clerks",
     invocationId: string,
   ): void;
+  /** The function of a keyed node begins; `place` names the agent's node and its key. */
+  turn(place: string, node: TurnTaker): void;
   /** Functions of a task that only wait and stay in memory. */
   readonly awakeMax: number;
 }

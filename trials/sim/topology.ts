@@ -92,11 +92,13 @@ const transfers = agent({
   },
 }).implement({
   async debit(ctx, transfer) {
+    stage().turn(`debit ${transfer.from}`, ctx);
     await ctx.stores.counts.update("add", `${transfer.id} debit`, 1);
     await ctx.stores.balances.update("add", transfer.from, -transfer.amount);
     ctx.emit("credit", transfer);
   },
   async credit(ctx, transfer) {
+    stage().turn(`credit ${transfer.to}`, ctx);
     const added = ctx.stores.balances.update("add", transfer.to, transfer.amount);
     await Promise.all([added, ctx.stores.counts.update("add", `${transfer.id} credit`, 1)]);
     ctx.result(transfer.id);
@@ -123,11 +125,13 @@ const chains = agent({
   },
 }).implement({
   async there(ctx, chain) {
+    stage().turn(`there ${keyOfHop(chain)}`, ctx);
     await ctx.stores.counts.update("add", `${chain.id} hop ${chain.hop}`, 1);
     if (chain.hop + 1 === chain.path.length) ctx.result(chain.hop);
     else ctx.emit("back", { ...chain, hop: chain.hop + 1 });
   },
   async back(ctx, chain) {
+    stage().turn(`back ${keyOfHop(chain)}`, ctx);
     await ctx.stores.counts.update("add", `${chain.id} hop ${chain.hop}`, 1);
     if (chain.hop + 1 === chain.path.length) ctx.result(chain.hop);
     else ctx.emit("there", { ...chain, hop: chain.hop + 1 });
@@ -153,10 +157,12 @@ const letters = agent({
   },
 }).implement({
   async send(ctx, letter) {
+    stage().turn(`send ${letter.sender}`, ctx);
     const numbers = `${letter.sender} to ${letter.receiver}`;
     ctx.emit("receive", { ...letter, number: await ctx.stores.counts.update("add", numbers, 1) });
   },
   async receive(ctx, { sender, receiver, number }) {
+    stage().turn(`receive ${receiver}`, ctx);
     await ctx.stores.inboxes.update("take", receiver, sender, number);
     ctx.result(number);
   },
@@ -187,7 +193,8 @@ const splits = agent({
     ctx.emit("haunt", id);
     throw new RangeError("a split without parts");
   },
-  async part(ctx, { id, part }) {
+  async part(ctx, { id, part, key }) {
+    stage().turn(`part ${key}`, ctx);
     await ctx.stores.counts.update("add", `${id} part ${part}`, 1);
     if (part === 0) ctx.result(id);
   },
@@ -250,7 +257,8 @@ const tallies = agent({
     const expected = Math.min(members.length, first?.enough ?? 0);
     return { id: first?.id ?? "", name: id, expected };
   },
-  async member(ctx, { id, group, member, enough }) {
+  async member(ctx, { id, group, member, key, enough }) {
+    stage().turn(`member ${key}`, ctx);
     const name = `${id} group ${group}`;
     await ctx.stores.counts.update("add", `${name} member ${member}`, 1);
     ctx.emit("counted", { name, enough });
@@ -297,7 +305,8 @@ const trials = agent({
     for (const [piece, part] of pieces.entries()) ctx.emit("piece", { id, piece, ...part });
     return id;
   },
-  async piece(ctx, { id, piece, throwsBelow }) {
+  async piece(ctx, { id, piece, key, throwsBelow }) {
+    stage().turn(`piece ${key}`, ctx);
     await ctx.stores.counts.update("add", `${id} piece ${piece}`, 1);
     if (ctx.attempt < throwsBelow) throw new RangeError(`piece ${piece} in ${ctx.attempt}`);
     await ctx.run("work", () => piece);
@@ -345,6 +354,7 @@ const visits = agent({
   nodes: { visit: node({ input: type<Visit>(), key: ({ key }) => key }) },
 }).implement({
   async visit(ctx, visit) {
+    stage().turn(`visit ${visit.key}`, ctx);
     for (const [index, { key, writes }] of visit.registers.entries()) {
       const name = `${visit.id}.${index}`;
       const note = stage().note(name, key, writes ? "write" : "read");

@@ -117,9 +117,9 @@ function namesOf(id: string, { children }: Tree): string[] {
 }
 
 /** Invocations that call each other, some of which ask. */
-export const family: Action = async (run) => {
+export const family: Action = async (run, _client, { callDepthMax }) => {
   const id = run.name("f");
-  const tree = treeOf(run, 3);
+  const tree = treeOf(run, callDepthMax);
   const names = namesOf(id, tree);
   const promised: Promised = { names, acknowledged: false };
   run.promised.push(promised);
@@ -156,7 +156,6 @@ function beginInquiry(
 /** Questions side by side, answered by one or two. */
 export const inquiry: Action = async (run, _client, scenario) => {
   const id = run.name("q");
-  run.forbidden.push(`${id} intruded`);
   const given = inquiryOf(run, scenario, id, false);
   const agent = given.forwards > 0 ? "offices" : "inquiries";
   const begun = await beginInquiry(run, given);

@@ -35,10 +35,25 @@ export const desks = keyValueStore({
   key: string,
   value: type<string>(),
   updates: {
-    enter: (sitting: string | undefined, who: string) => reply(sitting ?? who, sitting ?? who),
+    enter: (sitting: string | undefined, who: string) => reply(sitting || who, sitting || who),
     leave: (sitting: string | undefined, who: string) => (sitting === who ? "" : (sitting ?? "")),
   },
 });
+
+/** Who sits at a desk, for whom. */
+function sitterOf(id: string, nodeInvocationId: string): string {
+  return `${id} ${nodeInvocationId}`;
+}
+
+/** The effect of finding somebody else at a desk. */
+function intrusionOf(id: string, sitting: string): string {
+  return `${id} intruded on ${sitting}`;
+}
+
+/** The name that somebody sat for whom others found at his desk; nothing for other effects. */
+export function foundSitting(effect: string): string | undefined {
+  return / intruded on (.+) [0-9a-f]{16}$/.exec(effect)?.[1];
+}
 
 /** A tree of invocations: each calls those below it, and throws so often once they are done. */
 export interface Tree {
@@ -207,11 +222,11 @@ export const inquiries = agent({
     for (const [ask, of] of asks.entries()) ctx.emit("ask", { ...of, id, ask });
   },
   async ask(ctx, { id, ask, desk, isChecked, once, pauseMs, throwsBelow }) {
+    stage().turn(`ask ${desk}`, ctx);
     const { attempt, nodeInvocationId, stores } = ctx;
-    const sitting = await stores.desks.update("enter", desk, nodeInvocationId);
-    if (sitting !== nodeInvocationId && sitting !== "") {
-      await stores.counts.update("add", `${id} intruded`, 1);
-    }
+    const own = sitterOf(id, nodeInvocationId);
+    const sitting = await stores.desks.update("enter", desk, own);
+    if (sitting !== own) await stores.counts.update("add", intrusionOf(id, sitting), 1);
     if (pauseMs > 0) await ctx.sleep(pauseMs);
     const prompt = { id, ask, attempt, isChecked };
     const token =
@@ -220,7 +235,7 @@ export const inquiries = agent({
         : (await ctx.askHuman(prompt, isChecked ? checked : type<Answer>())).token;
     const place = placeOf(prompt);
     await stores.answers.update("take", place, token);
-    await stores.desks.update("leave", desk, nodeInvocationId);
+    await stores.desks.update("leave", desk, own);
     if (attempt < throwsBelow) throw new RangeError(`${place}`);
     ctx.emit("end", { place, token });
   },
@@ -280,7 +295,8 @@ export const stories = agent({
     stage().began(id, "stories", ctx.invocationId);
     for (const [part, of] of parts.entries()) ctx.emit("tell", { ...of, id, part });
   },
-  async tell(ctx, { id, part, chunks, throwsBelow, pauseMs }) {
+  async tell(ctx, { id, part, key, chunks, throwsBelow, pauseMs }) {
+    stage().turn(`tell ${key}`, ctx);
     const { attempt } = ctx;
     for (let index = 0; index < chunks; index += 1) {
       const told = ctx.chunk({ part, index, attempt } satisfies Told);

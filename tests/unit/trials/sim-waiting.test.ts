@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import type { StreamEvent } from "../../../index.js";
 import { AnswerBook } from "../../../trials/sim/answer-book.js";
 import { Followed, FollowedRelay } from "../../../trials/sim/followed.js";
-import { unasked } from "../../../trials/sim/waiting-topology.js";
+import { Turns } from "../../../trials/sim/turns.js";
+import { foundSitting, unasked } from "../../../trials/sim/waiting-topology.js";
 
 const rulesOf = (problems: readonly string[]) => problems.map((text) => text.slice(0, 2));
 
@@ -37,6 +38,25 @@ describe("sim — answers", () => {
     expect(book.isClosed("question-1", 5)).toBe(false);
     expect(book.isClosed("question-1", 6)).toBe(true);
     expect(book.isClosed("question-2", 6)).toBe(false);
+  });
+});
+
+describe("sim — turns", () => {
+  it.each([
+    ["one after the other", "ab", [undefined, undefined]],
+    ["one that runs again, and then the next", "aab", [undefined, undefined, undefined]],
+    ["one that runs again behind the next", "aba", [undefined, undefined, "b"]],
+    ["the next, which is behind it then", "abab", [undefined, undefined, "b", "a"]],
+  ] as const)("judge %s", (_what, order, behind) => {
+    const turns = new Turns();
+    const begun = [...order].map((nodeInvocationId) => turns.begin("key", { nodeInvocationId }));
+    expect(begun).toEqual(behind);
+    expect(turns.begin("other key", { nodeInvocationId: "a" })).toBeUndefined();
+  });
+
+  it("tell for whom somebody sat who was found at a desk", () => {
+    expect(foundSitting("q2 intruded on after q1 00112233aabbccdd")).toBe("after q1");
+    expect(foundSitting("q2 part 1")).toBeUndefined();
   });
 });
 
