@@ -1,7 +1,7 @@
 // Turns — in which order node invocations of one key had their turns.
 //
-// One of a key begins when the one before it has ended, and what has ended does not begin again, not
-// even in a later life: its end is durable before anybody sees it.
+// One of a key begins when the one before it has ended, and what has ended does not begin again,
+// not even in a later life: its end is durable before anybody sees it.
 //
 // Owns: who has begun at each place. Leaves to others: who was given up, and may come late.
 
