@@ -12,6 +12,7 @@
 //   N2. One question of a node invocation is open at a time: the next is asked when it is answered.
 //   N3. An outcome that is there before the function asks for it is kept for it.
 //   N4. What still waits when the function has returned is given up; what was sent is waited for.
+//   N5. A request that is known to the task by an earlier run, and not to this one, is made again.
 
 import { limits } from "../../base/limits.js";
 import { optionInvalid } from "../../base/options.js";
@@ -206,10 +207,14 @@ export class NodeWaits {
       this.#open.set(request.index, { digest, resolve, reject, look, isRecorded });
     });
     settled.catch(ignore);
-    const asked = isRecorded ? askedAgain(wanted) : wanted;
-    const message = encodeTaskWait({ kind: "wait", ...place, digest, wanted: asked });
-    if (!isRecorded) await this.#send(place, port.applied(journal, request, name, message));
-    else if (port.get(waitTable, waitKey(place)) === undefined) port.submit(message);
+    const message = { kind: "wait", ...place, digest } as const;
+    const again = (): void =>
+      port.submit(encodeTaskWait({ ...message, wanted: askedAgain(wanted) }));
+    if (!isRecorded) {
+      const first = encodeTaskWait({ ...message, wanted });
+      await this.#send(place, port.applied(journal, request, name, first));
+      if (this.#isUnheard(request.index)) again();
+    } else if (port.get(waitTable, waitKey(place)) === undefined) again();
     else this.#lookAtStored(place, digest);
     this.#parts.changed();
     const bytes = await settled;
@@ -283,6 +288,14 @@ export class NodeWaits {
     for (const sent of await Promise.allSettled(this.#sending)) {
       if (sent.status === "rejected") throw sent.reason;
     }
+  }
+
+  /**
+   * Whether a request that was answered is in no frame of this run: it was answered for a run under
+   * another number, of which a power cut in a weak mode has left no more than that (N5).
+   */
+  #isUnheard(index: number): boolean {
+    return this.#open.get(index)?.isRecorded === false;
   }
 
   #lookAtStored(place: WaitPlace, digest: number): void {

@@ -11,8 +11,11 @@ import type { TaskPort } from "../../../runtime/task-program.js";
 
 const encoded = (value: unknown): Uint8Array => encodeMessage(value, "an answer");
 
-/** The waits of a run in that attempt; `digests` are those of the waits that it has requested. */
-function waitsIn(attempt: number) {
+/**
+ * The waits of a run in that attempt; `digests` are those of the waits that it has requested.
+ * `isKnown`: its task knows these by an earlier run, and answers as it did then.
+ */
+function waitsIn(attempt: number, isKnown = false) {
   const digests: number[] = [];
   const submitted: Uint8Array[] = [];
   const heard = (message: Uint8Array): void => {
@@ -24,6 +27,7 @@ function waitsIn(attempt: number) {
     now: () => 1_700_000_000_000,
     applied: async (_journal: unknown, _step: unknown, _name: unknown, message: Uint8Array) => {
       heard(message);
+      if (!isKnown) waits.recorded(0);
     },
     get: () => undefined,
     submit: (message: Uint8Array) => submitted.push(message),
@@ -45,7 +49,8 @@ function waitsIn(attempt: number) {
   };
   const bounds = { messageBytesMax: 1_000, resultBytesMax: 1_000 };
   const journal = new OperationJournal(new Uint8Array(24));
-  const waits = new NodeWaits({ run, arrivalNo: 7, port, journal, bounds, changed: () => {} });
+  const parts = { run, arrivalNo: 7, port, journal, bounds, changed: () => {} };
+  const waits: NodeWaits = new NodeWaits(parts);
   return { waits, digests, submitted };
 }
 
@@ -88,7 +93,7 @@ describe("node waits — an outcome at the place of another attempt's wait", () 
     await turns();
     waits.settle(0, await digestIn(0), encoded("of 0"));
     await turns();
-    expect([told, waits.isResting]).toEqual([[], false]);
+    expect([told, waits.isResting]).toEqual([[], true]);
     waits.settle(0, await digestIn(1), encoded("of 1"));
     await turns();
     expect(told).toEqual(["of 1"]);
@@ -109,5 +114,30 @@ describe("node waits — an outcome at the place of another attempt's wait", () 
     expect(submitted).toEqual([]);
     waits.offer(place, await digestIn(1, true), 0, encoded("of 1"));
     expect(submitted).toHaveLength(1);
+  });
+});
+
+describe("node waits — a request that the task knows by an earlier run", () => {
+  it("is made again, since nothing of that run waits any more (N5)", async () => {
+    const { waits, digests, submitted } = waitsIn(0, true);
+    const told = noted(waits.ask("?", undefined));
+    await turns();
+    expect(digests).toHaveLength(1);
+    expect(submitted.map((message) => decodeAgentMessage(message))).toMatchObject([
+      { kind: "wait", arrivalNo: 7, index: 0, digest: digests[0], wanted: { kind: "answer" } },
+    ]);
+    expect([told, waits.isResting]).toEqual([[], false]);
+    waits.recorded(0);
+    expect(waits.isResting).toBe(true);
+    waits.settle(0, digests[0] ?? Number.NaN, encoded("at last"));
+    await turns();
+    expect(told).toEqual(["at last"]);
+  });
+
+  it("is made once where it is recorded", async () => {
+    const { waits, submitted } = waitsIn(0);
+    void waits.ask("?", undefined);
+    await turns();
+    expect([submitted, waits.isResting]).toEqual([[], true]);
   });
 });
