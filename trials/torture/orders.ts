@@ -39,6 +39,8 @@ export interface RegisterResume {
 /** A call of the life before, to be made again under its id. */
 export interface Again {
   readonly n: number;
+  /** The time in its id. */
+  readonly ms: number;
   /** What it began; empty when it has not begun anything yet. */
   readonly id: string;
 }
@@ -47,15 +49,21 @@ export interface Again {
 export interface LoadOrder {
   readonly order: "load";
   readonly seed: number;
-  /** When the first number was given: the ids of calls are made of it. */
-  readonly idsFrom: number;
+  /** When this life begins to load, in milliseconds: the ids of its new calls are made of it. */
+  readonly fromMs: number;
   readonly registers: Readonly<Record<string, RegisterResume>>;
-  readonly tickets: Readonly<Record<string, number>>;
+  readonly tickets: Readonly<Record<string, TicketsResume>>;
   readonly scratchRound: number;
   /** By `<inbox> <sender>`. */
   readonly inboxes: Readonly<Record<string, number>>;
   readonly transfers: Readonly<Record<string, number>>;
   readonly effects: Readonly<Record<EffectKind, EffectsResume>>;
+}
+
+export interface TicketsResume {
+  readonly next: number;
+  /** The times in the ids of those just before, which are called again; oldest first. */
+  readonly againMs: readonly number[];
 }
 
 export interface EffectsResume {
@@ -116,7 +124,15 @@ export function messagesOf(kind: EffectKind, n: number): number {
   return least + (mark(kind, n) % 7);
 }
 
-/** The id of call `n` of a name. Later calls have later ids: the oldest are forgotten first. */
-export function idOf(name: string, n: number, idsFrom: number): string {
-  return callId(`${name} ${n}`, idsFrom + n);
+/**
+ * The time in the id of a new call: its place among those of its name in a life that loads since
+ * `fromMs`. Of whatever name, those of a later life are later: the oldest are forgotten first.
+ */
+export function msOf(n: number, next: number, fromMs: number): number {
+  return fromMs + n - next;
+}
+
+/** The id of call `n` of a name. */
+export function idOf(name: string, n: number, ms: number): string {
+  return callId(`${name} ${n}`, ms);
 }

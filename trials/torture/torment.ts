@@ -56,7 +56,7 @@ export class Torment {
     this.#random = seededRandom(seed);
     this.expectations = new Expectations((line) => {
       say(`${line} (--seed ${seed}, cycle ${this.#cycle}, directory ${this.directory})`);
-    }, Date.now());
+    }, Date.now);
   }
 
   /** Launches, compares, loads, ends. */

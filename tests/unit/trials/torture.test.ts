@@ -10,8 +10,12 @@ import type { Account, LedgerEntry } from "../../../trials/torture/topology.js";
 import { seededRandom } from "../../../testing/seeded-random.js";
 
 class Told {
+  nowMs = 1_000;
   readonly said: string[] = [];
-  readonly expectations = new Expectations((line) => this.said.push(line), 1_000);
+  readonly expectations = new Expectations(
+    (line) => this.said.push(line),
+    () => this.nowMs,
+  );
 
   acks(...lines: readonly string[]): this {
     for (const line of lines) this.expectations.hear("ack", line);
@@ -124,9 +128,58 @@ describe("torture — numbers and rounds", () => {
   it("takes what was under way, and counts on from there", () => {
     const told = new Told().acks("tickets ticket-0 4").finds("tickets ticket-0 6");
     expect(told.judged()).toEqual([]);
-    expect(told.expectations.load(1).tickets["ticket-0"]).toBe(7);
+    expect(told.expectations.load(1).tickets["ticket-0"]?.next).toBe(7);
     expect(told.finds("tickets ticket-0 5").judged()).toHaveLength(1);
   });
+});
+
+describe("torture — ids of calls", () => {
+  const callsOf = (told: Told, nowMs: number) => {
+    told.nowMs = nowMs;
+    const { tickets, effects, fromMs } = told.expectations.load(1);
+    return { tickets: tickets["ticket-0"], survey: effects.survey, fromMs };
+  };
+
+  it("are of the life that makes a call first, so those of all names grow old together", () => {
+    const told = new Told();
+    told.judged();
+    expect(callsOf(told, 5_000)).toEqual({
+      tickets: { next: 1, againMs: [] },
+      // Nobody knows of the first life whether it has begun them.
+      survey: { next: 7, again: unknown(1, 1_000) },
+      fromMs: 5_000,
+    });
+    told.acks("tickets ticket-0 2000", "effects survey 8 id-8").finds("tickets ticket-0 2004");
+    told.finds("effects id-8 survey:8 3 3 0 0");
+    expect(told.judged()).toEqual([]);
+    const { tickets, survey } = callsOf(told, 9_000);
+    // Number 2,004 of a life that began with 1 at 5,000 ms.
+    const againMs = [6_998, 6_999, 7_000, 7_001, 7_002, 7_003];
+    expect(tickets).toEqual({ next: 2_005, againMs });
+    expect(survey.next).toBe(15);
+    const again = Object.fromEntries(survey.again.map(({ n, ms }) => [n, ms]));
+    expect(again).toMatchObject({ 1: 1_000, 6: 1_005, 7: 5_000, 8: 5_001, 14: 5_007 });
+  });
+
+  it("stay what they are over lives that do not get to make them again", () => {
+    const told = new Told();
+    told.judged();
+    callsOf(told, 5_000);
+    told.finds("tickets ticket-0 1");
+    told.judged();
+    callsOf(told, 9_000);
+    told.finds("tickets ticket-0 2");
+    told.judged();
+    const { tickets, survey } = callsOf(told, 20_000);
+    expect(tickets).toEqual({ next: 3, againMs: [5_000, 9_000] });
+    expect(survey.again.slice(0, 6)).toEqual(unknown(1, 1_000));
+  });
+
+  function unknown(first: number, ms: number) {
+    return Array.from({ length: windows.effects }, (_, at) => {
+      return { n: first + at, ms: ms + at, id: "" };
+    });
+  }
 });
 
 describe("torture — transfers", () => {
@@ -221,10 +274,10 @@ describe("torture — effects", () => {
     const { next, again } = told.expectations.load(1).effects.fan;
     expect(next).toBe(2 + windows.effects);
     expect(again).toEqual([
-      { n: 1, id: "id-1" },
-      { n: 2, id: "" },
-      { n: 3, id: "id-3" },
-      ...[4, 5, 6, 7].map((n) => ({ n, id: "" })),
+      { n: 1, ms: 1_000, id: "id-1" },
+      { n: 2, ms: 1_001, id: "" },
+      { n: 3, ms: 1_002, id: "id-3" },
+      ...[4, 5, 6, 7].map((n) => ({ n, ms: 999 + n, id: "" })),
     ]);
   });
 

@@ -1,11 +1,13 @@
 // Effects — invocations that leave one row for each of their messages, on all tasks.
 
 import {
+  type Again,
   type EffectKind,
   effectKinds,
   idOf,
   type LoadOrder,
   messagesOf,
+  msOf,
   windows,
 } from "../orders.js";
 import { insist, type Load, type Report, type Tortured, Window } from "./client.js";
@@ -71,26 +73,27 @@ class Beginner {
     const { next, again } = this.#order.effects[this.#kind];
     const window = new Window(report, windows.effects);
     let open = true;
-    const make = async (n: number, known: string): Promise<void> => {
-      const isMade = await insist(() => this.#begin(n, known));
+    const make = async (call: Again): Promise<void> => {
+      const isMade = await insist(() => this.#begin(call));
       open &&= isMade;
     };
-    for (const { n, id } of again) {
+    for (const call of again) {
       await window.room();
-      window.begin(this.#kind, () => make(n, id));
+      window.begin(this.#kind, () => make(call));
     }
     for (let n = next; open && !window.isFrozen(this.#kind); n += 1) {
-      window.begin(this.#kind, () => make(n, ""));
+      const ms = msOf(n, next, this.#order.fromMs);
+      window.begin(this.#kind, () => make({ n, ms, id: "" }));
       await window.room();
       await new Promise((resolve) => setTimeout(resolve, pauseMs * random()));
     }
   }
 
-  async #begin(n: number, known: string): Promise<void> {
+  async #begin({ n, ms, id: known }: Again): Promise<void> {
     const { runtime, report } = this.#load;
     const kind = this.#kind;
     const of = messagesOf(kind, n);
-    const once = { id: idOf(kind, n, this.#order.idsFrom) };
+    const once = { id: idOf(kind, n, ms) };
     const input = { of, call: `${kind}:${n}` };
     const { id } = await runtime.agent(kind).initiate(input, once);
     if (known === "") report.say(`ack effects ${kind} ${n} ${id}`);

@@ -3,7 +3,7 @@
 // Call `n` of a ticket has an id, so its reply is `n` whenever it is made: for the first time, or
 // again because a thread or the whole process has died before it was answered.
 
-import { idOf, type LoadOrder, ticketNames, windows } from "../orders.js";
+import { idOf, type LoadOrder, msOf, ticketNames, windows } from "../orders.js";
 import { insist, type Load, type Report, type Tortured, Window } from "./client.js";
 
 /** Says what is there. */
@@ -13,24 +13,24 @@ export async function findTickets(runtime: Tortured, report: Report): Promise<vo
   }
 }
 
-/** Calls of the life before that are made again: some of them were answered, some were not. */
-const againCount = 6;
-
 /** Takes the next ticket again and again; each reply must be its number. */
 export async function loadTickets(load: Load, order: LoadOrder): Promise<void> {
   await Promise.all(ticketNames.map((key) => take(load, key, order)));
 }
 
 async function take({ runtime, report }: Load, key: string, order: LoadOrder): Promise<void> {
-  const first = order.tickets[key] ?? 1;
+  const { next: first, againMs } = order.tickets[key] ?? { next: 1, againMs: [] };
+  const again = first - againMs.length;
   const call = async (n: number): Promise<void> => {
-    const store = runtime.store("tickets").once(idOf(key, n, order.idsFrom));
+    const ms = againMs[n - again] ?? msOf(n, first, order.fromMs);
+    const store = runtime.store("tickets").once(idOf(key, n, ms));
     const count = await store.update("add", key);
     if (count < n) report.bad("lost", `${key}: ticket ${n} was given the number ${count}`);
     if (count > n) report.bad("duplicated", `${key}: ticket ${n} was given the number ${count}`);
     report.say(`ack tickets ${key} ${n}`);
   };
-  let next = Math.max(1, first - againCount);
+  // Of the life before: some of them were answered, some were not.
+  let next = again;
   for (; next < first; next += 1) if (!(await insist(() => call(next)))) return;
   for (;;) {
     const window = new Window(report, windows.tickets);

@@ -2,7 +2,15 @@
 //
 // At least what was acknowledged must be there, at most a window more.
 
-import { inboxNames, posters, ticketNames, updaters, windows } from "../orders.js";
+import {
+  inboxNames,
+  msOf,
+  posters,
+  ticketNames,
+  type TicketsResume,
+  updaters,
+  windows,
+} from "../orders.js";
 import type { Inbox } from "../topology.js";
 import type { Bad, Part } from "./part.js";
 
@@ -34,8 +42,33 @@ class Counter {
   }
 }
 
+/** Calls for tickets that the next life makes again. */
+const againCount = 6;
+
+/** A counter that knows the times in the ids of its newest numbers. */
+class TicketCounter extends Counter {
+  /** Of the numbers just before `next`, oldest first. */
+  #againMs: readonly number[] = [];
+  #from = { next: 1, ms: 0 };
+
+  override judge(name: string, window: number, bad: Bad): void {
+    super.judge(name, window, bad);
+    const { next, ms } = this.#from;
+    const taken = Math.max(0, this.next - next);
+    const fresh = Array.from({ length: Math.min(taken, againCount) }, (_, back) => {
+      return msOf(this.next - 1 - back, next, ms);
+    });
+    this.#againMs = [...this.#againMs, ...fresh.reverse()].slice(-againCount);
+  }
+
+  resume(ms: number): TicketsResume {
+    this.#from = { next: this.next, ms };
+    return { next: this.next, againMs: this.#againMs };
+  }
+}
+
 export class TicketsRecord implements Part {
-  readonly #counters = new Map(ticketNames.map((key) => [key, new Counter()]));
+  readonly #counters = new Map(ticketNames.map((key) => [key, new TicketCounter()]));
 
   ack([key = "", n = ""]: readonly string[]): void {
     this.#counters.get(key)?.ack(Number(n));
@@ -53,8 +86,10 @@ export class TicketsRecord implements Part {
     for (const counter of this.#counters.values()) counter.found(0);
   }
 
-  resume(): Readonly<Record<string, number>> {
-    return Object.fromEntries(Array.from(this.#counters, ([key, { next }]) => [key, next]));
+  /** A life loads since `ms`. */
+  resume(ms: number): Readonly<Record<string, TicketsResume>> {
+    const counters = Array.from(this.#counters, ([key, counter]) => [key, counter.resume(ms)]);
+    return Object.fromEntries(counters);
   }
 }
 

@@ -10,6 +10,7 @@ import {
   type EffectsResume,
   effectKinds,
   messagesOf,
+  msOf,
   windows,
 } from "../orders.js";
 import type { Bad, Part } from "./part.js";
@@ -32,21 +33,33 @@ class Calls {
   /** The number behind all that this life can have used. */
   next = 1;
   again: readonly Again[] = [];
+  /** Since when this life loads. */
+  fromMs: number;
+
+  constructor(fromMs: number) {
+    this.fromMs = fromMs;
+  }
+
+  /** The time in the id of a call. */
+  msOf(n: number): number {
+    return this.again.find((call) => call.n === n)?.ms ?? msOf(n, this.next, this.fromMs);
+  }
 }
 
 export class EffectsRecord implements Part {
-  readonly #calls: Readonly<Record<EffectKind, Calls>> = {
-    chain: new Calls(),
-    fan: new Calls(),
-    survey: new Calls(),
-  };
+  readonly #calls: Readonly<Record<EffectKind, Calls>>;
   readonly #found = new Map<string, Found>();
   /** Invocations that were complete, and whose rows are being removed. */
   #settled = new Set<string>();
   readonly #strict: boolean;
 
-  /** `strict`: the store operations of nodes are remembered, so nothing may come twice. */
-  constructor(strict: boolean) {
+  /**
+   * `strict`: the store operations of nodes are remembered, so nothing may come twice. `fromMs`:
+   * the first life loads not before.
+   */
+  constructor(strict: boolean, fromMs: number) {
+    const [chain, fan, survey] = [new Calls(fromMs), new Calls(fromMs), new Calls(fromMs)];
+    this.#calls = { chain, fan, survey };
     this.#strict = strict;
   }
 
@@ -91,8 +104,10 @@ export class EffectsRecord implements Part {
     for (const n of calls.accepted.keys()) unknown.delete(n);
     const accepted = [...calls.accepted].slice(-againCount);
     calls.again = [
-      ...accepted.map(([n, id]) => ({ n, id })),
-      ...Array.from(unknown, (n) => ({ n, id: begun.get(`${kind}:${n}`) ?? "" })),
+      ...accepted.map(([n, id]) => ({ n, ms: calls.msOf(n), id })),
+      ...Array.from(unknown, (n) => {
+        return { n, ms: calls.msOf(n), id: begun.get(`${kind}:${n}`) ?? "" };
+      }),
     ];
     calls.next = last + windows.effects + 1;
     calls.accepted = new Map();
@@ -102,9 +117,13 @@ export class EffectsRecord implements Part {
     this.#found.clear();
   }
 
-  resume(): Readonly<Record<EffectKind, EffectsResume>> {
+  /** A life loads since `ms`. */
+  resume(ms: number): Readonly<Record<EffectKind, EffectsResume>> {
     const { chain, fan, survey } = this.#calls;
-    const resumeOf = ({ next, again }: Calls): EffectsResume => ({ next, again });
+    const resumeOf = (calls: Calls): EffectsResume => {
+      calls.fromMs = ms;
+      return { next: calls.next, again: calls.again };
+    };
     return { chain: resumeOf(chain), fan: resumeOf(fan), survey: resumeOf(survey) };
   }
 

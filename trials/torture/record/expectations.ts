@@ -27,16 +27,16 @@ export class Expectations {
   readonly #effects: EffectsRecord;
   readonly #parts: ReadonlyMap<string, Part>;
   readonly #say: (line: string) => void;
-  readonly #idsFrom: number;
+  readonly #now: () => number;
   #acked = 0;
 
-  /** `say` is told each violation in words; `idsFrom` is now, as the ids of calls have it. */
-  constructor(say: (line: string) => void, idsFrom: number, strict = operationsAreRemembered) {
+  /** `say` is told each violation in words; `now` is the clock that the ids of calls are of. */
+  constructor(say: (line: string) => void, now: () => number, strict = operationsAreRemembered) {
     this.#say = say;
-    this.#idsFrom = idsFrom;
+    this.#now = now;
     this.#inboxes = new InboxesRecord(strict);
     this.#transfers = new TransfersRecord(strict);
-    this.#effects = new EffectsRecord(strict);
+    this.#effects = new EffectsRecord(strict, now());
     this.#parts = new Map<string, Part>([
       ["registers", this.#registers],
       ["tickets", this.#tickets],
@@ -86,16 +86,17 @@ export class Expectations {
 
   /** Where the clients go on. */
   load(seed: number): LoadOrder {
+    const fromMs = this.#now();
     return {
       order: "load",
       seed,
-      idsFrom: this.#idsFrom,
+      fromMs,
       registers: this.#registers.resume(),
-      tickets: this.#tickets.resume(),
+      tickets: this.#tickets.resume(fromMs),
       scratchRound: this.#scratch.nextRound,
       inboxes: this.#inboxes.resume(),
       transfers: this.#transfers.resume(),
-      effects: this.#effects.resume(),
+      effects: this.#effects.resume(fromMs),
     };
   }
 
