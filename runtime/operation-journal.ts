@@ -125,13 +125,14 @@ export class OperationJournal {
     return this.#known(this.#next + ahead, digest);
   }
 
-  /** What an earlier run has recorded for an operation, wherever. */
-  anyEarlier(digest: number): Reply | undefined {
+  /** What earlier runs have recorded for an operation, wherever. */
+  allEarlier(digest: number): readonly Reply[] {
+    const found: Reply[] = [];
     for (const index of this.#recorded?.keys() ?? []) {
       const known = this.#known(index, digest);
-      if (known !== undefined) return known;
+      if (known !== undefined) found.push(known);
     }
-    return undefined;
+    return found;
   }
 
   /** A place that was claimed will be recorded by `task`, without being asked to. */

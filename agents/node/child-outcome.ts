@@ -23,10 +23,14 @@ export function assertBegun(outcome: Uint8Array): void {
   if (reply.kind === "refused") throw refusalOf(reply.error);
 }
 
-/** Whether an invocation had come to something else than a result in an attempt before. */
-export function failedBefore(outcome: Uint8Array | undefined, attempt: number): boolean {
-  if (outcome === undefined) return false;
-  const { attempt: then, reply } = readInAttempt(outcome);
-  const isResult = reply.kind === "ended" && reply.outcome.kind === "result";
-  return then < attempt && reply.kind !== "asks" && !isResult;
+/**
+ * Whether an invocation had come to something else than a result in an attempt before. `outcomes`:
+ * what was said to whoever waited for its result or its next step.
+ */
+export function failedBefore(outcomes: readonly Uint8Array[], attempt: number): boolean {
+  return outcomes.some((outcome) => {
+    const { attempt: then, reply } = readInAttempt(outcome);
+    const isResult = reply.kind === "ended" && reply.outcome.kind === "result";
+    return then < attempt && reply.kind !== "asks" && !isResult;
+  });
 }

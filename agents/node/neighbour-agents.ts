@@ -99,7 +99,7 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
         };
       };
       const begun = this.#begin(waits, given, (attempt) => {
-        return waits.anyEarlierOutcome(nameIn(attempt));
+        return waits.earlierOutcomes(nameIn(attempt));
       });
       const places = waits.places(nameIn(begun.attempt));
       return await this.#outcome(waits, places, begun.id, true, options);
@@ -113,7 +113,7 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
     return this.#waiting("initiate", [input], async (waits) => {
       const given = this.#given("initiate", input, options);
       const { id: begin } = this.#begin(waits, given, (_, id) => {
-        return id === undefined ? undefined : waits.anyEarlierOutcome(this.#resultName(id));
+        return id === undefined ? [] : waits.earlierOutcomes(this.#resultName(id));
       });
       // Sent for good, like what is written: the function may not return before. It is on record
       // as the node's own as soon as it is known.
@@ -244,12 +244,12 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
 
   /**
    * Takes the places of a call (B1): of the id by which it is begun, and of what it has begun.
-   * `outcomeOf`: what that came to, as an earlier run was told.
+   * `outcomesOf`: what that came to, as earlier runs were told.
    */
   #begin(
     waits: NodeWaits,
     given: GivenCall,
-    outcomeOf: (attempt: number, id: string | undefined) => Uint8Array | undefined,
+    outcomesOf: (attempt: number, id: string | undefined) => readonly Uint8Array[],
   ): BegunCall {
     const name = `${this.#name} #${checksum(given.input).toString(16)}`;
     const callName = (attempt: number): string => `call ${attempt} of ${name}`;
@@ -261,7 +261,7 @@ export class NeighbourAgent implements NeighbourAgentClient<unknown, unknown> {
       if (asking.noted(callName(earlier), 0) === undefined) continue;
       const known = asking.noted(idName(earlier), 1);
       const id = known === undefined ? undefined : String(known);
-      if (!failedBefore(outcomeOf(earlier, id), current)) attempt = earlier;
+      if (!failedBefore(outcomesOf(earlier, id), current)) attempt = earlier;
       break;
     }
     const call = asking.place(callName(attempt));

@@ -172,14 +172,12 @@ export class NodeWaits {
     return this.#parts.journal.earlier(0, appliedDigest(nameBy(write))) !== undefined;
   }
 
-  /** What that wait came to. */
-  earlierOutcome(write: NameWriter): Uint8Array | undefined {
-    return this.#parts.journal.earlier(1, outcomeDigest(nameBy(write)))?.bytes;
-  }
-
-  /** What a wait of that name came to in an earlier run, at whatever place. */
-  anyEarlierOutcome(write: NameWriter): Uint8Array | undefined {
-    return this.#parts.journal.anyEarlier(outcomeDigest(nameBy(write)))?.bytes;
+  /** What waits of these names came to in earlier runs, at whatever places. */
+  earlierOutcomes(...names: readonly NameWriter[]): readonly Uint8Array[] {
+    const { journal } = this.#parts;
+    return names.flatMap((write) => {
+      return journal.allEarlier(outcomeDigest(nameBy(write))).map(({ bytes }) => bytes);
+    });
   }
 
   /** Takes the places of a wait, which later runs know by its name (N1). */

@@ -9,8 +9,8 @@
 //   B1. The id of a child follows from the node invocation, the place of the call in its journal,
 //       the agent and the input, and from the attempt in which it was begun: every run that does
 //       the same has the same child.
-//   B2. A later attempt goes on with the child of an earlier one, unless that had come to a failure
-//       in an earlier attempt: then it begins another.
+//   B2. A later attempt goes on with the child of an earlier one, unless an earlier attempt was told,
+//       by a result or a step, that it had come to a failure: then it begins another.
 //   B3. A child under an id that was given to it is what the call of that id has begun, whoever has
 //       made it: a node hears whether it has begun, before it goes on.
 
@@ -172,9 +172,8 @@ export class SubAgentClient implements AgentClient<unknown, unknown> {
     for (let begun = attempt; begun >= 0; begun -= 1) {
       const id = idOf(begun);
       if (!waits.wasRequested(nameOf(kind, id))) continue;
-      const own = waits.earlierOutcome(nameOf(kind, id));
-      const asked = waits.anyEarlierOutcome(nameOf(names.result, id));
-      return failedBefore(own, attempt) || failedBefore(asked, attempt) ? attempt : begun;
+      const told = waits.earlierOutcomes(nameOf(kind, id), ...outcomeNames(id));
+      return failedBefore(told, attempt) ? attempt : begun;
     }
     return attempt;
   }
@@ -325,9 +324,8 @@ class SubInvocation extends InvocationHandle {
       checkForkOptions("initiateFork", options);
       const [calls, parent] = [this.#calls, this.#id];
       const { port, attempt } = waits;
-      const outcomeOf = (fork: InvocationId): Uint8Array | undefined =>
-        waits.anyEarlierOutcome(nameOf(names.result, fork));
-      const forkCall = { active, port, attempt, calls, parent, changes, options, outcomeOf };
+      const outcomesOf = (fork: InvocationId) => waits.earlierOutcomes(...outcomeNames(fork));
+      const forkCall = { active, port, attempt, calls, parent, changes, options, outcomesOf };
       const forked = forkOnce(forkCall);
       // Sent for good, like what is written: the function may not return before.
       const begun = active.operation(name, async () => {
@@ -389,6 +387,10 @@ class SubInvocation extends InvocationHandle {
     return `agents.${this.#own}.${operation}`;
   }
 }
+
+/** Of the waits that tell what a child has come to. */
+const outcomeNames = (child: InvocationId): readonly NameWriter[] =>
+  [names.result, names.step].map((kind) => nameOf(kind, child));
 
 function nameOf(kind: number, child: InvocationId): NameWriter {
   return (writer) => {

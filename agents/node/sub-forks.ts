@@ -26,8 +26,8 @@ interface ForkCall {
   readonly parent: InvocationId;
   readonly changes: ForkChanges;
   readonly options: ForkOptions;
-  /** What a fork came to, as an earlier run was told. */
-  outcomeOf(fork: InvocationId): Uint8Array | undefined;
+  /** What a fork came to, as earlier runs were told. */
+  outcomesOf(fork: InvocationId): readonly Uint8Array[];
 }
 
 /**
@@ -35,7 +35,7 @@ interface ForkCall {
  * node, and resolves with its id.
  */
 export function forkOnce(call: ForkCall): () => Promise<InvocationId> {
-  const { active, port, attempt, calls, parent, changes, options, outcomeOf } = call;
+  const { active, port, attempt, calls, parent, changes, options, outcomesOf } = call;
   const begin = (id: string | undefined): Promise<InvocationId> =>
     beginFork(calls, parent, changes, id === undefined ? options : { ...options, id });
   // It has a name of its own, under which home knows it.
@@ -49,8 +49,8 @@ export function forkOnce(call: ForkCall): () => Promise<InvocationId> {
   for (let earlier = attempt; earlier >= 0 && active.journal.isReplayed; earlier -= 1) {
     if (steps.noted(nameIn("call", earlier), 0) === undefined) continue;
     const known = steps.noted(nameIn("begun", earlier), 1);
-    const outcome = known === undefined ? undefined : outcomeOf(idIn(agent, known));
-    if (!failedBefore(outcome, attempt)) begun = earlier;
+    const outcomes = known === undefined ? [] : outcomesOf(idIn(agent, known));
+    if (!failedBefore(outcomes, attempt)) begun = earlier;
     break;
   }
   const called = steps.place(nameIn("call", begun));

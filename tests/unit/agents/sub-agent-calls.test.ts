@@ -26,8 +26,8 @@ function family(
   }).implement({
     async act(ctx, message) {
       begun.push(message);
-      if (message === "ask") return ctx.result(await ctx.askHuman<string>("child?"));
-      ctx.result(await child(message));
+      const asks = message === "ask";
+      ctx.result(await child(asks ? await ctx.askHuman<string>("child?") : message));
     },
   });
   const old = agent({
@@ -173,13 +173,18 @@ describe("sub-agents — retries", () => {
 
   it("a failed child is begun anew", async () => {
     let fails = 2;
-    for (const how of ["invoke", "initiate"] as const) {
+    for (const how of ["invoke", "result", "nextStep", "question"] as const) {
       fails = 2;
       const { harness, old, begun } = family(
         async (ctx) => {
           if (how === "invoke") return ctx.result(await ctx.agents.young.invoke("x"));
-          const child = await ctx.agents.young.initiate("x");
-          ctx.result(await child.result());
+          const child = await ctx.agents.young.initiate(how === "question" ? "ask" : "x");
+          if (how === "result") return ctx.result(await child.result());
+          let step = await child.nextStep();
+          // The steps before it failed were no failures.
+          if (step.kind === "question") await child.answer(step.question, "x");
+          if (step.kind === "question") step = await child.nextStep();
+          if (step.kind === "result") ctx.result(step.result);
         },
         (message) => {
           fails -= 1;
@@ -188,7 +193,8 @@ describe("sub-agents — retries", () => {
         },
       );
       expect(await harness.until(old.invoke(""))).toBe("x");
-      expect(begun).toEqual(["x", "x", "x"]);
+      const word = how === "question" ? "ask" : "x";
+      expect(begun).toEqual([word, word, word]);
     }
   });
 

@@ -183,15 +183,15 @@ describe("operation journal — what a node looks for in it", () => {
 
   it("finds an operation of an earlier run ahead of its place, or at any", async () => {
     const later = new OperationJournal(prefix);
-    expect([later.earlier(0, 1), later.anyEarlier(3)]).toEqual([undefined, undefined]);
+    expect([later.earlier(0, 1), later.allEarlier(3)]).toEqual([undefined, []]);
     later.replay((await earlierRun()).rows);
     expect(textOf(later.earlier(1, 2))).toBe("written");
     expect(later.earlier(0, 2)).toBeUndefined();
-    expect(textOf(later.anyEarlier(3))).toBe("too");
-    expect(later.anyEarlier(99)).toBeUndefined();
+    expect(later.allEarlier(3).map(textOf)).toEqual(["too"]);
+    expect(later.allEarlier(99)).toEqual([]);
     later.claim(1);
     expect(textOf(later.earlier(0, 2))).toBe("written");
-    expect(textOf(later.anyEarlier(1))).toBe("before");
+    expect(later.allEarlier(1).map(textOf)).toEqual(["before"]);
   });
 
   it("expects a record where none is known, and notes once where one is", async () => {
