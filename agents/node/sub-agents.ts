@@ -9,8 +9,8 @@
 //   B1. The id of a child follows from the node invocation, the place of the call in its journal,
 //       the agent and the input, and from the attempt in which it was begun: every run that does
 //       the same has the same child.
-//   B2. A later attempt goes on with the child of an earlier one, unless an earlier attempt was told,
-//       by a result or a step, that it had come to a failure: then it begins another.
+//   B2. A later attempt goes on with the child of an earlier one, unless an attempt before was
+//       told, by a result or a step, that it had failed: then it begins another.
 //   B3. A child under an id that was given to it is what the call of that id has begun, whoever has
 //       made it: a node hears whether it has begun, before it goes on.
 
