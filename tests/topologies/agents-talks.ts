@@ -205,6 +205,8 @@ const middle = agent({
       const chunks: string[] = [];
       for await (const event of invocation.stream("a")) {
         if (event.kind === "chunk") chunks.push(String(event.value));
+        // It was cut off when it had streamed some of them.
+        if (event.kind === "reset") chunks.length = 0;
       }
       return ctx.result(chunks.join());
     }
