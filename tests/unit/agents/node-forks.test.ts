@@ -16,7 +16,7 @@ type Way = "fork" | "initiateFork";
 
 /** An agent that forks another one; it throws as often as it is told. */
 function forking(settings: { readonly seed: number; readonly awake?: number }) {
-  const state = { throws: 0, fails: 0 };
+  const state = { throws: 0, fails: 0, drives: false };
   const echo = agent({
     entry: "say",
     result: type<string>(),
@@ -45,7 +45,12 @@ function forking(settings: { readonly seed: number; readonly awake?: number }) {
       for await (const { nodeInvocationId } of one.trace()) root = nodeInvocationId;
       const changes = { [root]: text };
       const came = await one[way](changes);
-      const result = typeof came === "string" ? came : await came.result();
+      let result = "";
+      if (typeof came === "string") result = came;
+      else if (state.drives) {
+        const step = await came.nextStep();
+        if (step.kind === "result") result = step.result;
+      } else result = await came.result();
       if (state.throws > 0) {
         state.throws -= 1;
         throw new Error("once more");
@@ -101,6 +106,16 @@ describe.each(ways)("forks that nodes make — with %s", (way) => {
       const made = clientsOf(harness).agent(echo).get(parent).forks();
       expect(await harness.until(made)).toHaveLength(forks);
     }
+  });
+
+  it("are begun anew, too, when a step has told that they have failed", async () => {
+    const { harness, caller, echo, state } = forking({ seed: 6 });
+    Object.assign(state, { fails: 1, drives: true });
+    const client = clientsOf(harness).agent(caller);
+    const [parent = "", said] = (await harness.until(client.invoke([way, "two"]))).split(" ");
+    expect(said).toBe("two");
+    const made = clientsOf(harness).agent(echo).get(parent).forks();
+    expect(await harness.until(made)).toHaveLength(2);
   });
 
   it("ask what they ask as the node's own question", async () => {
