@@ -39,13 +39,14 @@ export function note(ctx: Noting, line: string): void {
   addNote(directoryOf(ctx), line);
 }
 
-export function hasNoted(ctx: Noting, line: string): boolean {
-  return readNotes(directoryOf(ctx)).includes(line);
+export function hasNoted(ctx: Noting, line: string, times = 1): boolean {
+  const lines = readNotes(directoryOf(ctx)).filter((other) => other === line);
+  return lines.length >= times;
 }
 
-/** Resolves when somebody has noted the line, a node or the test. */
-export async function noted(ctx: Noting, line: string): Promise<void> {
-  while (!hasNoted(ctx, line)) await turn();
+/** Resolves when somebody has noted the line, so many times: a node or the test. */
+export async function noted(ctx: Noting, line: string, times = 1): Promise<void> {
+  while (!hasNoted(ctx, line, times)) await turn();
 }
 
 /**

@@ -199,6 +199,8 @@ const middle = agent({
       return ctx.result(`${answer}!`);
     }
     const invocation = await ctx.agents.child.initiate(way, { metadata });
+    // What is cancelled runs: it says that it stops.
+    if (way === "cancels what hangs") await noted(ctx, `child ${way}`);
     await place(ctx, `called: ${way}`);
     if (way === "initiates") return ctx.result(await invocation.result());
     if (way === "streams") {
@@ -211,7 +213,8 @@ const middle = agent({
       return ctx.result(chunks.join());
     }
     if (way === "cancels what hangs") {
-      await noted(ctx, `child ${way}`);
+      // One that was cut off runs again, unless it is cancelled before.
+      await noted(ctx, `child ${way}`, metadata["cut"] === true ? 2 : 1);
       await invocation.cancel();
       return ctx.result("cancelled");
     }
