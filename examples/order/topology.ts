@@ -50,8 +50,8 @@ export const fulfilment = agent({
   retryBackoffMs: 20,
   nodes: {
     reserve: node({ input: type<Order>(), to: ["pay"] }),
-    // A server that does not answer costs one attempt, after half a second.
-    pay: node({ input: type<Order>(), to: ["pack"], nodeTimeoutMs: 500 }),
+    // A server that does not answer costs one attempt, after two seconds.
+    pay: node({ input: type<Order>(), to: ["pack"], nodeTimeoutMs: 2_000 }),
     pack: node({ input: type<Order>(), to: ["ship"] }),
     ship: node({ input: type<Order>() }),
   },

@@ -2,6 +2,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { launch } from "../../dist/index.js";
 import faults from "../../dist/tests/topologies/faults.js";
@@ -154,6 +155,7 @@ describe("close — with a node that never returns", () => {
     const waiting = first.agent("stubborn").get(id).result();
     const refused = expect(waiting).rejects.toMatchObject({ code: "CLOSED" });
     await first.store("counters").put("a", 1);
+    while (!existsSync(startsFile)) await setImmediate();
     const begun = performance.now();
     await first.close();
     const elapsedMs = performance.now() - begun;

@@ -151,7 +151,9 @@ describe("reader — on other threads than the owner", () => {
     await hammer({ durability: "relaxed", frames: 30_000, checkpointEvery: 100_000 });
   });
 
-  it("sees nothing old, torn or partial while every frame is synced", async () => {
+  it("sees nothing old, torn or partial while every frame is synced", {
+    timeout: 90_000,
+  }, async () => {
     await hammer({ durability: "durable", frames: 1_500, checkpointEvery: 200 });
   });
 });

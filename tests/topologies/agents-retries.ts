@@ -201,7 +201,7 @@ const late = agent({
 
 /** Fails twice, and notes when it begins and when it fails. */
 const patient = agent({
-  retryBackoffMs: 400,
+  retryBackoffMs: 800,
   entry: "a",
   result: type<number>(),
   nodes: { a: node({ input: type<number>(), key: (n) => n }) },
@@ -223,11 +223,12 @@ const slow = agent({
   nodes: { a: node({ input: type<string>(), nodeTimeoutMs: 500 }) },
 }).implement({
   async a(ctx, input) {
-    await place(ctx, "a");
-    if (ctx.attempt === 0) {
-      await aborted(ctx.signal);
+    const stopped = aborted(ctx.signal).then(() => {
       note(ctx, PartitaError.is(ctx.signal.reason) ? ctx.signal.reason.code : "none");
-    }
+    });
+    // Its time may be over before it is cut off.
+    await place(ctx, "a");
+    if (ctx.attempt === 0) await stopped;
     ctx.result(`${input} in ${ctx.attempt}`);
   },
 });

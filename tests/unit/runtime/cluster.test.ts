@@ -214,6 +214,7 @@ describe("launch — inline, without an agent that has work under way", () => {
         .get(stays ?? "")
         .result(),
     ).toBe("stays");
+    await fewer.drain();
     await fewer.close();
     const whole = await inlineCluster(
       agents(["stays", "leaves"], (name) => name),

@@ -2,7 +2,7 @@
 // lost to its pool, a caller that waits for ever, a connection that is left open.
 
 import { setImmediate as flushed } from "node:timers/promises";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { object } from "../../../agents/declare/object.js";
 import type { ObjectEntry } from "../../../runtime/task-program.js";
 import { ThreadObjects } from "../../../runtime/thread-objects.js";
@@ -296,6 +296,7 @@ describe("thread objects — closed on shutdown", () => {
 
   it("an object that cannot be closed is a warning, and takes nothing down with it", async () => {
     const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    onTestFinished(() => warn.mockRestore());
     const { build, closed } = numbered();
     const one = object({ build, shared: true });
     const fail = (): never => {
@@ -311,7 +312,6 @@ describe("thread objects — closed on shutdown", () => {
       'object "other" could not be closed: it is stuck',
       "PartitaWarning",
     );
-    warn.mockRestore();
   });
 
   it("does not wait for one that never closes", async () => {

@@ -16,6 +16,9 @@ import {
 import { check } from "../../support/property.js";
 import { bytes, hex, keyBytes, record } from "../../support/storage-bytes.js";
 
+/** In which another thread takes slots of an index. */
+const partCount = 8;
+
 function newArena(): Arena {
   return new Arena(createTaskMemory({ arenaBytes: 1024 * 1024 }).arenas[0]);
 }
@@ -72,24 +75,30 @@ describe("arena — index", () => {
     // The last slot is taken; an owner on another thread takes the others, from the first on.
     const kept = slots.length - 1;
     slots[kept] = 64;
+    const looks = new Int32Array(new SharedArrayBuffer(4));
+    // Between two parts of them there is a look at least, and most looks are in the middle of one.
     const script = `
-      const { workerData: { index, kept } } = require("node:worker_threads");
+      const { workerData: { index, kept, looks } } = require("node:worker_threads");
       const slots = new Int32Array(index, ${indexHeaderBytes});
+      const part = Math.ceil(kept / ${partCount});
       for (let at = 1; at < kept; at += 2) {
+        for (let had; (had = Atomics.load(looks, 0)) * part < at; ) Atomics.wait(looks, 0, had);
         for (let pause = 0; pause < 200; pause += 1) Atomics.load(slots, 0);
         Atomics.store(slots, at, 128);
       }
     `;
-    const owner = new Worker(script, { eval: true, workerData: { index: memory.index, kept } });
+    const workerData = { index: memory.index, kept, looks };
+    const owner = new Worker(script, { eval: true, workerData });
     try {
-      let looks = 0;
-      for (let count = 1; count < kept / 2; looks += 1) {
+      for (let count = 1; count < kept / 2; ) {
         const offsets = arena.offsets();
         count = offsets.length;
         expect(offsets.at(-1)).toBe(64);
+        Atomics.add(looks, 0, 1);
+        Atomics.notify(looks, 0);
         if (count === 1) await new Promise((resolve) => setImmediate(resolve));
       }
-      expect(looks).toBeGreaterThan(1);
+      expect(looks[0]).toBeGreaterThanOrEqual(partCount);
     } finally {
       await owner.terminate();
     }
