@@ -201,7 +201,7 @@ describe("close — with a node that never returns", () => {
       return runtime.store("counters").update("busy", "a", i % 64 === 0 ? 40 : 0);
     });
     const outcomes = Promise.allSettled(calls);
-    await new Promise((resolve) => setImmediate(resolve));
+    await setImmediate();
     await runtime.close();
     const last = (await outcomes).at(-1);
     process.off("uncaughtException", note);
