@@ -6,7 +6,7 @@
 
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { straced, type StracedEnd } from "../strace/strace.js";
+import { type StracedEnd, straced } from "../strace/strace.js";
 import type { CheckerPool } from "../workload/checker-pool.js";
 import { acknowledgedBehind, type Fired, firedIn } from "./fault-trace.js";
 import { dataName, journalName, knownAfter } from "./ground.js";
@@ -53,6 +53,7 @@ export async function tryPoint(point: Point, options: PointOptions): Promise<Poi
     environment: { UV_THREADPOOL_SIZE: "1" },
     signal,
     limitMs,
+    journal,
   });
   signal.throwIfAborted();
   const bytes = readFileSync(trace);
@@ -88,7 +89,7 @@ function judgeEnd(
   const hasClosed = lines.endsWith("closed\n");
   if (fault === "kill") return [];
   if (signal === "SIGKILL" && errors === "") {
-    return [`it stopped without a word, or not at all within ${limitMs} ms`];
+    return [`it stopped without a word, or stood still for ${limitMs} ms`];
   }
   if (status === 0 && hasClosed) {
     const isSync = fired.name === "fsync" || fired.name === "fdatasync";

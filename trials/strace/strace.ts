@@ -1,6 +1,7 @@
 // strace — running Node under it, and saying plainly where that is not possible.
 
 import { spawn, spawnSync } from "node:child_process";
+import { statSync } from "node:fs";
 import { Unavailable } from "../trial.js";
 
 /** @throws Unavailable where strace is missing or may not look at other processes */
@@ -31,13 +32,15 @@ export interface StracedCommand {
   readonly args: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
-  /** The process is killed when it takes longer. */
+  /** The process is killed when it takes longer; one with a `journal` when that stands still. */
   readonly limitMs: number;
+  /** A file that grows as the work goes on, however slow a device is. */
+  readonly journal?: string;
 }
 
 /** Runs Node under strace and waits for its end; its output is thrown away, its errors are kept. */
 export function straced(command: StracedCommand): Promise<StracedEnd> {
-  const { options, args, environment = {}, limitMs } = command;
+  const { options, args, environment = {} } = command;
   const all = ["-f", "-xx", ...options, process.execPath, ...args];
   const child = spawn("strace", all, {
     stdio: ["ignore", "ignore", "pipe"],
@@ -53,7 +56,7 @@ export function straced(command: StracedCommand): Promise<StracedEnd> {
       // It has just ended by itself.
     }
   };
-  const timer = setTimeout(end, limitMs);
+  const forget = whenStill(command, end);
   command.signal?.addEventListener("abort", end, { once: true });
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
@@ -62,9 +65,31 @@ export function straced(command: StracedCommand): Promise<StracedEnd> {
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (status, signal) => {
-      clearTimeout(timer);
+      forget();
       command.signal?.removeEventListener("abort", end);
       resolve({ status, signal, errors });
     });
   });
+}
+
+/**
+ * Calls `end` after `limitMs` in which the journal has not grown, at the latest after twice that;
+ * without a journal after `limitMs`. Returns what takes that back.
+ */
+export function whenStill(
+  { limitMs, journal }: Pick<StracedCommand, "limitMs" | "journal">,
+  end: () => void,
+): () => void {
+  const bytes = (): number => {
+    return journal === undefined ? 0 : (statSync(journal, { throwIfNoEntry: false })?.size ?? 0);
+  };
+  let before = 0;
+  const look = (): void => {
+    const now = bytes();
+    if (now === before) end();
+    else timer = setTimeout(look, limitMs);
+    before = now;
+  };
+  let timer = setTimeout(look, limitMs);
+  return () => clearTimeout(timer);
 }

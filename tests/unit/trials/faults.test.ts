@@ -1,13 +1,17 @@
 // Faults — what a trace says of a fault, and that points follow from their numbers.
 
-import { describe, expect, it } from "vitest";
+import { appendFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { string } from "../../../index.js";
 import { ownerOf } from "../../../runtime/partition.js";
 import { hashKey } from "../../../store/key-hash.js";
 import { acknowledgedBehind, firedIn } from "../../../trials/faults/fault-trace.js";
 import type { Ground, Occurrence } from "../../../trials/faults/ground.js";
 import { type Fault, injection, pointOf } from "../../../trials/faults/plan.js";
+import { whenStill } from "../../../trials/strace/strace.js";
 import { nothingKnown } from "../../../trials/workload/known.js";
+import { tempDirectory } from "../../support/temp-directory.js";
 
 const journal = "/tmp/journal";
 
@@ -95,5 +99,44 @@ describe("faults — points", () => {
     ["slow", "fdatasync:delay_enter=20000:when=3+"],
   ])("say %s in strace's words", (fault, words) => {
     expect(injection({ number: 1, ground, occurrence: occurrence({}), fault })).toBe(words);
+  });
+});
+
+describe("faults — a process that stands still", () => {
+  function watched(file?: string) {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const end = vi.fn();
+    return { end, forget: whenStill({ limitMs: 1_000, ...(file && { journal: file }) }, end) };
+  }
+
+  it("goes on as long as its journal grows, and ends when that does not", () => {
+    const file = join(tempDirectory(), "journal");
+    const { end } = watched(file);
+    for (let line = 0; line < 3; line += 1) {
+      vi.advanceTimersByTime(900);
+      appendFileSync(file, "launched\n");
+      vi.advanceTimersByTime(100);
+    }
+    expect(end).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1_000);
+    expect(end).toHaveBeenCalledTimes(1);
+  });
+
+  it("ends when it has not begun one, or has none, and its time is over", () => {
+    for (const file of [join(tempDirectory(), "journal"), undefined]) {
+      const { end } = watched(file);
+      vi.advanceTimersByTime(999);
+      expect(end).not.toHaveBeenCalled();
+      vi.advanceTimersByTime(1);
+      expect(end).toHaveBeenCalledTimes(1);
+    }
+  });
+
+  it("is not ended when it has ended by itself", () => {
+    const { end, forget } = watched();
+    forget();
+    vi.advanceTimersByTime(5_000);
+    expect(end).not.toHaveBeenCalled();
   });
 });
