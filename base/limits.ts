@@ -101,6 +101,8 @@ export const limits = {
   closeTimeoutMs: 10_000,
   /** Time that a thread has to close its files after that, before it is ended. */
   closeGraceMs: 5_000,
+  /** How long the end of a thread waits for modules that it still loads: its own take 0.1 s. */
+  threadLoadMs: 5_000,
   /** Longest pause between two looks whether everything is quiet. */
   drainPollMs: 20,
   /** Rounds of `modify` before it rejects with MODIFY_CONFLICT. */

@@ -25,7 +25,9 @@ export type Tagged<T> =
 
 /** What a task thread offers to the launching thread. */
 export interface ThreadControl {
-  /** Imports the topology, compares its shape, opens the tasks. Nothing runs yet. */
+  /** Loads all modules that it needs, and compares the topology's shape. */
+  load(): Promise<Tagged<void>>;
+  /** Opens the tasks; after `load`. Nothing runs yet. */
   open(): Promise<Tagged<void>>;
   /** A port to another thread; replaces an earlier one to the same. */
   connect(peer: number, port: MessagePort): Promise<Tagged<void>>;

@@ -2,7 +2,9 @@
 // end.
 //
 // Owns: the Worker, its control proxy, and the first cause of its end. Leaves to others: what its
-// end means for callers and tasks (task-threads.ts). Invariants Z1 and Z3 of machine.ts.
+// end means for callers and tasks (task-threads.ts). Invariants Z1 and Z3 of machine.ts, and
+//   Z4. A thread is not ended while it loads modules, unless that takes longer than `threadLoadMs`:
+//       with one that is ended while native code among them begins, the process would end.
 
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 
@@ -21,13 +23,14 @@ import {
   tagged,
   untagged,
 } from "./control.js";
-import { whenAborted } from "./deadline.js";
+import { deadlineAfter, whenAborted } from "./deadline.js";
 import type { Continuation, TaskStreams } from "./handshake.js";
 import { HandlerNotes } from "./handler-notes.js";
 import type { HostSpec, TaskReport } from "./hosting.js";
 import type { ExitListener, ThreadHandle } from "./machine.js";
 import { serveNeighbours } from "./neighbour-link.js";
 import { tasksOf } from "./plan.js";
+import { realSystem } from "./system.js";
 import type { NeighbourCall } from "./task-program.js";
 import type { TaskThreadData } from "./task-thread.js";
 import type { Topology } from "./topology.js";
@@ -56,6 +59,7 @@ export class TaskThreadHandle implements ThreadHandle {
   readonly #worker: Worker;
   readonly #control: ThreadControlProxy;
   readonly #exited: Promise<never>;
+  readonly #loaded: Promise<void>;
   #exitCause: PartitaError | undefined;
   #ending = false;
 
@@ -105,14 +109,18 @@ export class TaskThreadHandle implements ThreadHandle {
     });
     // Nobody may be calling when the thread ends; onExit hears of it all the same.
     this.#exited.catch(() => {});
+    this.#loaded = this.#call(() => this.#control.load());
+    // `open` tells it.
+    this.#loaded.catch(() => {});
   }
 
   get exitCause(): PartitaError | undefined {
     return this.#exitCause;
   }
 
-  open(): Promise<void> {
-    return this.#call(() => this.#control.open());
+  async open(): Promise<void> {
+    await this.#loaded;
+    await this.#call(() => this.#control.open());
   }
 
   /** Gives the thread its end of a way to `peer`. */
@@ -159,12 +167,19 @@ export class TaskThreadHandle implements ThreadHandle {
       const answer = this.#call(() => this.#control.close());
       await Promise.race([answer, whenAborted(deadline)]);
     } finally {
-      await this.#worker.terminate();
+      await this.#terminate();
     }
   }
 
   async end(): Promise<void> {
     this.#ending = true;
+    await this.#terminate();
+  }
+
+  async #terminate(): Promise<void> {
+    const { signal, cancel } = deadlineAfter(realSystem, limits.threadLoadMs);
+    await Promise.race([this.#loaded, whenAborted(signal)]).catch(() => {});
+    cancel();
     await this.#worker.terminate();
   }
 

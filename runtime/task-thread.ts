@@ -7,6 +7,7 @@ import { isMainThread, type MessagePort, workerData } from "node:worker_threads"
 import { fromWire } from "../base/error-wire.js";
 import { PartitaError } from "../base/errors.js";
 import { assert } from "../base/invariant.js";
+import { loadLmdb } from "../store/environment.js";
 import { decodeValue } from "../store/value.js";
 import { shapeHash } from "./compile.js";
 import { assertKnown, encodeArguments } from "./compute.js";
@@ -38,10 +39,12 @@ assert(!isMainThread, "task-thread.js is the entry of a worker thread");
 const data = workerData as TaskThreadData;
 const transport = new ThreadTransport(data.thread);
 const services = servicesAt(data.servicesPort);
+let declared: Topology | undefined;
 let hosted: HostedThread | undefined;
 let computeCalls = 0;
 
 const control: ThreadControl = {
+  load: () => tagged(load),
   open: () => tagged(open),
   connect: (peer, port) => tagged(() => transport.connect(peer, port)),
   streams: () => tagged(() => running().streams()),
@@ -81,15 +84,21 @@ process.on("uncaughtExceptionMonitor", (error) => {
 
 offer(control, data.controlPort);
 
-async function open(): Promise<void> {
+async function load(): Promise<void> {
   const { module, topology, spec } = data;
-  const declared = await importTopology(module, topology);
+  loadLmdb();
+  declared = await importTopology(module, topology);
   const found = shapeHash(declared);
   if (found !== spec.plan.shapeHash) {
     const { shapeHash: expected } = spec.plan;
     const reason = `its structure is ${found} here and ${expected} in the launching thread`;
     throw new PartitaError("MODULE_INVALID", { module, topology, reason });
   }
+}
+
+async function open(): Promise<void> {
+  const { spec } = data;
+  assert(declared !== undefined, "a thread was opened before it was loaded");
   hosted = await openHost(declared, spec, transport, {
     system: realSystem,
     storages: fileStorages({

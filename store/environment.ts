@@ -10,10 +10,13 @@
 //   N2. A row is checked against its checksum before it is returned.
 //   N3. Nothing that is returned shares memory with LMDB: its buffers die with the next read.
 //   N4. Every opener uses the same options: LMDB keeps one environment per process and inode.
+//   N5. LMDB is loaded on threads that open an environment, and on the main thread, which nobody
+//       ends: a thread that is ended while its native part begins takes the process with it.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createRequire } from "node:module";
+import { isMainThread } from "node:worker_threads";
 import type * as Lmdb from "lmdb";
 import type { RootDatabase } from "lmdb";
 import { PartitaError } from "../base/errors.js";
@@ -55,9 +58,8 @@ export interface EnvironmentOptions {
   readonly readOnly: boolean;
 }
 
-// The one file that it has for `require` is loaded twice as fast as its modules, in every thread.
-// cast: both are made of the same sources.
-const { open } = createRequire(import.meta.url)("lmdb") as typeof Lmdb;
+let loaded: typeof Lmdb | undefined;
+if (isMainThread) loadLmdb();
 
 /** Address space, not memory or disk; LMDB enlarges it when an environment outgrows it. */
 const mapBytes = 64 * 1024 ** 3;
@@ -235,7 +237,15 @@ function openDatabase(path: string): RootDatabase<Buffer, Uint8Array> {
     permissionsMode: 0o600,
     trackMetrics: true,
   };
-  return open<Buffer, Uint8Array>(path, settings);
+  return loadLmdb().open<Buffer, Uint8Array>(path, settings);
+}
+
+/** Loads LMDB on this thread, unless it is: for who must know when that is over (N5). */
+export function loadLmdb(): typeof Lmdb {
+  // The one file that it has for `require` is loaded twice as fast as its modules, in every thread.
+  // cast: both are made of the same sources.
+  loaded ??= createRequire(import.meta.url)("lmdb") as typeof Lmdb;
+  return loaded;
 }
 
 /** Runs `action`; what LMDB calls corrupt is STORE_CORRUPT. */

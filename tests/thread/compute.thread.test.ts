@@ -2,6 +2,7 @@
 // cause.
 
 import { writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { launch } from "../../dist/index.js";
@@ -39,6 +40,13 @@ describe("compute — beside the task threads", () => {
     expect(new Set([0, nodeThread, called]).size).toBe(3);
     expect(outcome).toBe(called);
     expect(await runtime.compute("add", [1, 2, 3])).toBe(6);
+  });
+
+  it("loads no database there: ending a call ends its thread, whatever it loads", async () => {
+    await using runtime = await launchCalculations(tempDirectory(), 1);
+    const isLmdb = (file: string): boolean => /[\\/]lmdb[\\/]/.test(file);
+    expect(Object.keys(createRequire(import.meta.url).cache).filter(isLmdb)).not.toEqual([]);
+    expect((await runtime.compute("required", [])).filter(isLmdb)).toEqual([]);
   });
 });
 

@@ -2,6 +2,7 @@
 // call them.
 
 import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
 import { threadId } from "node:worker_threads";
 import { agent, keyValueStore, node, string, topology, type } from "../../index.js";
 
@@ -16,6 +17,11 @@ function busyUntil(file: string): string {
 
 function where(): number {
   return threadId;
+}
+
+/** The files that its thread has loaded by `require`: every native module is among them. */
+function required(): readonly string[] {
+  return Object.keys(createRequire(import.meta.url).cache);
 }
 
 function fail(message: string): never {
@@ -75,5 +81,5 @@ const calculator = agent({
 export default topology("calculations", import.meta.url, {
   stores: { counters },
   agents: { calculator },
-  compute: { busyUntil, where, fail, forever, never, exit, add },
+  compute: { busyUntil, where, required, fail, forever, never, exit, add },
 });
