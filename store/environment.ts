@@ -237,11 +237,15 @@ function openDatabase(path: string): RootDatabase<Buffer, Uint8Array> {
     permissionsMode: 0o600,
     trackMetrics: true,
   };
-  return loadLmdb().open<Buffer, Uint8Array>(path, settings);
+  return lmdb().open<Buffer, Uint8Array>(path, settings);
 }
 
 /** Loads LMDB on this thread, unless it is: for who must know when that is over (N5). */
-export function loadLmdb(): typeof Lmdb {
+export function loadLmdb(): void {
+  lmdb();
+}
+
+function lmdb(): typeof Lmdb {
   // The one file that it has for `require` is loaded twice as fast as its modules, in every thread.
   // cast: both are made of the same sources.
   loaded ??= createRequire(import.meta.url)("lmdb") as typeof Lmdb;
