@@ -74,9 +74,7 @@ async function resultOf(runtime: Runtime<(typeof survivors)["parts"]>, id: strin
 }
 
 describe("kill -9 — ten times on one directory, in all modes of durability", () => {
-  it("keeps acknowledged writes, in order, and finishes every chain that had begun", {
-    timeout: 90_000,
-  }, async () => {
+  it("keeps acknowledged writes, in order, and finishes every chain that had begun", async () => {
     const directory = tempDirectory();
     const random = seededRandom(suiteSeed());
     const known: Known = { acknowledged: new Map(), chains: new Set() };

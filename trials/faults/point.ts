@@ -53,7 +53,8 @@ export async function tryPoint(point: Point, options: PointOptions): Promise<Poi
     environment: { UV_THREADPOOL_SIZE: "1" },
     signal,
     limitMs,
-    journal,
+    // Every sync takes its time then: what matters is that it goes on.
+    ...(fault === "slow" ? { journal } : {}),
   });
   signal.throwIfAborted();
   const bytes = readFileSync(trace);
@@ -89,7 +90,7 @@ function judgeEnd(
   const hasClosed = lines.endsWith("closed\n");
   if (fault === "kill") return [];
   if (signal === "SIGKILL" && errors === "") {
-    return [`it stopped without a word, or stood still for ${limitMs} ms`];
+    return [`it stopped without a word, or not at all within ${limitMs} ms`];
   }
   if (status === 0 && hasClosed) {
     const isSync = fired.name === "fsync" || fired.name === "fdatasync";

@@ -20,9 +20,7 @@ describe("sim — seeds", () => {
     }
   });
 
-  it("leave nothing in memory: what a process of Partita held goes with it", {
-    timeout: 120_000,
-  }, async () => {
+  it("leave nothing in memory: what a process of Partita held goes with it", async () => {
     setFlagsFromString("--expose_gc");
     const collect = runInNewContext("gc") as () => void; // cast: the flag makes it one
     const held = async (seeds: number): Promise<number> => {
